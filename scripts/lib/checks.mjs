@@ -1,0 +1,82 @@
+import { inRoot } from './paths.mjs'
+import { colourEnv, run } from './run.mjs'
+import { rustTestEnv } from './rust-test-env.mjs'
+import { venv } from './setup.mjs'
+import { avaTotals, cargoTotals } from './test-totals.mjs'
+
+/**
+ * @typedef {object} Check
+ * @property {string} name
+ * @property {() => Promise<import('./run.mjs').RunResult>} run
+ * @property {(output: string) => import('./test-totals.mjs').Totals} [totals] reads how many tests ran
+ */
+
+/** @param {string} name */
+const bin = (name) => inRoot('node_modules/.bin', name)
+
+/**
+ * @param {string} name
+ * @param {string} command
+ * @param {string[]} args
+ * @param {() => Promise<NodeJS.ProcessEnv>} [env]
+ * @returns {Check}
+ */
+const check = (name, command, args, env = async () => ({})) => ({
+  name,
+  run: async () => run(command, args, { env: { ...colourEnv, ...(await env()) } }),
+})
+
+const ruff = inRoot('.venv/bin/ruff')
+const prettierCheck = ['--check', '--log-level=warn']
+const rustEnv = () => rustTestEnv(venv)
+
+/** What needs no compiler. */
+export const quickChecks = [
+  check('cargo fmt', 'cargo', ['fmt', '--check']),
+  check('prettier', bin('prettier'), [...prettierCheck, '.']),
+  check('oxlint', bin('oxlint'), ['--deny-warnings']),
+  check('ruff check', ruff, ['check', '--quiet']),
+  check('ruff format', ruff, ['format', '--check', '--quiet']),
+]
+
+/**
+ * The quick checks on some files only; `cargo fmt` knows no such limit.
+ *
+ * @param {string[]} files relative to the root
+ * @returns {Check[]}
+ */
+export function quickChecksOf(files) {
+  const having = (/** @type {RegExp} */ extension) => files.filter((file) => extension.test(file))
+  const [rust, scripts, python] = [having(/\.rs$/), having(/\.([cm]?[jt]s)$/), having(/\.py$/)]
+  return [
+    rust.length > 0 && check('cargo fmt', 'cargo', ['fmt', '--check']),
+    files.length > 0 && check('prettier', bin('prettier'), [...prettierCheck, '--ignore-unknown', ...files]),
+    scripts.length > 0 &&
+      check('oxlint', bin('oxlint'), ['--deny-warnings', '--no-error-on-unmatched-pattern', ...scripts]),
+    python.length > 0 && check('ruff check', ruff, ['check', '--quiet', '--force-exclude', ...python]),
+    python.length > 0 && check('ruff format', ruff, ['format', '--check', '--quiet', '--force-exclude', ...python]),
+  ].filter((entry) => entry !== false)
+}
+
+/** The quick ones and what needs a compiler. */
+export const lintChecks = [
+  ...quickChecks,
+  check('tsc', bin('tsc'), ['--noEmit']),
+  check('tsc, scripts', bin('tsc'), ['-p', 'tsconfig.scripts.json']),
+  check('clippy', 'cargo', ['clippy', '--all-targets', '--no-default-features', '--', '-D', 'warnings'], rustEnv),
+]
+
+/** @type {Check[]} */
+export const testChecks = [
+  { ...check('cargo test', 'cargo', ['test', '--no-default-features'], rustEnv), totals: cargoTotals },
+  { ...check('ava', bin('ava'), []), totals: avaTotals },
+  check('package', process.execPath, [inRoot('scripts/test-package.mjs')]),
+]
+
+export const formatters = [
+  check('oxlint', bin('oxlint'), ['--fix']),
+  check('ruff check', ruff, ['check', '--fix', '--quiet']),
+  check('cargo fmt', 'cargo', ['fmt']),
+  check('prettier', bin('prettier'), ['--write', '--log-level=warn', '.']),
+  check('ruff format', ruff, ['format', '--quiet']),
+]

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs'
+import { fetchProblem } from './network.mjs'
+import { inRoot } from './paths.mjs'
+import { Problem } from './problem.mjs'
+import { colourEnv, run } from './run.mjs'
+
+/** @typedef {Record<string, { version?: string, optional?: boolean, peer?: boolean }>} Packages */
+
+/**
+ * @param {string} path
+ * @returns {Packages}
+ */
+function packagesOf(path) {
+  const { '': _root, ...packages } = JSON.parse(readFileSync(inRoot(path), 'utf8')).packages
+  return packages
+}
+
+/**
+ * npm notes what it has installed in `node_modules/.package-lock.json`, last of all: that note answers for any kind of
+ * install (`npm ci`, `npm install`), and one that was broken off has none.
+ */
+function areInstalled() {
+  const wanted = packagesOf('package-lock.json')
+  /** @type {Packages} */
+  let installed
+  try {
+    installed = packagesOf('node_modules/.package-lock.json')
+  } catch {
+    return false
+  }
+  return Object.entries(wanted).every(([path, { version, optional }]) => {
+    // Optional packages are mostly for other platforms.
+    const there = installed[path]
+    return there ? there.version === version : optional
+  })
+}
+
+/** @type {import('./setup.mjs').Step} */
+export const nodePackages = {
+  title: 'Installing npm packages',
+  isDone: areInstalled,
+  async problems() {
+    return []
+  },
+  async run() {
+    const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
+    const { code, output } = await run('npm', args, { env: colourEnv })
+    if (code === 127) throw new Problem('npm is missing', 'install Node.js with npm')
+    if (code !== 0) throw fetchProblem('npm ci', output)
+  },
+}

@@ -1,0 +1,145 @@
+// npm run test:package: what npm would publish, installed into an empty project and used there. AMPHIS_TEST_PYTHON names
+// the interpreter or environment to serve with; default: .venv.
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inRoot, root } from './lib/paths.mjs'
+import { Problem, main } from './lib/problem.mjs'
+import { colourEnv, run } from './lib/run.mjs'
+import { dim, green, say } from './lib/say.mjs'
+import { venv } from './lib/setup.mjs'
+
+const allowed = [
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|index\.js|index\.d\.ts|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^dist\/.+\.(?:js|d\.ts)$/,
+]
+const required = [
+  'LICENSE',
+  'README.md',
+  'CHANGELOG.md',
+  'index.js',
+  'index.d.ts',
+  'binding.cjs',
+  'dist/index.js',
+  'dist/index.d.ts',
+  'bin/amphis.js',
+]
+
+/**
+ * @param {string} what
+ * @param {string} command
+ * @param {string[]} args
+ * @param {import('./lib/run.mjs').RunOptions} [options]
+ */
+async function expectSuccess(what, command, args, options) {
+  const { code, output } = await run(command, args, { quiet: true, ...options })
+  if (code !== 0) {
+    say(output.trim())
+    throw new Problem(`${what} failed`, 'its output is above')
+  }
+  say(`${green('✔')} ${what}`)
+  return output
+}
+
+/**
+ * @param {string} folder of the package
+ * @param {string} destination
+ * @returns {Promise<{ tarball: string, files: string[] }>}
+ */
+async function pack(folder, destination) {
+  const { code, output } = await run(
+    'npm',
+    ['pack', '--json', '--loglevel=silent', '--pack-destination', destination],
+    {
+      cwd: folder,
+      quiet: true,
+    },
+  )
+  if (code !== 0) throw new Problem(`npm pack of ${folder} failed`, output.trim())
+  const [{ filename, files }] = JSON.parse(output)
+  return { tarball: join(destination, filename), files: files.map((/** @type {{ path: string }} */ file) => file.path) }
+}
+
+/** @param {string[]} files */
+function checkContents(files) {
+  const strangers = files.filter((file) => !allowed.some((pattern) => pattern.test(file)))
+  if (strangers.length > 0)
+    throw new Problem(`the package contains ${strangers.join(', ')}`, 'correct `files` in package.json')
+  const missing = required.filter((file) => !files.includes(file))
+  if (missing.length > 0)
+    throw new Problem(`the package lacks ${missing.join(', ')}`, 'run `npm run build`, or correct `files`')
+  say(`${green('✔')} ${files.length} files, each meant to be there`)
+}
+
+/**
+ * The package that carries the addon of this platform, made as the release does.
+ *
+ * @param {string} destination
+ */
+async function packAddon(destination) {
+  const addon = readdirSync(root).find((name) => name.startsWith(`amphis.${process.platform}-${process.arch}`))
+  if (!addon) throw new Problem('the addon is not built', 'run `npm run build`')
+  const platform = addon.split('.')[1] ?? ''
+  if (!existsSync(inRoot('npm', platform))) return undefined
+  const folder = join(destination, platform)
+  cpSync(inRoot('npm', platform), folder, { recursive: true })
+  cpSync(inRoot(addon), join(folder, addon))
+  return pack(folder, destination)
+}
+
+const app = `
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"hello " + scope["path"].encode()})
+`
+
+const consumer = `
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { PythonHandler } from 'amphis'
+
+assert.equal(createRequire(import.meta.url)('amphis').PythonHandler, PythonHandler)
+
+const handler = new PythonHandler({ app: 'main:app', python: process.env.AMPHIS_TEST_PYTHON, lifespan: 'off' })
+await handler.ready()
+const server = createServer(handler.listener).listen(0, '127.0.0.1')
+await once(server, 'listening')
+const response = await fetch('http://127.0.0.1:' + server.address().port + '/from-a-package')
+assert.equal(await response.text(), 'hello /from-a-package')
+server.closeAllConnections()
+server.close()
+await handler.close()
+`
+
+await main(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'amphis-package-'))
+  try {
+    const { tarball, files } = await pack(root, folder)
+    checkContents(files)
+    await expectSuccess('publint', inRoot('node_modules/.bin/publint'), ['run', tarball, '--strict'], {
+      env: colourEnv,
+    })
+    await expectSuccess('attw', inRoot('node_modules/.bin/attw'), [tarball, '--profile', 'esm-only', '--no-emoji'])
+
+    const addon = await packAddon(folder)
+    if (!addon) {
+      say(dim(`  not installed: there is no package for ${process.platform}-${process.arch}`))
+      return
+    }
+    const project = join(folder, 'project')
+    mkdirSync(project)
+    writeFileSync(join(project, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n')
+    writeFileSync(join(project, 'main.py'), app)
+    writeFileSync(join(project, 'consumer.js'), consumer)
+    const options = { cwd: project, env: { AMPHIS_TEST_PYTHON: process.env.AMPHIS_TEST_PYTHON ?? venv } }
+    const install = ['install', '--no-audit', '--no-fund', '--loglevel=error', tarball, addon.tarball]
+    await expectSuccess('installs into an empty project', 'npm', install, options)
+    await expectSuccess('serves an app from there', process.execPath, ['consumer.js'], options)
+    await expectSuccess('its command line runs', join(project, 'node_modules/.bin/amphis'), ['--version'], options)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
