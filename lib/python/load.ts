@@ -1,0 +1,210 @@
+import { existsSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { AmphisError } from '../errors.js'
+import type { PythonInstallation } from './discover.js'
+import { mappedFiles, platformName, platformRemedy, PREBUILT } from './platform.js'
+
+// Missing from `os.constants.dlopen`. Node.js closes a library that is no addon; with this it stays loaded.
+const RTLD_NODELETE = process.platform === 'darwin' ? 0x80 : 0x1000
+
+const LIBPYTHON = /\/(?:libpython\d+\.\d+[a-z]*\.(?:so|dylib)|Python\.framework\/Versions\/[^/]+\/Python$)/
+
+/**
+ * The libpythons in this process, whoever loaded them: another worker thread, another copy of this package, another
+ * addon. Only the process itself knows; each thread has a JavaScript state of its own.
+ */
+function loadedLibpythons(): string[] {
+  return mappedFiles().filter((file) => LIBPYTHON.test(file))
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+function addonsDisabled(error: unknown): AmphisError | undefined {
+  return hasCode(error, 'ERR_DLOPEN_DISABLED')
+    ? new AmphisError(
+        'AMPHIS_ERR_BINDING',
+        'This Node.js may not load native addons, and amphis is one. ' +
+          'Start it without --no-addons, and with --allow-addons where the permission model is on.',
+        { cause: error },
+      )
+    : undefined
+}
+
+function libpythonError(libpython: string, error: unknown): AmphisError {
+  const words = error instanceof Error ? error.message : String(error)
+  if (/wrong ELF class|incompatible architecture|wrong architecture/.test(words)) {
+    return new AmphisError(
+      'AMPHIS_ERR_PYTHON_ARCH',
+      `${libpython} is not built for ${process.arch} as this Node.js is. ` +
+        'Use a Python and a Node.js for the same architecture.',
+      { cause: error },
+    )
+  }
+  if (words.includes('libc.musl')) {
+    return new AmphisError(
+      'AMPHIS_ERR_LIBPYTHON_NOT_FOUND',
+      `${libpython} is built for musl, but this Node.js is built for glibc. Use a Python that is built for glibc.`,
+      { cause: error },
+    )
+  }
+  return new AmphisError(
+    'AMPHIS_ERR_LIBPYTHON_NOT_FOUND',
+    `${libpython} cannot be loaded: ${words}. Repair that Python, or choose another with option python.`,
+    { cause: error },
+  )
+}
+
+// Only spares this thread the look at the process when a second handler starts.
+let loaded: string | undefined
+
+/**
+ * Loads libpython into this process for good and makes its symbols global, as the addon and every extension module
+ * need them. Can be called any number of times, from any thread, with the same Python.
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_PYTHON_CONFLICT` when another Python is loaded, `AMPHIS_ERR_PYTHON_ARCH`,
+ *   `AMPHIS_ERR_LIBPYTHON_NOT_FOUND` when it cannot be loaded, `AMPHIS_ERR_BINDING` when Node.js forbids it
+ */
+export function loadLibpython({ libpython }: Pick<PythonInstallation, 'libpython'>): void {
+  const wanted = realPath(libpython)
+  if (loaded === wanted) {
+    return
+  }
+  const other = loadedLibpythons().find((file) => realPath(file) !== wanted)
+  if (other !== undefined) {
+    throw new AmphisError(
+      'AMPHIS_ERR_PYTHON_CONFLICT',
+      `This process has already loaded ${other}, so it cannot also load ${libpython}. ` +
+        'Use the same Python for every handler of a process, or a process for each.',
+    )
+  }
+  const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen
+  try {
+    process.dlopen({ exports: {} }, libpython, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE)
+  } catch (error) {
+    // libpython is a library, not an addon: Node.js says so after it has loaded it.
+    if (!(error instanceof Error && error.message.startsWith('Module did not self-register'))) {
+      throw addonsDisabled(error) ?? libpythonError(libpython, error)
+    }
+  }
+  loaded = wanted
+}
+
+/** Every error below an error, the outermost first. */
+function* causes(error: unknown): Generator<Error> {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    yield current
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? ''
+}
+
+interface AddonPackage {
+  /** The platform in the words of the package's name. */
+  platform: string
+  name: string
+  /** Version of this package, which is also that of its addons. */
+  version: string
+}
+
+function missing({ platform, name, version }: AddonPackage, cause: unknown): AmphisError {
+  const what = `The native addon of amphis for ${platform} is not installed`
+  if (!PREBUILT.includes(platform)) {
+    return new AmphisError('AMPHIS_ERR_BINDING', `${what}: none is published. ${platformRemedy(platform)}`, { cause })
+  }
+  return new AmphisError(
+    'AMPHIS_ERR_BINDING',
+    `${what}: the optional dependency ${name}@${version} is missing. Either (1) install again without ` +
+      '--omit=optional, on this machine or in this image rather than by copying node_modules from another; or (2), ' +
+      'where the lockfile comes from another system, remove it and node_modules and run npm install; or (3) add the ' +
+      `package yourself: npm install ${name}@${version}`,
+    { cause },
+  )
+}
+
+function bindingError(addon: AddonPackage, error: unknown): AmphisError {
+  // The generated loader tries several files, and gives what each of them said as a chain of causes.
+  const said = [...causes(error)]
+  const disabled = said.map(addonsDisabled).find((found) => found !== undefined)
+  if (disabled !== undefined) {
+    return disabled
+  }
+  const reason = said
+    .slice(1)
+    .map(({ message }) => firstLine(message))
+    .find((line) => !line.startsWith('Cannot find module'))
+  if (reason === undefined) {
+    return missing(addon, error)
+  }
+  return new AmphisError(
+    'AMPHIS_ERR_BINDING',
+    `The native addon of amphis for ${addon.platform} cannot be loaded: ${reason}. ${
+      reason.includes('GLIBC')
+        ? 'Use a Linux distribution with a newer glibc, or build the addon here with "npm run build".'
+        : `Install it again (npm install amphis@${addon.version}), or build it here with "npm run build".`
+    }`,
+    { cause: error },
+  )
+}
+
+/**
+ * Loads the native addon. Its undefined symbols are resolved at once, so {@link loadLibpython} has to come first.
+ *
+ * @param packageRoot Folder of this package.
+ * @throws {AmphisError} `AMPHIS_ERR_BINDING` when the addon is missing, of another version, or does not load
+ */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the type, this file must not
+export function loadBinding<T>(packageRoot: URL = new URL('../../', import.meta.url)): T {
+  const require = createRequire(packageRoot)
+  const { name: ownName, version } = require('./package.json') as { name: string; version: string }
+  const platform = platformName()
+  const addon = { platform, name: `${ownName}-${platform}`, version }
+  const entry = fileURLToPath(new URL('binding.cjs', packageRoot))
+  if (!existsSync(entry)) {
+    throw new AmphisError(
+      'AMPHIS_ERR_BINDING',
+      `${entry} does not exist, so the native addon of amphis was not built. Run "npm run build".`,
+    )
+  }
+  // A build in this folder comes before the optional dependency, and is of this version by its nature.
+  const isBuiltHere = existsSync(fileURLToPath(new URL(`amphis.${platform}.node`, packageRoot)))
+  if (!isBuiltHere) {
+    assertSameVersion(require, addon)
+  }
+  try {
+    return require(entry) as T
+  } catch (error) {
+    throw bindingError(addon, error)
+  }
+}
+
+/** Package managers have been seen to install an addon of another version than the package that needs it. */
+function assertSameVersion(require: NodeJS.Require, { name, version }: AddonPackage): void {
+  let installed: string
+  try {
+    installed = (require(`${name}/package.json`) as { version: string }).version
+  } catch {
+    // Not installed: what the loader says about that is the better error.
+    return
+  }
+  if (installed !== version) {
+    throw new AmphisError(
+      'AMPHIS_ERR_BINDING',
+      `amphis ${version} needs ${name} ${version}, but ${installed} is installed. ` +
+        `Install them together: npm install amphis@${version}`,
+    )
+  }
+}
