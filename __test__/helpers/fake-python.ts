@@ -59,13 +59,16 @@ export function scriptedInterpreter(path: string, script: string): Promise<strin
   return writeProgram(path, `#!/bin/sh\n${script}\n`)
 }
 
-/** An interpreter that answers with facts of a plausible CPython 3.12, except for those given; it counts its runs. */
+/**
+ * An interpreter that answers with facts of a plausible CPython 3.12, except for those given. As `sys.executable` it
+ * gives the path it was started by, and it counts its runs.
+ */
 export function answeringInterpreter(path: string, facts: Partial<InterpreterFacts> = {}): Promise<string> {
   const prefix = dirname(dirname(path))
   const answer: InterpreterFacts = {
     implementation: 'cpython',
     version: [3, 12, 1],
-    executable: path,
+    executable: '@itself@',
     basePrefix: prefix,
     freeThreaded: false,
     enableShared: true,
@@ -76,8 +79,9 @@ export function answeringInterpreter(path: string, facts: Partial<InterpreterFac
     frameworkPrefix: '',
     ...facts,
   }
-  const line = `amphis-python-facts:${JSON.stringify(answer)}`
-  return scriptedInterpreter(path, `echo run >> '${path}.runs'\ncat <<'END'\n${line}\nEND`)
+  const line = `amphis-python-facts:${JSON.stringify(answer)}`.replaceAll(/[\\$`"]/g, '\\$&')
+  // Only what the shell has built in: tests give it no PATH.
+  return scriptedInterpreter(path, `echo run >> '${path}.runs'\nprintf '%s\\n' "${line.replace('@itself@', '$0')}"`)
 }
 
 /** How often an interpreter of {@link answeringInterpreter} was started. */
