@@ -1,7 +1,7 @@
 import { Problem } from './problem.mjs'
 
 const unreachable =
-  /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|Temporary failure in name resolution|NewConnectionError|ConnectTimeoutError|ReadTimeout|Max retries exceeded|Could not resolve host|Could not connect to server|failed to connect to|network failure|spurious network error|SSLError|CERTIFICATE_VERIFY_FAILED|self[- ]signed certificate/i
+  /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|Temporary failure in name resolution|NewConnectionError|ConnectTimeoutError|ReadTimeout|Max retries exceeded|Could not resolve host|Could not connect to server|failed to connect to|network failure|spurious network error|SSLError|from versions: none|CERTIFICATE_VERIFY_FAILED|self[- ]signed certificate/i
 
 /**
  * Tells a network that is down from anything else that can go wrong while packages are fetched.

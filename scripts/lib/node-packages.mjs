@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fetchProblem } from './network.mjs'
 import { inRoot } from './paths.mjs'
 import { Problem } from './problem.mjs'
@@ -29,9 +29,9 @@ function areInstalled() {
     return false
   }
   return Object.entries(wanted).every(([path, { version, optional }]) => {
-    // Optional packages are mostly for other platforms.
     const there = installed[path]
-    return there ? there.version === version : optional
+    // Optional packages are mostly for other platforms.
+    return there ? there.version === version && existsSync(inRoot(path)) : optional
   })
 }
 
