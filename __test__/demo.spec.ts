@@ -227,6 +227,8 @@ test.serial('runs blocking code on threads, all at once', async (t) => {
   t.false(threads.has(undefined))
   const together = milliseconds(await read(page, '#blocking .time'))
   t.true(together >= 300 && together < 4 * 300, `${together} ms`)
+  await sees(page, '#blocking', 'Meanwhile Express answered')
+  t.true(Number(/\d+/.exec(await read(page, '[data-field=meanwhile]'))) > 2)
 })
 
 test.serial('answers before a background task is done, and shows when it is', async (t) => {
@@ -237,7 +239,8 @@ test.serial('answers before a background task is done, and shows when it is', as
   const answered = milliseconds(await read(page, '#jobs [data-step=answered]'))
   const done = milliseconds(await read(page, '#jobs [data-step=done]'))
   t.true(answered < 800 && done >= 800, `answered after ${answered} ms, done after ${done} ms`)
-  t.like(await readJson(page, 'jobs'), { status: 'done' })
+  const { id } = await readJson<{ id: string }>(page, 'jobs')
+  t.like(await get(`/api/jobs/${id}`), { id, status: 'done' })
 })
 
 test.serial('shows the state that lifespan startup made', async (t) => {

@@ -10,8 +10,11 @@ export function blocking() {
   const run = card.onSubmit(async () => {
     card.exchange.sending('GET', `/api/blocking × ${CALLS}`)
     const started = performance.now()
-    const answers = await Promise.all(Array.from({ length: CALLS }, () => send('GET', '/api/blocking')))
-    const ms = performance.now() - started
+    const calls = Promise.all(Array.from({ length: CALLS }, () => send('GET', '/api/blocking'))).then((answers) => ({
+      answers,
+      ms: performance.now() - started,
+    }))
+    const [{ answers, ms }, answeredByExpress] = await Promise.all([calls, countUntil(calls)])
 
     const wrong = answers.find(({ status }) => status !== 200)
     if (wrong) return card.exchange.answered(wrong)
@@ -19,10 +22,24 @@ export function blocking() {
     const { status, statusText } = answers[0]
     card.exchange.answered(answer(status, statusText, ms, JSON.stringify(works[0])))
     draw(lanes, works)
+    card.field('meanwhile').textContent = `Meanwhile Express answered ${answeredByExpress} requests.`
   })
 
   card.exchange.preview('GET', `/api/blocking × ${CALLS}`)
   return run
+}
+
+/** How many requests Express answers, one after another, until `calls` are over. */
+async function countUntil(calls) {
+  const over = new AbortController()
+  const end = () => over.abort()
+  calls.then(end, end)
+  let count = 0
+  while (!over.signal.aborted) {
+    const { status } = await send('GET', '/js/time')
+    if (status === 200) count++
+  }
+  return count
 }
 
 /** A bar a call, from when its thread began to when it ended. */

@@ -24,8 +24,7 @@ export function jobs() {
       if (job.status !== 200) return card.exchange.answered(job)
       if (job.json.status !== 'waiting') step('running')
       if (job.json.status === 'done') {
-        step('done', `after ${formatMs(performance.now() - started)}`)
-        card.exchange.body(job.json)
+        step('done', `after ${formatMs(performance.now() - started)}, ${job.json.worked_ms} ms of them at work`)
         return
       }
       await new Promise((resolve) => setTimeout(resolve, 50))

@@ -10,9 +10,14 @@ const GOOD = {
 }
 const BAD = { customer: '', lines: [{ item_id: 1, quantity: 'many' }] }
 
+const pairs = (line) =>
+  Object.entries(line)
+    .map(([name, value]) => `"${name}": ${JSON.stringify(value)}`)
+    .join(', ')
+
 /** One line of JSON an order line, as one would write it by hand. */
 const write = ({ customer, lines }) =>
-  `{\n  "customer": ${JSON.stringify(customer)},\n  "lines": [\n${lines.map((line) => `    ${JSON.stringify(line)}`).join(',\n')}\n  ]\n}`
+  `{\n  "customer": ${JSON.stringify(customer)},\n  "lines": [\n${lines.map((line) => `    { ${pairs(line)} }`).join(',\n')}\n  ]\n}`
 
 export function orders() {
   const card = new Card('orders')
