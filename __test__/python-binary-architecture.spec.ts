@@ -4,8 +4,8 @@ import * as fc from 'fast-check'
 import { parseArchitectures, readArchitectures } from '../lib/python/binary-architecture.js'
 import { elfHeader, fatHeader, machHeader, temporaryFolder, writeDeep } from './helpers/fake-python.js'
 
-test('knows its own architecture from the binary of Node.js', async (t) => {
-  const architectures = await readArchitectures(process.execPath)
+test('knows its own architecture from the binary of Node.js', (t) => {
+  const architectures = readArchitectures(process.execPath)
   t.true(architectures?.includes(process.arch))
 })
 
@@ -47,10 +47,10 @@ test('takes a Java class, which begins as a universal binary does, for neither',
 
 test('says nothing of scripts, empty files and files that are not there', async (t) => {
   const folder = await temporaryFolder(t)
-  t.is(await readArchitectures(await writeDeep(join(folder, 'script'), '#!/bin/sh\necho not a binary\n')), undefined)
-  t.is(await readArchitectures(await writeDeep(join(folder, 'empty'), '')), undefined)
-  t.is(await readArchitectures(join(folder, 'missing')), undefined)
-  t.is(await readArchitectures(folder), undefined)
+  t.is(readArchitectures(await writeDeep(join(folder, 'script'), '#!/bin/sh\necho not a binary\n')), undefined)
+  t.is(readArchitectures(await writeDeep(join(folder, 'empty'), '')), undefined)
+  t.is(readArchitectures(join(folder, 'missing')), undefined)
+  t.is(readArchitectures(folder), undefined)
 })
 
 test('never throws, however a header is cut or garbled', (t) => {

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { closeSync, openSync, readSync } from 'node:fs'
 
 // Enough for an ELF or Mach-O header and the slice table of any universal binary that exists.
 const HEADER_BYTES = 4096
@@ -80,16 +80,24 @@ export function parseArchitectures(header: Buffer): string[] | undefined {
   return undefined
 }
 
-/** {@link parseArchitectures} of a file; `undefined` also when it cannot be read. */
-export async function readArchitectures(path: string): Promise<string[] | undefined> {
-  let file
+/**
+ * {@link parseArchitectures} of a file; `undefined` also when it cannot be read. Synchronous, for one small read costs
+ * less than a way through the thread pool, and the loader needs it so.
+ */
+export function readArchitectures(path: string): string[] | undefined {
+  let file: number
   try {
-    file = await open(path, 'r')
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0)
-    return parseArchitectures(buffer.subarray(0, bytesRead))
+    file = openSync(path, 'r')
   } catch {
     return undefined
+  }
+  try {
+    const header = Buffer.alloc(HEADER_BYTES)
+    return parseArchitectures(header.subarray(0, readSync(file, header, 0, HEADER_BYTES, 0)))
+  } catch {
+    // A folder opens, but does not read.
+    return undefined
   } finally {
-    await file?.close()
+    closeSync(file)
   }
 }

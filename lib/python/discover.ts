@@ -86,8 +86,8 @@ function assertImplementation(candidate: Candidate, { implementation, freeThread
   }
 }
 
-async function assertArchitecture(candidate: Candidate, file: string): Promise<void> {
-  const architectures = await readArchitectures(file)
+function assertArchitecture(candidate: Candidate, file: string): void {
+  const architectures = readArchitectures(file)
   if (architectures !== undefined && !architectures.includes(process.arch)) {
     throw new AmphisError(
       'AMPHIS_ERR_PYTHON_ARCH',
@@ -155,14 +155,14 @@ async function readInstallation(
   if (libpython === undefined) {
     return undefined
   }
-  await assertArchitecture({ path: executable, source }, libpython)
+  assertArchitecture({ path: executable, source }, libpython)
   return { executable, version, libpython, prefix: venv.root, source }
 }
 
 /** Asks the interpreter what it is. */
 async function askInstallation(asked: Candidate, context: Context): Promise<PythonInstallation> {
   const { appDir, env, platform, timeout } = context
-  await assertArchitecture(asked, asked.path)
+  assertArchitecture(asked, asked.path)
   // In the app's folder, where the shims of pyenv, asdf and mise choose the version that the app asks for.
   const cwd = (await isFolder(appDir)) ? appDir : undefined
   const facts = await probeInterpreter(asked.path, { subject: describe(asked), env, cwd, timeout })
@@ -185,7 +185,7 @@ async function askInstallation(asked: Candidate, context: Context): Promise<Pyth
         `${[...folders].join(', ')}. ${await libraryRemedy(clues)}`,
     )
   }
-  await assertArchitecture(candidate, libpython)
+  assertArchitecture(candidate, libpython)
   return {
     executable: candidate.path,
     version: facts.version,

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { AmphisError } from '../errors.js'
+import { readArchitectures } from './binary-architecture.js'
 import type { PythonInstallation } from './discover.js'
 import { mappedFiles, platformName, platformRemedy, PREBUILT } from './platform.js'
 
@@ -42,17 +43,24 @@ function addonsDisabled(error: unknown): AmphisError | undefined {
     : undefined
 }
 
-function libpythonError(libpython: string, error: unknown): AmphisError {
+/** What a failed `dlopen` of a libpython means. */
+export function libpythonError(libpython: string, error: unknown): AmphisError {
+  const disabled = addonsDisabled(error)
+  if (disabled !== undefined) {
+    return disabled
+  }
   const words = error instanceof Error ? error.message : String(error)
-  if (/wrong ELF class|incompatible architecture|wrong architecture/.test(words)) {
+  // Asked of the file itself: for another architecture glibc says that the file does not exist.
+  const architectures = readArchitectures(libpython)
+  if (architectures !== undefined && !architectures.includes(process.arch)) {
     return new AmphisError(
       'AMPHIS_ERR_PYTHON_ARCH',
-      `${libpython} is not built for ${process.arch} as this Node.js is. ` +
+      `${libpython} is built for ${architectures.join(' and ')}, but this Node.js is built for ${process.arch}. ` +
         'Use a Python and a Node.js for the same architecture.',
       { cause: error },
     )
   }
-  if (words.includes('libc.musl')) {
+  if (/libc\.musl-\S+: cannot open shared object/.test(words)) {
     return new AmphisError(
       'AMPHIS_ERR_LIBPYTHON_NOT_FOUND',
       `${libpython} is built for musl, but this Node.js is built for glibc. Use a Python that is built for glibc.`,
@@ -95,7 +103,7 @@ export function loadLibpython({ libpython }: Pick<PythonInstallation, 'libpython
   } catch (error) {
     // libpython is a library, not an addon: Node.js says so after it has loaded it.
     if (!(error instanceof Error && error.message.startsWith('Module did not self-register'))) {
-      throw addonsDisabled(error) ?? libpythonError(libpython, error)
+      throw libpythonError(libpython, error)
     }
   }
   loaded = wanted
@@ -112,7 +120,8 @@ function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? ''
 }
 
-interface AddonPackage {
+/** The package that brings the prebuilt addon for a platform. */
+export interface AddonPackage {
   /** The platform in the words of the package's name. */
   platform: string
   name: string
@@ -135,7 +144,8 @@ function missing({ platform, name, version }: AddonPackage, cause: unknown): Amp
   )
 }
 
-function bindingError(addon: AddonPackage, error: unknown): AmphisError {
+/** What a failure of the generated loader means. */
+export function bindingError(addon: AddonPackage, error: unknown): AmphisError {
   // The generated loader tries several files, and gives what each of them said as a chain of causes.
   const said = [...causes(error)]
   const disabled = said.map(addonsDisabled).find((found) => found !== undefined)
