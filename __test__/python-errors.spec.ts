@@ -1,6 +1,6 @@
-import { copyFile, readFile } from 'node:fs/promises'
+import { copyFile, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
@@ -68,7 +68,10 @@ test('tells the two classes apart, and both from every other error', (t) => {
 })
 
 test('knows the errors of another copy of this package', async (t) => {
-  const path = join(await temporaryFolder(t), 'errors.mts')
+  const folder = await temporaryFolder(t)
+  const path = join(folder, 'errors.mts')
+  // The TypeScript loader adds imports of its own.
+  await symlink(fileURLToPath(new URL('../node_modules', import.meta.url)), join(folder, 'node_modules'))
   await copyFile(new URL('../lib/errors.ts', import.meta.url), path)
   const copy = (await import(pathToFileURL(path).href)) as {
     AmphisError: typeof AmphisError
