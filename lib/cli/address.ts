@@ -1,0 +1,28 @@
+import { isIPv6 } from 'node:net'
+
+/** The address to type into a browser. */
+export function toUrl(host: string, port: number): string {
+  // In a URL the percent sign of a zone (fe80::1%eth0) is escaped.
+  return `http://${isIPv6(host) ? `[${host.replace('%', '%25')}]` : host}:${port}`
+}
+
+/**
+ * Why a server could not listen, and what to do.
+ *
+ * @returns undefined for an error that has nothing to do with the address
+ */
+export function listenProblem(code: string | undefined, host: string, port: number): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${port} of ${host} is in use. Choose another with --port, or take any free one with --port 0.`
+    case 'EACCES':
+      return `This user may not listen on port ${port}. Choose one above 1023 with --port.`
+    case 'EADDRNOTAVAIL':
+      return `${host} is not an address of this machine. Choose one with --host, such as 127.0.0.1.`
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `The host name ${host} has no address. Choose another with --host, such as 127.0.0.1.`
+    default:
+      return undefined
+  }
+}

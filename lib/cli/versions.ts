@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { AmphisError } from '../errors.js'
+import { discoverPython } from '../python/discover.js'
+import type { OptionValues } from './options.js'
+
+function ownVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}
+
+async function pythonLines(options: OptionValues): Promise<string[]> {
+  try {
+    const { version, executable, libpython } = await discoverPython({
+      appDir: resolve(options['app-dir']),
+      python: options.python,
+    })
+    return [`Python ${version.join('.')}  ${executable}`, `libpython  ${libpython}`]
+  } catch (error) {
+    // The versions are what one is asked for when this very thing does not work.
+    if (!(error instanceof AmphisError)) throw error
+    return [`Python not usable: ${error.message}`]
+  }
+}
+
+/** What takes part in serving, with its versions and places; starts no Python. */
+export async function describeVersions(options: OptionValues): Promise<string> {
+  const node = `Node.js ${process.versions.node}  ${process.platform}-${process.arch}`
+  return [`amphis ${ownVersion()}`, node, ...(await pythonLines(options))].join('\n')
+}
