@@ -28,12 +28,9 @@ function realPath(path: string): string {
   }
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
-}
-
 function addonsDisabled(error: unknown): AmphisError | undefined {
-  return hasCode(error, 'ERR_DLOPEN_DISABLED')
+  // By the words, for the generated loader of the addon keeps nothing else of an error.
+  return error instanceof Error && error.message.includes('loading addons is disabled')
     ? new AmphisError(
         'AMPHIS_ERR_BINDING',
         'This Node.js may not load native addons, and amphis is one. ' +
@@ -144,29 +141,34 @@ function missing({ platform, name, version }: AddonPackage, cause: unknown): Amp
   )
 }
 
+function loadRemedy(reason: string, { version }: AddonPackage): string {
+  if (reason.includes('GLIBC')) {
+    return 'Use a Linux distribution with a newer glibc, or build the addon here with "npm run build".'
+  }
+  if (/symbol.*\b_?Py/.test(reason)) {
+    return 'No libpython is loaded that has it: choose another Python with option python or AMPHIS_PYTHON.'
+  }
+  return `Install it again (npm install amphis@${version}), or build it here with "npm run build".`
+}
+
 /** What a failure of the generated loader means. */
 export function bindingError(addon: AddonPackage, error: unknown): AmphisError {
-  // The generated loader tries several files, and gives what each of them said as a chain of causes.
-  const said = [...causes(error)]
+  // The generated loader tries several files, and gives what each of them said as a chain of causes below an error
+  // of its own, which blames npm in any case.
+  const [outermost, ...said] = [...causes(error)]
   const disabled = said.map(addonsDisabled).find((found) => found !== undefined)
   if (disabled !== undefined) {
     return disabled
   }
-  const reason = said
-    .slice(1)
-    .map(({ message }) => firstLine(message))
-    .find((line) => !line.startsWith('Cannot find module'))
-  if (reason === undefined) {
-    return missing(addon, error)
+  const cause = said.find(({ message }) => !message.startsWith('Cannot find module'))
+  if (cause === undefined) {
+    return missing(addon, said[0] ?? outermost)
   }
+  const reason = firstLine(cause.message)
   return new AmphisError(
     'AMPHIS_ERR_BINDING',
-    `The native addon of amphis for ${addon.platform} cannot be loaded: ${reason}. ${
-      reason.includes('GLIBC')
-        ? 'Use a Linux distribution with a newer glibc, or build the addon here with "npm run build".'
-        : `Install it again (npm install amphis@${addon.version}), or build it here with "npm run build".`
-    }`,
-    { cause: error },
+    `The native addon of amphis for ${addon.platform} cannot be loaded: ${reason}. ${loadRemedy(reason, addon)}`,
+    { cause },
   )
 }
 
