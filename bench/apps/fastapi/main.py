@@ -1,0 +1,47 @@
+"""FastAPI as it is used: typed parameters, a validated body, a validated answer."""
+
+import asyncio
+
+from fastapi import FastAPI, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+app = FastAPI()
+
+
+class Item(BaseModel):
+    name: str = Field(min_length=1, max_length=100)
+    price: float = Field(gt=0)
+    quantity: int = Field(default=1, ge=1)
+    tags: list[str] = []
+
+
+class PricedItem(Item):
+    id: int
+    total: float
+
+
+@app.post("/items/{item_id}")
+async def price_item(item_id: int, item: Item) -> PricedItem:
+    return PricedItem(
+        id=item_id,
+        name=item.name,
+        price=item.price,
+        quantity=item.quantity,
+        tags=item.tags,
+        total=item.price * item.quantity,
+    )
+
+
+@app.get("/items/{item_id}")
+async def read_item(item_id: int, quantity: int = Query(ge=1)) -> PricedItem:
+    return PricedItem(id=item_id, name="lamp", price=20.5, quantity=quantity, total=20.5 * quantity)
+
+
+@app.get("/stream")
+async def stream() -> StreamingResponse:
+    async def chunks():
+        yield b"open"
+        await asyncio.Event().wait()
+
+    return StreamingResponse(chunks(), media_type="text/plain")

@@ -1,0 +1,105 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { ContestantFailed } from '../harness/child.js'
+import { hold, type Held } from '../harness/hold.js'
+import { plainSamples, record, rowOf, type Series } from '../harness/result.js'
+import { alive, ask, contestantNamed, startAll, stopAll, verify, withEach, type Entry } from '../harness/running.js'
+import { spreadOf } from '../harness/statistics.js'
+import { usageOf } from '../harness/usage.js'
+import { works } from '../works.js'
+import { chosen, type Figure } from './figure.js'
+
+export interface WaitingCpu {
+  /** How many requests each contestant holds. */
+  readonly requests: Readonly<Record<string, number>>
+  /** Milliseconds of CPU a second that the waiting requests of a contestant may cost together. */
+  readonly targets: Readonly<Record<string, number>>
+}
+
+const request = (path: string) => ({ method: 'GET' as const, path, headers: {} })
+
+/** What requests cost while the app waits: CPU with them, less the CPU of the same process idle. */
+export function waitingCpu(name: string, spec: WaitingCpu): Figure {
+  const title = 'CPU of requests that wait (raw ASGI)'
+  const contestants = Object.keys(spec.requests)
+  return {
+    name,
+    title,
+    contestants,
+    async take(context) {
+      const seconds = context.options.quick ? 2 : 5
+      const extra: Series = new Map()
+      const idle: Series = new Map()
+      // One at a time: those that poll would be counted against nobody but themselves, yet slow the others down.
+      const entries: Entry[] = []
+      for (const each of chosen(context, contestants)) {
+        context.say(`${name}: ${each}`)
+        const started = await startAll(context, [each], works.hello)
+        entries.push(...started)
+        await withEach(started, async (entry, { child }) => {
+          await verify(entry, works.hello)
+          const idleRate = await cpuRate(child.pid, seconds)
+          const held = await holdRequests(entry, spec.requests[each] ?? 0)
+          record(idle, each, 0, idleRate)
+          record(extra, each, 0, (await cpuRate(child.pid, seconds)) - idleRate)
+          held.release()
+        })
+        await stopAll(started)
+      }
+      return {
+        name,
+        title,
+        notes: [`over ${seconds} s; the clock counts in steps of ${10 / seconds} ms/s`],
+        columns: { requests: 0, 'waiting ms/s': 1, 'idle ms/s': 1 },
+        rows: entries.map((entry) =>
+          rowOf(entry, {
+            requests: spec.requests[entry.name],
+            'waiting ms/s': extra.get(entry.name)?.[0],
+            'idle ms/s': idle.get(entry.name)?.[0],
+          }),
+        ),
+        targets: Object.entries(spec.targets).map(([contestant, atMost]) => {
+          const measured = spreadOf((extra.get(contestant) ?? []).filter((value) => value !== undefined))
+          return {
+            text: `${contestant} ≤ ${atMost} ms of CPU a second`,
+            measured,
+            met: measured && measured.median <= atMost,
+          }
+        }),
+        samples: plainSamples(extra),
+      }
+    },
+  }
+}
+
+/** Puts requests in front of the app that it never answers, and makes sure that they have reached it. */
+async function holdRequests(entry: Entry, count: number): Promise<Held> {
+  const { child, port } = alive(entry)
+  let held: Held = { release: () => undefined }
+  if (contestantNamed(entry.name).reach === 'in-process') {
+    await child.order({ do: 'hold', work: request('/wait'), count })
+  } else {
+    held = await hold(port, '/wait', count, () => true)
+  }
+  for (
+    let tries = 0;
+    entry.name !== 'bare' && (await ask(entry, request('/waiting'))).body !== String(count);
+    tries++
+  ) {
+    if (tries === 100) {
+      throw new ContestantFailed(`does not hold ${count} requests at a time`)
+    }
+    await wait(50)
+  }
+  return held
+}
+
+/** Milliseconds of CPU a second. */
+async function cpuRate(pid: number, seconds: number): Promise<number> {
+  // What start-up and connecting set off shall not count.
+  await wait(500)
+  const before = await usageOf(pid)
+  const start = performance.now()
+  await wait(seconds * 1000)
+  const after = await usageOf(pid)
+  return ((after.cpuSeconds - before.cpuSeconds) * 1e6) / (performance.now() - start)
+}

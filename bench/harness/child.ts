@@ -1,0 +1,157 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { on, once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+
+export interface Command {
+  readonly argv: readonly [string, ...string[]]
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Node programs only: an IPC channel, over which the harness gives orders. */
+  readonly ipc?: boolean
+}
+
+interface OrderReply<Reply> {
+  readonly id: number
+  readonly reply?: Reply
+  readonly error?: string
+}
+
+/** A contestant that could not be started, or ended before it was told to. */
+export class ContestantFailed extends Error {
+  override readonly name = 'ContestantFailed'
+}
+
+export interface ListenOptions {
+  /** @default 30000 */
+  readonly withinMs?: number
+  /** How often to try. @default 25 */
+  readonly everyMs?: number
+}
+
+const living = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of living) {
+    signalGroup(child, 'SIGKILL')
+  }
+})
+
+/** A contestant's process, with the end of what it printed kept for when it fails. */
+export class Child {
+  readonly #process: ChildProcess
+  #printed = ''
+  #ended: string | undefined
+  #orders = 0
+
+  constructor({ argv: [command, ...args], env, cwd, ipc = false }: Command) {
+    this.#process = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      // A process group of its own: granian and the like leave workers behind when only their first process is killed.
+      detached: true,
+      stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+    })
+    living.add(this.#process)
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.#printed = (this.#printed + text).slice(-4000)))
+    }
+    this.#process.once('error', (error) => (this.#ended = error.message))
+    this.#process.once('exit', (code, signal) => {
+      living.delete(this.#process)
+      this.#ended ??= signal === null ? `exit code ${code}` : signal
+    })
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? -1
+  }
+
+  /** Throws `ContestantFailed` when the process has ended. */
+  assertAlive(): void {
+    if (this.#ended !== undefined) {
+      const printed = this.#printed.trim().split('\n').slice(-6).join('\n')
+      throw new ContestantFailed(`ended with ${this.#ended}${printed && `: ${printed}`}`)
+    }
+  }
+
+  /** Resolves when the port takes connections. */
+  async listening(port: number, { withinMs = 30_000, everyMs = 25 }: ListenOptions = {}): Promise<void> {
+    const until = performance.now() + withinMs
+    while (!(await accepts(port))) {
+      this.assertAlive()
+      if (performance.now() > until) {
+        throw new ContestantFailed(`does not listen after ${withinMs} ms`)
+      }
+      await wait(everyMs)
+    }
+  }
+
+  /** Gives an order over IPC and resolves with the reply. */
+  async order<Reply>(order: Readonly<Record<string, unknown>>, withinMs = 30_000): Promise<Reply> {
+    this.assertAlive()
+    const id = ++this.#orders
+    const signal = AbortSignal.timeout(withinMs)
+    const replies = on(this.#process, 'message', { signal, close: ['exit'] })
+    this.#process.send({ ...order, id })
+    try {
+      for await (const [message] of replies as AsyncIterable<[OrderReply<Reply>]>) {
+        if (message.id === id) {
+          if (message.error !== undefined) {
+            throw new ContestantFailed(message.error)
+          }
+          return message.reply as Reply
+        }
+      }
+    } catch (error) {
+      throw signal.aborted ? new ContestantFailed(`no reply within ${withinMs} ms`) : error
+    }
+    this.assertAlive()
+    throw new ContestantFailed('ended without a reply')
+  }
+
+  /** Asks the process to end, and ends it after 3 s with all that it started. */
+  async stop(): Promise<void> {
+    if (this.#ended !== undefined) {
+      return
+    }
+    const exited = once(this.#process, 'exit')
+    const timer = setTimeout(() => signalGroup(this.#process, 'SIGKILL'), 3000)
+    this.#process.kill('SIGTERM')
+    await exited
+    clearTimeout(timer)
+    signalGroup(this.#process, 'SIGKILL')
+  }
+}
+
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) {
+      process.kill(-pid, signal)
+    }
+  } catch {
+    // Nobody is left in the group.
+  }
+}
+
+/** A port nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') {
+    throw new TypeError('a TCP server has no port')
+  }
+  return address.port
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => resolve(true))
+    socket.once('error', () => resolve(false))
+    socket.once('close', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}

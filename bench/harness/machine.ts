@@ -1,0 +1,54 @@
+import { cpus, loadavg, platform, release, totalmem } from 'node:os'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { installedVersion } from './node-peers.js'
+import { root } from './paths.js'
+import { runCommand } from './run-command.js'
+import type { Python } from './python.js'
+
+/** What a reader needs to know of where and with what the figures were taken. */
+export interface Machine {
+  readonly date: string
+  readonly cpu: string
+  readonly cores: number
+  readonly memoryGiB: number
+  readonly system: string
+  readonly versions: Readonly<Record<string, string>>
+}
+
+export async function describeMachine(python: Python): Promise<Machine> {
+  const peers = ['@platformatic/python-node', 'http-proxy']
+  const installed = await Promise.all(peers.map(async (name) => [name, await installedVersion(name)] as const))
+  const wanted = ['fastapi', 'pydantic', 'starlette', 'uvicorn', 'uvloop', 'httptools', 'granian']
+  return {
+    date: new Date().toISOString(),
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${platform()} ${release()}`,
+    versions: {
+      amphis: await amphisVersion(),
+      node: process.versions.node,
+      python: python.version,
+      ...Object.fromEntries(installed.map(([name, version]) => [name, version ?? 'missing'])),
+      ...Object.fromEntries(wanted.map((name) => [name, python.packages[name] ?? 'missing'])),
+    },
+  }
+}
+
+/** A warning where other programs already use a good part of the machine. */
+export function busyWarning(): string | undefined {
+  const load = loadavg()[0] ?? 0
+  return load > cpus().length / 4
+    ? `The machine is busy (load ${load.toFixed(1)} on ${cpus().length} cores): these figures say little.`
+    : undefined
+}
+
+async function amphisVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+  const commit = await runCommand(['git', 'rev-parse', '--short', 'HEAD'], { cwd: root }).then(
+    ({ stdout }) => ` (${stdout.trim()})`,
+    () => '',
+  )
+  return version + commit
+}

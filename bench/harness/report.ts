@@ -1,0 +1,88 @@
+import { styleText } from 'node:util'
+import type { Machine } from './machine.js'
+import type { FigureResult, Row, Target } from './result.js'
+import type { Spread } from './statistics.js'
+
+/** A figure as text for the terminal. */
+export function figureText(figure: FigureResult): string {
+  const columns = Object.keys(figure.columns)
+  const header = ['', ...columns]
+  const lines = figure.rows.map((row) => [row.title, ...cellsOf(figure, row)])
+  const widths = header.map((_, i) => Math.max(...[header, ...lines].map((line) => (line[i] ?? '').length)))
+  const format = (line: readonly string[]) =>
+    line.map((text, i) => (i === 0 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0))).join('  ')
+  return [
+    styleText('bold', figure.title),
+    ...figure.notes.map((note) => styleText('dim', `  ${note}`)),
+    `  ${styleText('dim', format(header))}`,
+    ...figure.rows.map((row, i) => {
+      const title = row.title.padEnd(widths[0] ?? 0)
+      return row.outcome === 'measured'
+        ? `  ${format(lines[i] ?? [])}`
+        : `  ${title}  ${styleText(row.outcome === 'missing' ? 'yellow' : 'red', outcomeText(row))}`
+    }),
+    ...figure.targets.map((target) => {
+      const colour = target.met === undefined ? 'yellow' : target.met ? 'green' : 'red'
+      return `  target: ${target.text}: ${styleText(colour, targetOutcome(target))}`
+    }),
+    '',
+  ].join('\n')
+}
+
+/** All figures as a Markdown document. */
+export function markdown(machine: Machine, figures: readonly FigureResult[]): string {
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`)
+  return [
+    `# Benchmark of ${machine.date.slice(0, 10)}`,
+    '',
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}.`,
+    '',
+    `${versions.join(', ')}.`,
+    '',
+    'Medians; quartiles in brackets. Ratios and differences are taken within each round.',
+    '',
+    ...figures.flatMap(figureMarkdown),
+  ].join('\n')
+}
+
+function figureMarkdown(figure: FigureResult): string[] {
+  const columns = Object.keys(figure.columns)
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
+  return [
+    `## ${figure.title}`,
+    '',
+    ...figure.notes.map((note) => `${note}  `),
+    '',
+    line(['', ...columns]),
+    `| --- |${' ---: |'.repeat(columns.length)}`,
+    ...figure.rows.map((row) =>
+      row.outcome === 'measured'
+        ? line([row.title, ...cellsOf(figure, row)])
+        : line([row.title, outcomeText(row), ...columns.slice(1).map(() => '')]),
+    ),
+    '',
+    ...figure.targets.map((target) => `- target: ${target.text}: ${targetOutcome(target)}`),
+    '',
+  ]
+}
+
+function cellsOf(figure: FigureResult, row: Row): string[] {
+  return Object.entries(figure.columns).map(([column, digits]) => {
+    const cell = row.cells[column]
+    return cell === undefined ? '' : typeof cell === 'number' ? number(cell, digits) : spread(cell, digits)
+  })
+}
+
+const outcomeText = ({ outcome, reason }: Row) => (reason === undefined ? outcome : `${outcome}: ${reason}`)
+
+const targetOutcome = ({ measured, met }: Target) =>
+  measured === undefined ? 'not measured' : `${spread(measured, digitsFor(measured.median))} ${met ? 'met' : 'NOT met'}`
+
+const digitsFor = (value: number) => (Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0)
+
+const number = (value: number, digits: number) =>
+  value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+
+const spread = ({ median, low, high, samples }: Spread, digits: number) =>
+  samples < 2 ? number(median, digits) : `${number(median, digits)} (${number(low, digits)}–${number(high, digits)})`
