@@ -4,7 +4,6 @@
 //! the event loop; it is parked, never ended, once the loop is over (see [`leave`]).
 
 mod config;
-mod sigchld;
 mod signals;
 
 use std::any::Any;
@@ -18,8 +17,6 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::error::HandlerError;
-
-pub use sigchld::remember_host_sigchld;
 
 /// At Rust's default of 2 MiB a deep recursion overflows the stack before CPython 3.12 and 3.13
 /// count it and raise `RecursionError`. Threads that Python starts get the same.
@@ -37,6 +34,8 @@ pub struct InterpreterConfig {
   pub executable: String,
   /// Adds the built-in module with `PyImport_AppendInittab`; called right before CPython starts.
   pub register: unsafe fn(),
+  /// Called on the Python thread once Python was left in good order.
+  pub left: fn(),
 }
 
 /// Starts Python on its thread, where `body` runs until it is told to stop; Python is then left in
@@ -83,6 +82,7 @@ fn run(
     Ok(()) => Python::attach(|py| {
       let outcome = catch_unwind(AssertUnwindSafe(|| body(py)));
       leave(py);
+      (config.left)();
       outcome
     }),
     Err(error) => {
@@ -143,13 +143,12 @@ fn leave(py: Python<'_>) {
 /// Python's half of starting and leaving, kept apart from [`helpers`]: it has to run before the
 /// first import of asyncio, which those make.
 fn startup(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+  const CODE: &CStr = source(concat!(include_str!("python/_startup.py"), "\0"));
   static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-  let code = source(concat!(include_str!("python/_startup.py"), "\0"));
-  MODULE
-    .get_or_try_init(py, || {
-      PyModule::from_code(py, code, c"<amphis>/_startup.py", c"_amphis_startup").map(Bound::unbind)
-    })
-    .map(|module| module.bind(py))
+  let load = || {
+    PyModule::from_code(py, CODE, c"<amphis>/_startup.py", c"_amphis_startup").map(Bound::unbind)
+  };
+  MODULE.get_or_try_init(py, load).map(|module| module.bind(py))
 }
 
 /// The module of `python/_amphis.py`: the few lines that are clearer in Python.
@@ -158,21 +157,26 @@ fn startup(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 ///
 /// What its import raises: asyncio, for one, may be shadowed by a module of the app.
 pub fn helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+  const CHILDREN: &CStr = source(concat!(include_str!("python/_children.py"), "\0"));
+  const CODE: &CStr = source(concat!(include_str!("python/_amphis.py"), "\0"));
   static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-  let code = source(concat!(include_str!("python/_amphis.py"), "\0"));
-  MODULE
-    .get_or_try_init(py, || {
-      let module = PyModule::from_code(py, code, c"<amphis>/_amphis.py", c"_amphis_support")?;
-      module.add_function(wrap_pyfunction!(sigchld::share_sigchld, &module)?)?;
-      Ok(module.unbind())
-    })
-    .map(|module| module.bind(py).clone())
+  let load = || {
+    PyModule::from_code(py, CHILDREN, c"<amphis>/_children.py", c"_amphis_children")?;
+    PyModule::from_code(py, CODE, c"<amphis>/_amphis.py", c"_amphis_support").map(Bound::unbind)
+  };
+  MODULE.get_or_try_init(py, load).map(|module| module.bind(py).clone())
 }
 
-/// An embedded source, whose one NUL `concat!` has put at its end.
-fn source(text: &'static str) -> &'static CStr {
-  CStr::from_bytes_until_nul(text.as_bytes()).unwrap_or_default()
+/// An embedded source with the NUL that CPython wants at its end; checked by the compiler.
+const fn source(text: &str) -> &CStr {
+  match CStr::from_bytes_with_nul(text.as_bytes()) {
+    Ok(source) => source,
+    Err(_) => panic!("an embedded source holds a NUL"),
+  }
 }
+
+/// What is left of an earlier plan: neither loop needs SIGCHLD (see `python/_children.py`).
+pub fn remember_host_sigchld() {}
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
   let text = panic.downcast_ref::<&str>().copied();

@@ -1,9 +1,12 @@
 """The few lines of amphis that are clearer in Python than in Rust."""
 
 import asyncio
+import importlib
 import json
 import sys
 import traceback
+
+import _amphis_children as _children
 
 MESSAGE_LIMIT = 64 * 1024
 TRACEBACK_LIMIT = 256 * 1024
@@ -65,8 +68,7 @@ def new_event_loop(kind):
 def uvloop_event_loop():
     import uvloop
 
-    # Put into this module by Rust.
-    globals()["share_sigchld"](uvloop.loop.__file__)
+    _children.adopt(uvloop.Loop)
     return uvloop.new_event_loop()
 
 
@@ -107,7 +109,7 @@ def is_machinery(filename):
     return filename.startswith(("<amphis>", "<frozen importlib")) or filename == IMPORTLIB
 
 
-IMPORTLIB = sys.modules["importlib"].__file__
+IMPORTLIB = importlib.__file__
 
 
 def shortened(text, limit):

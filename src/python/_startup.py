@@ -5,6 +5,7 @@ Runs before asyncio, and with it `_ssl`, is imported for the first time.
 
 import atexit
 import io
+import os
 import select
 import sys
 from importlib.machinery import ExtensionFileLoader, PathFinder
@@ -89,8 +90,8 @@ def patient(stream):
 
 
 def prepare(stack_size):
-    # Only glibc has DEEPBIND; elsewhere a module's own libraries come first anyway, or can't.
-    if sys.platform == "linux" and hasattr(sys, "getdlopenflags") and is_glibc():
+    # Only glibc has DEEPBIND. On macOS a module's own libraries come first anyway.
+    if is_glibc():
         sys.meta_path.insert(0, DeepBindingFinder)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -108,8 +109,6 @@ def prepare(stack_size):
 
 
 def is_glibc():
-    import os
-
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") is not None
     except (OSError, ValueError):
