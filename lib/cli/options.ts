@@ -16,7 +16,7 @@ const specs = {
     type: 'text',
     placeholder: 'HOST',
     default: '127.0.0.1',
-    description: 'address to listen on; 0.0.0.0 or :: for all of them',
+    description: 'address to listen on; 0.0.0.0 or :: for all',
   },
   port: {
     type: 'port',

@@ -1,0 +1,200 @@
+import { fromDescription, type AmphisError, type ErrorDescription } from './errors.js'
+import type * as Native from '../binding.cjs'
+
+/** The addon. */
+export type Binding = typeof Native
+
+/** One request as the bridge sees it. Its methods run on the way from Python and must not throw. */
+export interface Exchange {
+  /** The head of the response, with the first piece of its body. `end`: the response is whole. */
+  onResponse(status: number, headers: string[], body: string | Buffer, end: boolean): void
+  /** A further piece of the body. */
+  onChunk(body: string | Buffer, end: boolean): void
+  /** The app failed. `destroy`: what is on the wire can't be mended. */
+  onFail(error: AmphisError, destroy: boolean): void
+  /** Python has read so much of the request's body. */
+  onAck(bytes: number, parts: number): void
+  /** The app has returned: nothing more comes, and the request's body is no longer needed. */
+  onDone(): void
+}
+
+interface Call {
+  resolve: (value: unknown) => void
+  reject: (error: AmphisError) => void
+}
+
+// The other half of this table is in src/batch.rs.
+const RECORD = 5
+const RESPONSE = 1
+const CHUNK = 2
+const DONE = 3
+const FAIL = 4
+const ACK = 5
+const RESULT = 6
+const OPERATION = 0xff
+const FLAG_END = 1 << 8
+const FLAG_BUFFER = 1 << 9
+const FLAG_DONE = 1 << 10
+const FLAG_DESTROY = 1 << 11
+
+/** Records that one call from Rust can bring; more come in further calls. */
+const CAPACITY = 4096
+
+const NO_HEADERS: readonly string[] = []
+
+/**
+ * This environment's end of the bridge: gives exchanges their slots, keeps Node alive while anything is pending, and
+ * hands what comes from Python to whom it belongs.
+ *
+ * A slot is free again only when Python has said `DONE`; commands to an earlier holder are in the queue before the
+ * request of the next one, so neither side ever takes one for the other.
+ */
+export class Bridge {
+  readonly host: InstanceType<Binding['Host']>
+  readonly #records = new Int32Array(RECORD * CAPACITY)
+  readonly #exchanges: (Exchange | undefined)[] = []
+  readonly #free: number[] = []
+  readonly #calls = new Map<number, Call>()
+  #nextToken = 0
+  #pending = 0
+  // Where reading has come in the text and the buffers of the batch at hand.
+  #text = ''
+  #at = 0
+  #buffers: Buffer[] = []
+  #buffer = 0
+
+  constructor(binding: Binding, isMain: boolean) {
+    this.host = new binding.Host(this.#records, this.#deliver, isMain)
+  }
+
+  /** Gives an exchange its slot. */
+  open(exchange: Exchange): number {
+    const slot = this.#free.pop() ?? this.#exchanges.length
+    this.#exchanges[slot] = exchange
+    this.#hold()
+    return slot
+  }
+
+  /** Takes back a slot that Python was never told of. */
+  release(slot: number): void {
+    this.#exchanges[slot] = undefined
+    this.#free.push(slot)
+    this.#letGo()
+  }
+
+  /** A call that is answered by its token. */
+  call<T>(start: (token: number) => void): Promise<T> {
+    const token = this.#nextToken
+    this.#nextToken = (token + 1) % 2 ** 31
+    const { promise, resolve, reject } = withResolvers<T>()
+    this.#calls.set(token, { resolve: resolve as (value: unknown) => void, reject })
+    this.#hold()
+    try {
+      start(token)
+    } catch (error) {
+      this.#calls.delete(token)
+      this.#letGo()
+      throw error
+    }
+    return promise
+  }
+
+  #hold(): void {
+    this.#pending += 1
+    if (this.#pending === 1) {
+      this.host.ref()
+    }
+  }
+
+  #letGo(): void {
+    this.#pending -= 1
+    if (this.#pending === 0) {
+      this.host.unref()
+    }
+  }
+
+  /** Called from Rust once a batch, or several times when there are more records than {@link CAPACITY}. */
+  readonly #deliver = (count: number, text: string | undefined, buffers: Buffer[] | undefined): void => {
+    if (text !== undefined) {
+      this.#text = text
+      this.#at = 0
+      this.#buffers = buffers ?? []
+      this.#buffer = 0
+    }
+    const records = this.#records
+    for (let at = 0; at < count * RECORD; at += RECORD) {
+      this.#record(records[at]!, records[at + 1]!, records[at + 2]!, records[at + 3]!, records[at + 4]!)
+    }
+    this.#text = ''
+  }
+
+  #record(operation: number, slot: number, a: number, b: number, c: number): void {
+    const kind = operation & OPERATION
+    if (kind === RESULT) {
+      this.#result(slot, a === 1, this.#take(b))
+      return
+    }
+    const exchange = this.#exchanges[slot]!
+    const end = (operation & FLAG_END) !== 0
+    switch (kind) {
+      case RESPONSE: {
+        const headers = b === 0 ? [...NO_HEADERS] : this.#take(b).split('\0')
+        exchange.onResponse(a, headers, this.#body(operation, c), end)
+        break
+      }
+      case CHUNK:
+        exchange.onChunk(this.#body(operation, a), end)
+        break
+      case ACK:
+        exchange.onAck(a, b)
+        break
+      case FAIL:
+        exchange.onFail(parseError(this.#take(a)), (operation & FLAG_DESTROY) !== 0)
+        break
+      default:
+        break
+    }
+    if (kind === DONE || (operation & FLAG_DONE) !== 0) {
+      this.release(slot)
+      exchange.onDone()
+    }
+  }
+
+  #take(length: number): string {
+    return this.#text.slice(this.#at, (this.#at += length))
+  }
+
+  #body(operation: number, length: number): string | Buffer {
+    return (operation & FLAG_BUFFER) === 0 ? this.#take(length) : this.#buffers[this.#buffer++]!
+  }
+
+  #result(token: number, isOk: boolean, json: string): void {
+    const call = this.#calls.get(token)
+    this.#calls.delete(token)
+    this.#letGo()
+    if (isOk) {
+      call?.resolve(JSON.parse(json))
+    } else {
+      call?.reject(parseError(json))
+    }
+  }
+}
+
+function parseError(json: string): AmphisError {
+  return fromDescription(JSON.parse(json) as ErrorDescription)
+}
+
+// Promise.withResolvers is newer than Node 20.
+function withResolvers<T>(): {
+  promise: Promise<T>
+  resolve: (value: T) => void
+  reject: (error: AmphisError) => void
+} {
+  let resolve!: (value: T) => void
+  let reject!: (error: AmphisError) => void
+  const promise = new Promise<T>((resolvePromise, rejectPromise) => {
+    resolve = resolvePromise
+    reject = rejectPromise
+  })
+  return { promise, resolve, reject }
+}

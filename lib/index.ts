@@ -1,0 +1,5 @@
+export { AmphisError, PythonError, type AmphisErrorCode, type PythonErrorInit } from './errors.js'
+export { HandleResponse } from './handle.js'
+export { PythonHandler } from './python-handler.js'
+export type { Next } from './request-listener.js'
+export type { HandleRequest, Logger, PythonHandlerOptions, Versions } from './types.js'

@@ -1,0 +1,165 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import { AmphisError } from './errors.js'
+import { handle, type HandleResponse } from './handle.js'
+import type { ExchangeContext } from './http-exchange.js'
+import { resolveOptions, type ResolvedOptions } from './options.js'
+import { startPython, type RunningPython } from './python/start.js'
+import { createListener, createMiddleware, type ListenerHost, type Next } from './request-listener.js'
+import type { HandleRequest, PythonHandlerOptions, Versions } from './types.js'
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+
+/**
+ * A Python ASGI app inside this Node process.
+ *
+ * Making one does nothing yet: Python starts, and the app is imported, with {@link ready} or the first request. All
+ * handlers of a process share one Python and its event loop. An idle handler does not keep Node alive.
+ *
+ * @example
+ * const python = new PythonHandler('main:app')
+ * app.use('/api', python.middleware)
+ */
+export class PythonHandler implements AsyncDisposable {
+  /** For `node:http`: `createServer(python.listener)`. Never throws; answers errors with a 500. */
+  readonly listener: (request: IncomingMessage, response: ServerResponse) => void
+  /** For Express and Connect: `app.use('/api', python.middleware)`. Errors go to `next`. */
+  readonly middleware: (request: IncomingMessage, response: ServerResponse, next: Next) => void
+  readonly #options: ResolvedOptions
+  readonly #host: ListenerHost
+  #context: ExchangeContext | undefined
+  #python: RunningPython | undefined
+  #starting: Promise<ExchangeContext> | undefined
+  #closing: Promise<void> | undefined
+
+  /**
+   * @param app `module:attribute`, or all options.
+   * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
+   */
+  constructor(app: string | PythonHandlerOptions) {
+    this.#options = resolveOptions(app)
+    // oxlint-disable-next-line typescript/no-this-alias -- for the getter below
+    const handler = this
+    this.#host = {
+      logger: this.#options.logger,
+      get context() {
+        return handler.#context
+      },
+      start: () => this.#start(),
+    }
+    this.listener = createListener(this.#host)
+    this.middleware = createMiddleware(this.#host)
+    const { signal } = this.#options
+    if (signal?.aborted === true) {
+      this.#onAbort()
+    } else {
+      signal?.addEventListener('abort', this.#onAbort, { once: true })
+    }
+  }
+
+  /**
+   * Starts Python, imports the app and runs its lifespan startup; once, however often it is called.
+   *
+   * @throws {AmphisError} what kept it from starting
+   */
+  async ready(): Promise<this> {
+    await this.#start()
+    return this
+  }
+
+  /**
+   * Ends the app: takes no more requests, lets those under way finish for `timeoutGracefulShutdown`, cancels the rest,
+   * runs the lifespan shutdown. Idempotent.
+   *
+   * @throws {AmphisError} `AMPHIS_ERR_LIFESPAN_FAILED` when the app's shutdown failed
+   */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /**
+   * Runs one request without a socket.
+   *
+   * @throws {AmphisError} what happened before the response started; a `PythonError` when the app raised
+   */
+  async handle(request: HandleRequest): Promise<HandleResponse> {
+    return handle(this.#context ?? (await this.#start()), request)
+  }
+
+  /** What is running; `undefined` before {@link ready}. */
+  get versions(): Versions | undefined {
+    if (this.#python === undefined) {
+      return undefined
+    }
+    const { installation, loop } = this.#python
+    return {
+      amphis: version,
+      node: process.versions.node,
+      python: installation.version.join('.'),
+      loop,
+      libpython: installation.libpython,
+      executable: installation.executable,
+    }
+  }
+
+  #start(): Promise<ExchangeContext> {
+    if (this.#closing !== undefined) {
+      return Promise.reject(closed())
+    }
+    return (this.#starting ??= this.#startOnce())
+  }
+
+  async #startOnce(): Promise<ExchangeContext> {
+    const options = this.#options
+    const python = await startPython(options)
+    this.#python = python
+    if (this.#closing !== undefined) {
+      throw closed()
+    }
+    const { binding, bridge } = python
+    const native = new binding.PythonHandler(bridge.host, {
+      app: options.app,
+      appDir: options.appDir,
+      factory: options.factory,
+      rootPath: options.rootPath,
+      lifespan: options.lifespan,
+    })
+    await bridge.call((token) => native.start(token, options.timeoutStartup))
+    const context = { bridge, native, options }
+    if (this.#closing === undefined) {
+      this.#context = context
+    }
+    return context
+  }
+
+  async #close(): Promise<void> {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    // New requests are refused from here on.
+    this.#context = undefined
+    let context: ExchangeContext | undefined
+    try {
+      context = await this.#starting
+    } catch {
+      // It never started; whoever asked for it was told.
+    }
+    if (context !== undefined) {
+      const { bridge, native, options } = context
+      await bridge.call((token) => native.close(token, options.timeoutGracefulShutdown))
+    }
+  }
+
+  readonly #onAbort = (): void => {
+    this.close().catch((error: unknown) => this.#options.logger.error(error))
+  }
+}
+
+function closed(): AmphisError {
+  return new AmphisError(
+    'AMPHIS_ERR_CLOSED',
+    'The handler is closed. Create a new PythonHandler to serve more requests.',
+  )
+}

@@ -1,0 +1,49 @@
+import { isMainThread } from 'node:worker_threads'
+import { Bridge, type Binding } from '../bridge.js'
+import type { ResolvedOptions } from '../options.js'
+import { discoverPython, type PythonInstallation } from './discover.js'
+import { loadBinding, loadLibpython } from './load.js'
+
+/** Python as it runs in this process, seen from one JavaScript environment. */
+export interface RunningPython {
+  readonly binding: Binding
+  readonly bridge: Bridge
+  readonly installation: PythonInstallation
+  readonly loop: 'uvloop' | 'asyncio'
+}
+
+// One end of the bridge for each environment (the main thread or a worker).
+let environment: { binding: Binding; bridge: Bridge } | undefined
+
+function openBridge(): { binding: Binding; bridge: Bridge } {
+  if (environment === undefined) {
+    const binding = loadBinding<Binding>()
+    if (isMainThread) {
+      // Node forgets its own SIGCHLD handler when it has no children left; with a listener it keeps it, and the
+      // addon can pass the signal on when uvloop takes it over.
+      process.on('SIGCHLD', () => {})
+      binding.rememberHostSigchld()
+    }
+    const bridge = new Bridge(binding, isMainThread)
+    // Also where process.exit() ends things, and the cleanup hooks of addons come too late or not at all.
+    process.on('exit', () => bridge.host.leave())
+    environment = { binding, bridge }
+  }
+  return environment
+}
+
+/**
+ * Finds Python, loads it and starts it, or joins the one that runs.
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_PYTHON_*`, `AMPHIS_ERR_LIBPYTHON_NOT_FOUND`, `AMPHIS_ERR_VENV_MISMATCH`,
+ *   `AMPHIS_ERR_BINDING`
+ */
+export async function startPython({ python, appDir, loop }: ResolvedOptions): Promise<RunningPython> {
+  const installation = await discoverPython({ python, appDir })
+  loadLibpython(installation)
+  const { binding, bridge } = openBridge()
+  const answer = await bridge.call<{ loop: 'uvloop' | 'asyncio' }>((token) => {
+    binding.startPython(bridge.host, token, { executable: installation.executable, loop })
+  })
+  return { binding, bridge, installation, loop: answer.loop }
+}

@@ -1,0 +1,137 @@
+import type { IncomingMessage } from 'node:http'
+import { AmphisError } from './errors.js'
+
+/** Bytes that Python may leave unread before the client's socket is no longer read. */
+const HIGH_WATER = 256 * 1024
+/** Unread bytes at which the socket is read again. */
+const LOW_WATER = 128 * 1024
+
+/** What the native handler does with pieces of a body. */
+export interface BodyTarget {
+  chunk(slot: number, bytes: Uint8Array | undefined, moreBody: boolean): void
+}
+
+/** A request's body before it is sent to Python. */
+export type IncomingBody =
+  /** The whole body, or none. */
+  | { kind: 'whole'; bytes: Uint8Array | undefined }
+  /** To be read from the request. */
+  | { kind: 'stream' }
+
+const NO_BODY: IncomingBody = { kind: 'whole', bytes: undefined }
+const STREAM: IncomingBody = { kind: 'stream' }
+
+interface ParsedRequest extends IncomingMessage {
+  rawBody?: unknown
+  body?: unknown
+}
+
+/** Whether a body follows the head (RFC 9112 6.3). */
+function hasBody({ headers, httpVersionMajor, complete }: IncomingMessage): boolean {
+  const length = headers['content-length']
+  if (length !== undefined) {
+    return length !== '0'
+  }
+  // HTTP/2 frames its bodies by itself.
+  return headers['transfer-encoding'] !== undefined || (httpVersionMajor >= 2 && !complete)
+}
+
+/**
+ * Finds the body of a request that a host framework may have read already: the stream when it is untouched, else what
+ * a parser has left of it.
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_BODY_CONSUMED` when only parsed data is left
+ */
+export function incomingBody(request: ParsedRequest): IncomingBody {
+  if (!hasBody(request)) {
+    return NO_BODY
+  }
+  if (!request.readableDidRead && !request.readableEnded) {
+    return STREAM
+  }
+  const { rawBody, body } = request
+  for (const candidate of [rawBody, body]) {
+    if (candidate instanceof Uint8Array) {
+      return { kind: 'whole', bytes: candidate }
+    }
+    if (typeof candidate === 'string') {
+      return { kind: 'whole', bytes: Buffer.from(candidate) }
+    }
+  }
+  throw new AmphisError(
+    'AMPHIS_ERR_BODY_CONSUMED',
+    `The body of ${request.method} ${request.url} was read before the Python app saw it. ` +
+      'Mount the Python app before body parsers such as express.json(), or let the parser keep the bytes: ' +
+      'express.json({ verify: (req, res, bytes) => { req.rawBody = bytes } }).',
+  )
+}
+
+/**
+ * Takes what has come in of an unread body without waiting: the body of a small request is in the same packet as its
+ * head, and then rides in the same record.
+ */
+export function readAtOnce(request: IncomingMessage): { bytes: Uint8Array | undefined; isWhole: boolean } {
+  const chunk = request.read() as Buffer | null
+  return { bytes: chunk ?? undefined, isWhole: request.complete && request.readableLength === 0 }
+}
+
+/**
+ * Pumps a request's body to Python, no faster than it is read there.
+ *
+ * Python reads large pieces where Node has them, so each is kept here until it is acknowledged.
+ */
+export class RequestBodyPump {
+  readonly #request: IncomingMessage
+  readonly #target: BodyTarget
+  readonly #slot: number
+  #pins: Uint8Array[] = []
+  #unread = 0
+
+  constructor(request: IncomingMessage, target: BodyTarget, slot: number, sent: Uint8Array | undefined) {
+    this.#request = request
+    this.#target = target
+    this.#slot = slot
+    if (sent !== undefined) {
+      this.#pins.push(sent)
+      this.#unread = sent.length
+    }
+  }
+
+  start(): void {
+    this.#request.on('data', this.#onData)
+    this.#request.on('end', this.#onEnd)
+    if (this.#unread >= HIGH_WATER) {
+      this.#request.pause()
+    }
+  }
+
+  /** Python has read so much. */
+  acknowledge(bytes: number, parts: number): void {
+    this.#pins.splice(0, parts)
+    this.#unread -= bytes
+    if (this.#unread <= LOW_WATER && this.#request.isPaused()) {
+      this.#request.resume()
+    }
+  }
+
+  /** The app has returned: what still comes is for nobody, but the connection can be used again. */
+  stop(): void {
+    this.#pins = []
+    this.#request.off('data', this.#onData)
+    this.#request.off('end', this.#onEnd)
+    this.#request.resume()
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#pins.push(chunk)
+    this.#unread += chunk.length
+    this.#target.chunk(this.#slot, chunk, true)
+    if (this.#unread >= HIGH_WATER) {
+      this.#request.pause()
+    }
+  }
+
+  readonly #onEnd = (): void => {
+    this.#target.chunk(this.#slot, undefined, false)
+  }
+}

@@ -1,0 +1,167 @@
+import type { Socket } from 'node:net'
+import { AmphisError } from './errors.js'
+import type { HandleRequest } from './types.js'
+
+/**
+ * The head of a request as it crosses the bridge: latin-1 text, its fields joined by NUL. `src/asgi/scope.rs` lists
+ * the fields.
+ */
+export interface RequestHead {
+  text: string
+  /** How many fields were joined: Rust refuses a text that has more. */
+  fields: number
+}
+
+/** Fields before the headers. */
+const FIXED_FIELDS = 9
+
+// RFC 9110: what a method and a field name are made of, and what a field value may hold.
+const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+// What can stand in a request line: no space, no control character, nothing that latin-1 would narrow.
+const TARGET = /^[\x21-\x7e\x80-\xff]+$/
+const LINE_TEXT = /^[\x20-\x7e\x80-\xff]*$/
+
+const USUAL_METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'])
+
+function invalid(what: string, value: string): AmphisError {
+  return new AmphisError(
+    'AMPHIS_ERR_INVALID_REQUEST',
+    `The request's ${what} ${JSON.stringify(value.slice(0, 80))} has characters that HTTP does not allow there. ` +
+      'Percent-encode it, or leave them out.',
+  )
+}
+
+function checkLine(method: string, prefix: string, url: string): void {
+  if (!USUAL_METHODS.has(method) && !TOKEN.test(method)) {
+    throw invalid('method', method)
+  }
+  if (!TARGET.test(url)) {
+    throw invalid('target', url)
+  }
+  if (prefix !== '' && !TARGET.test(prefix)) {
+    throw invalid('mount prefix', prefix)
+  }
+}
+
+/**
+ * The head of a request that came over a socket. Its headers were checked by Node's parser; its URL may have been
+ * rewritten since.
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
+ */
+export function headOfSocket(
+  method: string,
+  prefix: string,
+  url: string,
+  httpVersion: string,
+  socket: Socket,
+  rawHeaders: readonly string[],
+): RequestHead {
+  checkLine(method, prefix, url)
+  const line = `${method}\0${url}\0${prefix}\0${httpVersion}\0${connectionOf(socket)}`
+  return rawHeaders.length === 0
+    ? { text: line, fields: FIXED_FIELDS }
+    : { text: `${line}\0${rawHeaders.join('\0')}`, fields: FIXED_FIELDS + rawHeaders.length }
+}
+
+/**
+ * The head of a request that was made by hand; everything in it is checked.
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
+ */
+export function headOfRequest(request: HandleRequest): RequestHead {
+  const { method = 'GET', url, rootPath = '', httpVersion = '1.1', scheme = 'http', client, server } = request
+  if (typeof url !== 'string' || typeof method !== 'string' || typeof rootPath !== 'string') {
+    throw new AmphisError(
+      'AMPHIS_ERR_INVALID_REQUEST',
+      "A request needs a url, a string such as '/path?query'; its method and rootPath are strings too.",
+    )
+  }
+  checkLine(method, rootPath, url)
+  const connection = joinConnection(scheme, client ?? null, server ?? null)
+  const line = `${httpVersion}\0${connection}`
+  if (!LINE_TEXT.test(line.replaceAll('\0', ''))) {
+    throw invalid('scheme, HTTP version or address', line.replaceAll('\0', ' '))
+  }
+  const headers = flatHeaders(request.headers)
+  let text = `${method}\0${url}\0${rootPath}\0${line}`
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at]!
+    const value = headers[at + 1]!
+    if (!TOKEN.test(name)) {
+      throw invalid('header name', String(name))
+    }
+    if (!FIELD_VALUE.test(value)) {
+      throw invalid(`header ${name} with the value`, String(value))
+    }
+    text += `\0${name}\0${value}`
+  }
+  return { text, fields: FIXED_FIELDS + headers.length }
+}
+
+function flatHeaders(headers: HandleRequest['headers']): readonly string[] {
+  if (headers === undefined) {
+    return []
+  }
+  if (isFlat(headers)) {
+    if (headers.length % 2 !== 0) {
+      throw new AmphisError(
+        'AMPHIS_ERR_INVALID_REQUEST',
+        'A list of headers holds names and values in turn, but this one has an odd length.',
+      )
+    }
+    return headers
+  }
+  const flat: string[] = []
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of isFlat(value) ? value : [value]) {
+      flat.push(name, one)
+    }
+  }
+  return flat
+}
+
+function isFlat(value: unknown): value is readonly string[] {
+  return Array.isArray(value)
+}
+
+type Address = readonly [host: string, port: number | null] | null
+
+function joinConnection(scheme: string, client: Address, server: Address): string {
+  return `${scheme}\0${joinAddress(client)}\0${joinAddress(server)}`
+}
+
+function joinAddress(address: Address): string {
+  return address === null ? '\0' : `${address[0]}\0${address[1] ?? ''}`
+}
+
+// The same for every request of a connection, so it is kept on the socket.
+const CONNECTION: unique symbol = Symbol('amphis.connection')
+
+interface ConnectionSocket extends Socket {
+  [CONNECTION]?: string
+  encrypted?: boolean
+  /** Set by `node:http`. */
+  server?: { address?: () => unknown }
+}
+
+function connectionOf(socket: ConnectionSocket): string {
+  return (socket[CONNECTION] ??= describeConnection(socket))
+}
+
+function describeConnection(socket: ConnectionSocket): string {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket
+  const scheme = socket.encrypted === true ? 'https' : 'http'
+  const client: Address = remoteAddress === undefined ? null : [remoteAddress, remotePort ?? null]
+  if (localAddress !== undefined) {
+    return joinConnection(scheme, client, [localAddress, localPort ?? null])
+  }
+  const path = socket.server?.address?.()
+  // The path of a Unix socket may hold anything but NUL; what latin-1 can't say goes as UTF-8 bytes.
+  return joinConnection(
+    scheme,
+    client,
+    typeof path === 'string' ? [Buffer.from(path, 'utf8').toString('latin1'), null] : null,
+  )
+}

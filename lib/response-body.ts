@@ -1,0 +1,109 @@
+import { Buffer } from 'node:buffer'
+
+/** Bytes read after which Python is told, while it may still be sending. */
+const CREDIT = 64 * 1024
+
+/**
+ * The body of a response made by hand: what has come in and was not read. Bytes are copied out of Python's memory,
+ * which must not be written to.
+ */
+export class ResponseBody implements AsyncIterator<Buffer, undefined> {
+  #pieces: (string | Buffer)[] = []
+  #isEnded: boolean
+  #error: Error | undefined
+  #uncredited = 0
+  #reader: { resolve: (result: IteratorResult<Buffer, undefined>) => void; reject: (error: Error) => void } | undefined
+  readonly #credit: (bytes: number) => void
+  readonly #leave: () => void
+
+  /**
+   * @param credit Told how many bytes were read.
+   * @param leave Called when the reader stops early.
+   */
+  constructor(first: string | Buffer, isEnded: boolean, credit: (bytes: number) => void, leave: () => void) {
+    if (first.length > 0) {
+      this.#pieces.push(first)
+    }
+    this.#isEnded = isEnded
+    this.#credit = credit
+    this.#leave = leave
+  }
+
+  push(piece: string | Buffer, isEnded: boolean): void {
+    if (piece.length > 0) {
+      this.#pieces.push(piece)
+    }
+    this.#isEnded = isEnded
+    this.#serve()
+  }
+
+  fail(error: Error): void {
+    if (!this.#isEnded) {
+      this.#isEnded = true
+      this.#error = error
+      this.#serve()
+    }
+  }
+
+  /** All of it. Rejects with what ended the response early. */
+  async readAll(): Promise<Buffer> {
+    const pieces: Buffer[] = []
+    for (;;) {
+      const { value, done } = await this.next()
+      if (done === true) {
+        return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+      }
+      pieces.push(value)
+    }
+  }
+
+  next(): Promise<IteratorResult<Buffer, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject }
+      this.#serve()
+    })
+  }
+
+  return(): Promise<IteratorResult<Buffer, undefined>> {
+    this.#pieces = []
+    if (!this.#isEnded) {
+      this.#isEnded = true
+      this.#leave()
+    }
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  #serve(): void {
+    const reader = this.#reader
+    if (reader === undefined) {
+      return
+    }
+    const piece = this.#pieces.shift()
+    if (piece !== undefined) {
+      this.#reader = undefined
+      this.#count(piece.length)
+      reader.resolve({
+        value: typeof piece === 'string' ? Buffer.from(piece, 'latin1') : Buffer.from(piece),
+        done: false,
+      })
+    } else if (this.#isEnded) {
+      this.#reader = undefined
+      if (this.#error === undefined) {
+        reader.resolve({ value: undefined, done: true })
+      } else {
+        reader.reject(this.#error)
+        this.#error = undefined
+      }
+    }
+  }
+
+  #count(bytes: number): void {
+    if (!this.#isEnded) {
+      this.#uncredited += bytes
+      if (this.#uncredited >= CREDIT) {
+        this.#credit(this.#uncredited)
+        this.#uncredited = 0
+      }
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { ServerResponse } from 'node:http'
+
+/** Bytes taken by the socket after which Python is told, while nothing holds it up. */
+const CREDIT = 64 * 1024
+
+const plainWriteHead = ServerResponse.prototype.writeHead
+
+/** Puts what Python sends on a Node response, and tells Python how far the client has followed. */
+export class ResponseWriter {
+  readonly #response: ServerResponse
+  readonly #credit: (bytes: number) => void
+  /** Bytes written that Python does not know to be taken. */
+  #uncredited = 0
+  #isDraining = false
+
+  constructor(response: ServerResponse, credit: (bytes: number) => void) {
+    this.#response = response
+    this.#credit = credit
+  }
+
+  /** The head, and the first piece of the body or all of it. */
+  start(status: number, headers: string[], body: string | Buffer, end: boolean): void {
+    const response = this.#response
+    if (response.writeHead === plainWriteHead && response.getHeaderNames().length === 0) {
+      response.writeHead(status, headers)
+    } else {
+      // Middleware has set headers, or wants to see ours before they go out.
+      mergeHeaders(response, headers)
+      response.writeHead(status)
+    }
+    if (end || body.length > 0) {
+      this.write(body, end)
+    } else {
+      response.flushHeaders()
+    }
+  }
+
+  /** A piece of the body; strings are latin-1. */
+  write(body: string | Buffer, end: boolean): void {
+    const response = this.#response
+    if (end) {
+      if (body.length === 0) {
+        response.end()
+      } else {
+        response.end(body, 'latin1')
+      }
+      return
+    }
+    if (body.length === 0) {
+      return
+    }
+    this.#uncredited += body.length
+    if (!response.write(body, 'latin1')) {
+      this.#awaitDrain()
+    } else if (this.#uncredited >= CREDIT && !this.#isDraining) {
+      this.#giveCredit()
+    }
+  }
+
+  #awaitDrain(): void {
+    if (!this.#isDraining) {
+      this.#isDraining = true
+      this.#response.once('drain', () => {
+        this.#isDraining = false
+        this.#giveCredit()
+      })
+    }
+  }
+
+  #giveCredit(): void {
+    const bytes = this.#uncredited
+    this.#uncredited = 0
+    this.#credit(bytes)
+  }
+}
+
+/** Sets the app's headers over those that the host has set; cookies and `vary` of both are kept. */
+function mergeHeaders(response: ServerResponse, headers: readonly string[]): void {
+  const seen = new Set<string>()
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at]!
+    const value = headers[at + 1]!
+    const key = name.toLowerCase()
+    if (seen.has(key) || key === 'set-cookie' || key === 'vary') {
+      response.appendHeader(name, value)
+    } else {
+      response.setHeader(name, value)
+    }
+    seen.add(key)
+  }
+}

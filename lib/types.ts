@@ -1,0 +1,105 @@
+/** What amphis writes its messages to: `console`, pino and their like fit. */
+export interface Logger {
+  debug: (...values: unknown[]) => void
+  info: (...values: unknown[]) => void
+  warn: (...values: unknown[]) => void
+  error: (...values: unknown[]) => void
+}
+
+/** Options of a `PythonHandler`; those that uvicorn has go by its names. */
+export interface PythonHandlerOptions {
+  /** The ASGI app: `module:attribute`, both of which may be dotted. */
+  app: string
+  /**
+   * Folder that is put first on `sys.path`.
+   * @default process.cwd()
+   */
+  appDir?: string | undefined
+  /**
+   * `app` names a function that returns the app.
+   * @default false
+   */
+  factory?: boolean | undefined
+  /**
+   * Virtual environment or interpreter. By default `AMPHIS_PYTHON`, `VIRTUAL_ENV`, a `.venv` or `venv` from `appDir`
+   * upwards, `UV_PROJECT_ENVIRONMENT`, `CONDA_PREFIX`, then `python3` on `PATH`.
+   */
+  python?: string | undefined
+  /**
+   * ASGI `root_path` of an app that is mounted by something that leaves the whole path in the request's URL. Under
+   * Express' `app.use('/prefix', …)` it is not needed.
+   * @default ''
+   */
+  rootPath?: string | undefined
+  /**
+   * ASGI lifespan: `on` requires it, `off` leaves it out, `auto` goes on without when the app does not support it.
+   * @default 'auto'
+   */
+  lifespan?: 'auto' | 'on' | 'off' | undefined
+  /**
+   * The event loop; `auto` is uvloop where it can be imported. One process has one.
+   * @default 'auto'
+   */
+  loop?: 'auto' | 'uvloop' | 'asyncio' | undefined
+  /**
+   * Milliseconds that `close()` lets requests run before their tasks are cancelled.
+   * @default 10_000
+   */
+  timeoutGracefulShutdown?: number | undefined
+  /**
+   * Milliseconds that the app's lifespan startup may take; 0 for no limit.
+   * @default 0
+   */
+  timeoutStartup?: number | undefined
+  /**
+   * Milliseconds until a request's task is cancelled and the client gets a 504; 0 for no limit.
+   * @default 0
+   */
+  timeoutRequest?: number | undefined
+  /**
+   * Where errors go that have nobody else to go to.
+   * @default console, without its debug messages
+   */
+  logger?: Logger | undefined
+  /** Closes the handler when it is aborted. */
+  signal?: AbortSignal | undefined
+}
+
+/** A request for {@link HandleResponse}, by the words of `node:http`. */
+export interface HandleRequest {
+  /** @default 'GET' */
+  method?: string | undefined
+  /** Path and query, as in `req.url`. Without the mount's prefix when there is one. */
+  url: string
+  /** Names and values in turn, or an object. */
+  headers?: readonly string[] | Readonly<Record<string, string | readonly string[]>> | undefined
+  body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined
+  /**
+   * The prefix that was cut from `url`; becomes the app's `root_path`.
+   * @default ''
+   */
+  rootPath?: string | undefined
+  /** @default '1.1' */
+  httpVersion?: string | undefined
+  /** @default 'http' */
+  scheme?: string | undefined
+  /** Address and port of the client. @default null */
+  client?: readonly [host: string, port: number] | null | undefined
+  /** Address and port of the server; a port of `null` for a Unix socket. @default null */
+  server?: readonly [host: string, port: number | null] | null | undefined
+  /** Aborting it is the client's disconnect. */
+  signal?: AbortSignal | undefined
+}
+
+/** What is running, for a log line or a bug report. */
+export interface Versions {
+  amphis: string
+  node: string
+  /** `3.12.1` */
+  python: string
+  loop: 'uvloop' | 'asyncio'
+  /** The library that was loaded. */
+  libpython: string
+  /** The environment's interpreter. */
+  executable: string
+}

@@ -1,0 +1,212 @@
+//! What `receive` and `send` return: something to await that costs next to nothing when there is nothing
+//! to wait for.
+//!
+//! Both classes have the methods of a coroutine, so that `asyncio.create_task(receive())` and
+//! `asyncio.wait_for(receive(), 1)` work as with a server written in Python.
+
+use std::mem;
+use std::sync::Mutex;
+
+use pyo3::exceptions::{PyStopIteration, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::cycle::HttpCycle;
+use super::lifespan::LifespanCycle;
+use crate::batch::lock;
+use crate::event_loop;
+
+/// Already complete, with the result `None`. One instance serves every `send`.
+#[pyclass(frozen, module = "_amphis")]
+pub struct Ready;
+
+#[pymethods]
+impl Ready {
+  fn __await__(slf: Py<Self>) -> Py<Self> {
+    slf
+  }
+
+  fn __iter__(slf: Py<Self>) -> Py<Self> {
+    slf
+  }
+
+  /// Ending an iteration without a value is the cheapest way to say `return None`.
+  #[allow(clippy::unused_self, reason = "a Python method")]
+  fn __next__(&self) -> Option<Py<PyAny>> {
+    None
+  }
+
+  #[allow(clippy::unused_self, reason = "a Python method")]
+  fn send(&self, py: Python<'_>, _value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    Err(PyStopIteration::new_err(py.None()))
+  }
+
+  #[pyo3(signature = (kind, value = None, traceback = None))]
+  #[allow(clippy::unused_self, reason = "a Python method")]
+  fn throw(
+    &self,
+    kind: &Bound<'_, PyAny>,
+    value: Option<&Bound<'_, PyAny>>,
+    traceback: Option<&Bound<'_, PyAny>>,
+  ) -> PyResult<Py<PyAny>> {
+    Err(thrown(kind, value, traceback))
+  }
+
+  #[allow(clippy::unused_self, reason = "a Python method")]
+  fn close(&self) {}
+}
+
+/// What a [`Waiting`] waits for.
+pub enum Wait {
+  /// The next event of a request.
+  Receive(Py<HttpCycle>),
+  /// Room for more of a response.
+  Send(Py<HttpCycle>),
+  /// The next event of a lifespan.
+  Lifespan(Py<LifespanCycle>),
+}
+
+impl Wait {
+  /// The result, if it is there.
+  fn poll(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+    match self {
+      Self::Receive(cycle) => cycle.get().poll_receive(py),
+      Self::Send(cycle) => cycle.get().poll_send(py),
+      Self::Lifespan(cycle) => cycle.get().poll_receive(py),
+    }
+  }
+
+  fn waiters(&self) -> &Waiters {
+    match self {
+      Self::Receive(cycle) | Self::Send(cycle) => cycle.get().waiters(),
+      Self::Lifespan(cycle) => cycle.get().waiters(),
+    }
+  }
+}
+
+/// The futures of tasks that sleep on one cycle. Locked for a look or a change only.
+#[derive(Default)]
+pub struct Waiters(Mutex<Vec<Py<PyAny>>>);
+
+impl Waiters {
+  /// Wakes all; each looks for itself at what has come.
+  pub fn wake(&self, py: Python<'_>) {
+    let futures = mem::take(&mut *lock(&self.0));
+    for future in futures {
+      event_loop::wake_future(py, &future);
+    }
+  }
+
+  fn add(&self, future: Py<PyAny>) {
+    lock(&self.0).push(future);
+  }
+
+  fn remove(&self, future: &Py<PyAny>) {
+    let removed = {
+      let mut futures = lock(&self.0);
+      let at = futures.iter().position(|waiter| waiter.is(future));
+      at.map(|at| futures.swap_remove(at))
+    };
+    drop(removed);
+  }
+}
+
+/// Looks at its cycle when it is awaited, and again each time it is woken: a wake-up carries no event,
+/// so cancelling the task that awaits loses none.
+#[pyclass(frozen, module = "_amphis")]
+pub struct Waiting {
+  wait: Wait,
+  /// The future that the awaiting task sleeps on.
+  future: Mutex<Option<Py<PyAny>>>,
+}
+
+impl Waiting {
+  pub fn new(wait: Wait) -> Self {
+    Self {
+      wait,
+      future: Mutex::new(None),
+    }
+  }
+
+  /// Takes the future of an earlier step back from the cycle.
+  fn forget(&self) {
+    let future = lock(&self.future).take();
+    if let Some(future) = future {
+      self.wait.waiters().remove(&future);
+    }
+  }
+}
+
+#[pymethods]
+impl Waiting {
+  fn __await__(slf: Py<Self>) -> Py<Self> {
+    slf
+  }
+
+  fn __iter__(slf: Py<Self>) -> Py<Self> {
+    slf
+  }
+
+  fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    self.forget();
+    if let Some(value) = self.wait.poll(py)? {
+      return Err(PyStopIteration::new_err(value));
+    }
+    let future = event_loop::create_future(py)?;
+    // asyncio's protocol: a future that is yielded with this flag set suspends the task.
+    future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
+    let future = future.unbind();
+    *lock(&self.future) = Some(future.clone_ref(py));
+    self.wait.waiters().add(future.clone_ref(py));
+    Ok(future)
+  }
+
+  fn send(&self, py: Python<'_>, _value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    self.__next__(py)
+  }
+
+  #[pyo3(signature = (kind, value = None, traceback = None))]
+  fn throw(
+    &self,
+    kind: &Bound<'_, PyAny>,
+    value: Option<&Bound<'_, PyAny>>,
+    traceback: Option<&Bound<'_, PyAny>>,
+  ) -> PyResult<Py<PyAny>> {
+    self.forget();
+    Err(thrown(kind, value, traceback))
+  }
+
+  fn close(&self) {
+    self.forget();
+  }
+}
+
+/// The exception of a `throw(type[, value[, traceback]])` or `throw(exception)`.
+fn thrown(
+  kind: &Bound<'_, PyAny>,
+  value: Option<&Bound<'_, PyAny>>,
+  traceback: Option<&Bound<'_, PyAny>>,
+) -> PyErr {
+  let py = kind.py();
+  let error = match (
+    kind.cast::<PyType>(),
+    value.filter(|value| !value.is_none()),
+  ) {
+    (_, Some(value)) if value.is_instance_of::<pyo3::exceptions::PyBaseException>() => {
+      PyErr::from_value(value.clone())
+    }
+    (Ok(kind), Some(value)) => PyErr::from_type(kind.clone(), value.clone().unbind()),
+    (Ok(kind), None) => PyErr::from_type(kind.clone(), ()),
+    (Err(_), None) if kind.is_instance_of::<pyo3::exceptions::PyBaseException>() => {
+      PyErr::from_value(kind.clone())
+    }
+    _ => PyTypeError::new_err("throw() takes an exception or an exception type"),
+  };
+  if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none())
+    && let Ok(traceback) = traceback.cast::<pyo3::types::PyTraceback>()
+  {
+    error.set_traceback(py, Some(traceback.clone()));
+  }
+  error
+}

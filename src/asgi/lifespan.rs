@@ -1,0 +1,282 @@
+//! The lifespan protocol (ASGI `lifespan` spec 2.0): one task for startup and shutdown, on the loop.
+//!
+//! `auto` takes an exception before `lifespan.startup.complete` as "unsupported" and goes on without; `on`
+//! takes it as a failure; `off` never asks. `lifespan.startup.failed` is a failure in both.
+
+use std::sync::Mutex;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pyo3_async_runtimes::TaskLocals;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::awaitable::{Wait, Waiters, Waiting};
+use super::message;
+use crate::batch::lock;
+use crate::bridge;
+use crate::error::HandlerError;
+use crate::event_loop;
+
+/// uvicorn's three words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifespanMode {
+  Auto,
+  On,
+  Off,
+}
+
+impl LifespanMode {
+  /// JavaScript has checked the word.
+  pub fn parse(word: &str) -> Self {
+    match word {
+      "on" => Self::On,
+      "off" => Self::Off,
+      _ => Self::Auto,
+    }
+  }
+}
+
+/// How startup or shutdown ended. `Ok(false)`: the app does not support lifespan.
+pub type Outcome = Result<bool, HandlerError>;
+
+#[derive(Default)]
+struct State {
+  /// `lifespan.startup` was received.
+  started: bool,
+  /// Startup is over, well or not.
+  startup_answered: bool,
+  /// `lifespan.shutdown` may be received.
+  shutting_down: bool,
+  /// `lifespan.shutdown` was received.
+  shutdown_sent: bool,
+  finished: bool,
+  startup: Option<oneshot::Sender<Outcome>>,
+  shutdown: Option<oneshot::Sender<Outcome>>,
+  /// Keeps the task alive.
+  task: Option<Py<PyAny>>,
+}
+
+/// `receive`, `send` and `finish` of one app's lifespan.
+#[pyclass(frozen, module = "_amphis")]
+pub struct LifespanCycle {
+  mode: LifespanMode,
+  state: Mutex<State>,
+  waiters: Waiters,
+  /// Ends with the app's task.
+  pub ended: Mutex<Option<JoinHandle<PyResult<Py<PyAny>>>>>,
+}
+
+/// Calls the app with a lifespan scope. The receiver is told how its startup ended.
+///
+/// # Errors
+///
+/// When the task can't be made.
+pub fn begin(
+  py: Python<'_>,
+  app: &Py<PyAny>,
+  mode: LifespanMode,
+  app_state: &Py<PyDict>,
+) -> PyResult<(Py<LifespanCycle>, oneshot::Receiver<Outcome>)> {
+  let (sender, receiver) = oneshot::channel();
+  let state = State {
+    startup: Some(sender),
+    ..State::default()
+  };
+  let cycle = Py::new(
+    py,
+    LifespanCycle {
+      mode,
+      state: Mutex::new(state),
+      waiters: Waiters::default(),
+      ended: Mutex::new(None),
+    },
+  )?;
+  let asgi = PyDict::new(py);
+  asgi.set_item("version", "3.0")?;
+  asgi.set_item("spec_version", "2.0")?;
+  let scope = PyDict::new(py);
+  scope.set_item("type", "lifespan")?;
+  scope.set_item("asgi", asgi)?;
+  scope.set_item("state", app_state)?;
+  let bound = cycle.bind(py);
+  let task = event_loop::spawn(
+    py,
+    (
+      app.bind(py),
+      scope,
+      bound.getattr("receive")?,
+      bound.getattr("send")?,
+      bound.getattr("finish")?,
+    ),
+  )?;
+  let locals = TaskLocals::new(event_loop::bound(py)?).copy_context(py)?;
+  let ended = pyo3_async_runtimes::into_future_with_locals(&locals, task.bind(py).clone())?;
+  *lock(&cycle.get().ended) = Some(bridge::tokio()?.spawn(ended));
+  lock(&cycle.get().state).task = Some(task);
+  Ok((cycle, receiver))
+}
+
+impl LifespanCycle {
+  /// Lets the app receive `lifespan.shutdown`. The receiver is told how it ended; `None` when the app's
+  /// lifespan is over already.
+  pub fn shut_down(&self, py: Python<'_>) -> Option<oneshot::Receiver<Outcome>> {
+    let (sender, receiver) = oneshot::channel();
+    {
+      let mut state = lock(&self.state);
+      if state.finished {
+        return None;
+      }
+      state.shutting_down = true;
+      state.shutdown = Some(sender);
+    }
+    self.waiters.wake(py);
+    Some(receiver)
+  }
+
+  /// Cancels the task of a lifespan that hangs.
+  pub fn cancel(&self, py: Python<'_>) {
+    let task = lock(&self.state)
+      .task
+      .as_ref()
+      .map(|task| task.clone_ref(py));
+    if let Some(task) = task {
+      event_loop::report(py, task.call_method0(py, intern!(py, "cancel")).map(drop));
+    }
+  }
+
+  pub fn waiters(&self) -> &Waiters {
+    &self.waiters
+  }
+
+  /// The next event, if there is one.
+  pub fn poll_receive(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+    self
+      .next_event()
+      .map(|event| message::bare(py, event).map(|event| event.into_any().unbind()))
+      .transpose()
+  }
+
+  fn next_event(&self) -> Option<&'static str> {
+    let mut state = lock(&self.state);
+    if !state.started {
+      state.started = true;
+      return Some("lifespan.startup");
+    }
+    if state.shutting_down && !state.shutdown_sent {
+      state.shutdown_sent = true;
+      return Some("lifespan.shutdown");
+    }
+    None
+  }
+
+  fn answer_startup(&self, outcome: Outcome) {
+    let mut state = lock(&self.state);
+    state.startup_answered = true;
+    if let Some(startup) = state.startup.take() {
+      // Nobody listens when the start has timed out.
+      let _ = startup.send(outcome);
+    }
+  }
+
+  fn answer_shutdown(&self, outcome: Outcome) {
+    let shutdown = lock(&self.state).shutdown.take();
+    if let Some(shutdown) = shutdown {
+      // Nobody listens when the limit has passed.
+      let _ = shutdown.send(outcome);
+    }
+  }
+}
+
+fn failed(what: &str, message: &str) -> HandlerError {
+  let message = if message.is_empty() {
+    "the app gave no message"
+  } else {
+    message
+  };
+  HandlerError::LifespanFailed {
+    message: format!("The app's lifespan {what} failed: {message}"),
+    traceback: None,
+    kind: None,
+  }
+}
+
+#[pymethods]
+impl LifespanCycle {
+  /// ASGI `receive`.
+  fn receive(slf: Py<Self>) -> Waiting {
+    Waiting::new(Wait::Lifespan(slf))
+  }
+
+  /// ASGI `send`.
+  fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let kind = message::event_type(message)?;
+    let text = || -> PyResult<String> {
+      match message::optional(message, intern!(py, "message"))? {
+        Some(text) => text.str().map(|text| text.to_string_lossy().into_owned()),
+        None => Ok(String::new()),
+      }
+    };
+    let (startup_answered, shutdown_sent) = {
+      let state = lock(&self.state);
+      (state.startup_answered, state.shutdown_sent)
+    };
+    match (kind.to_str()?, startup_answered) {
+      ("lifespan.startup.complete", false) => self.answer_startup(Ok(true)),
+      ("lifespan.startup.failed", false) => self.answer_startup(Err(failed("startup", &text()?))),
+      ("lifespan.shutdown.complete", true) if shutdown_sent => self.answer_shutdown(Ok(true)),
+      ("lifespan.shutdown.failed", true) if shutdown_sent => {
+        self.answer_shutdown(Err(failed("shutdown", &text()?)));
+      }
+      (kind, _) => {
+        return Err(PyRuntimeError::new_err(format!(
+          "'{kind}' is not an event that an app may send at this point of its lifespan"
+        )));
+      }
+    }
+    Ok(event_loop::ready(py))
+  }
+
+  /// The app returned (`None`) or raised.
+  fn finish(&self, py: Python<'_>, error: Option<&Bound<'_, PyAny>>) {
+    let (task, startup_answered) = {
+      let mut state = lock(&self.state);
+      state.finished = true;
+      (state.task.take(), state.startup_answered)
+    };
+    drop(task);
+    if !startup_answered {
+      let outcome = match (self.mode, error) {
+        (LifespanMode::On, Some(error)) => {
+          let (kind, message, traceback) = event_loop::report_parts(py, error);
+          Err(HandlerError::LifespanFailed {
+            message: format!("The app raised in its lifespan startup: {kind}: {message}"),
+            traceback: Some(traceback),
+            kind: Some(kind),
+          })
+        }
+        (LifespanMode::On, None) => Err(failed(
+          "startup",
+          "the app returned without `lifespan.startup.complete`; use lifespan 'auto' or 'off' for an app without one",
+        )),
+        // An app that does not know the scope type raises, as the spec tells it to.
+        _ => Ok(false),
+      };
+      self.answer_startup(outcome);
+    }
+    let outcome = match error {
+      Some(error) => {
+        let (kind, message, traceback) = event_loop::report_parts(py, error);
+        Err(HandlerError::LifespanFailed {
+          message: format!("The app raised in its lifespan shutdown: {kind}: {message}"),
+          traceback: Some(traceback),
+          kind: Some(kind),
+        })
+      }
+      None => Ok(true),
+    };
+    self.answer_shutdown(outcome);
+  }
+}

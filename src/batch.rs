@@ -1,0 +1,306 @@
+//! The two queues between the JavaScript threads and the Python thread.
+//!
+//! Both work the same way: the producer appends under a mutex that is held for the append only, the
+//! consumer swaps the whole batch out and works on it without the lock. The other side is woken only
+//! when it sleeps:
+//!
+//! * towards Python, [`Inbox`]: `armed` is true from the end of one drain to the first append after it;
+//!   that append (and no other) writes to the wake descriptor that the event loop reads;
+//! * towards JavaScript, [`Outbox`]: `scheduled` is true from a wake to the moment its callback starts.
+//!
+//! In both the flag changes before the queue is looked at, so nothing can be appended unseen.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::wake::WakeDescriptor;
+
+/// Locks, also after a panic elsewhere: every critical section here leaves its data whole.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+  mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A range of a batch's byte arena.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+  pub start: usize,
+  pub len: usize,
+}
+
+impl Span {
+  pub fn of(self, arena: &[u8]) -> &[u8] {
+    arena
+      .get(self.start..self.start + self.len)
+      .unwrap_or_default()
+  }
+}
+
+/// A piece of a request body on its way to Python.
+#[derive(Debug, Clone, Copy)]
+pub enum BodyPart {
+  /// No bytes.
+  Empty,
+  /// Copied into the batch's arena.
+  Copied(Span),
+  /// Still in a Node Buffer, which JavaScript keeps until the part is acknowledged or the exchange is over.
+  Pinned(Pinned),
+}
+
+/// Bytes of a Node Buffer; read only under the host's pin lock (see `host.rs`).
+#[derive(Debug, Clone, Copy)]
+pub struct Pinned {
+  pub data: *const u8,
+  pub len: usize,
+}
+
+// SAFETY: the memory is not written after JavaScript handed it over, JavaScript keeps the Buffer alive
+// until Python acknowledges it, and the host's pin lock keeps its environment from going away meanwhile.
+unsafe impl Send for Pinned {}
+
+/// Work that runs on the Python thread, for everything that is rare.
+pub type Job = Box<dyn FnOnce(Python<'_>) + Send>;
+
+/// What JavaScript tells Python. `host` and `slot` name the exchange.
+pub enum Command {
+  Request {
+    handler: u32,
+    host: u32,
+    slot: u32,
+    head: Span,
+    body: BodyPart,
+    more_body: bool,
+  },
+  Chunk {
+    host: u32,
+    slot: u32,
+    part: BodyPart,
+    more_body: bool,
+  },
+  Disconnect {
+    host: u32,
+    slot: u32,
+  },
+  /// Bytes of the response that the client's socket has taken.
+  Credit {
+    host: u32,
+    slot: u32,
+    bytes: usize,
+  },
+  /// Cancel the app's task (request timeout).
+  Cancel {
+    host: u32,
+    slot: u32,
+  },
+  /// A response body that JavaScript no longer needs.
+  Release(LargeBody),
+  Run(Job),
+}
+
+/// Commands and the bytes that they point into.
+#[derive(Default)]
+pub struct Batch {
+  pub commands: Vec<Command>,
+  pub arena: Vec<u8>,
+}
+
+impl Batch {
+  pub fn copy(&mut self, bytes: &[u8]) -> BodyPart {
+    if bytes.is_empty() {
+      return BodyPart::Empty;
+    }
+    let start = self.arena.len();
+    self.arena.extend_from_slice(bytes);
+    BodyPart::Copied(Span {
+      start,
+      len: bytes.len(),
+    })
+  }
+
+  fn clear(&mut self) {
+    self.commands.clear();
+    self.arena.clear();
+    // One huge batch must not hold its memory for ever.
+    self.arena.shrink_to(1 << 20);
+    self.commands.shrink_to(1 << 14);
+  }
+}
+
+/// The queue towards Python; one per process.
+pub struct Inbox {
+  batch: Mutex<Batch>,
+  armed: AtomicBool,
+  wake: WakeDescriptor,
+}
+
+impl Inbox {
+  pub fn new(wake: WakeDescriptor) -> Self {
+    Self {
+      batch: Mutex::default(),
+      armed: AtomicBool::new(true),
+      wake,
+    }
+  }
+
+  /// The descriptor that becomes readable when there is something to drain.
+  pub fn descriptor(&self) -> &WakeDescriptor {
+    &self.wake
+  }
+
+  /// Appends, and wakes Python if it sleeps. `append` must be short.
+  pub fn push<R>(&self, append: impl FnOnce(&mut Batch) -> R) -> R {
+    let result = append(&mut lock(&self.batch));
+    if self.armed.swap(false, Ordering::AcqRel) {
+      self.wake.signal();
+    }
+    result
+  }
+
+  /// Swaps the whole queue for `empty`, which is cleared first. False when there was nothing.
+  pub fn swap(&self, empty: &mut Batch) -> bool {
+    empty.clear();
+    mem::swap(&mut *lock(&self.batch), empty);
+    !empty.commands.is_empty()
+  }
+
+  /// Ends a drain: from now on the next append wakes. True when something came in meanwhile.
+  pub fn arm(&self) -> bool {
+    self.armed.store(true, Ordering::SeqCst);
+    let waiting = !lock(&self.batch).commands.is_empty();
+    waiting && self.armed.swap(false, Ordering::AcqRel)
+  }
+}
+
+/// Integers of one record towards JavaScript: operation and flags, slot, and three operands.
+pub const RECORD: usize = 5;
+
+/// Operations of [`Outbox`] records; `lib/bridge.ts` has the other half of this table.
+pub mod op {
+  /// `status, head length, body length`: a response starts; with `END` it is whole.
+  pub const RESPONSE: i32 = 1;
+  /// `length`: a piece of the response's body.
+  pub const CHUNK: i32 = 2;
+  /// The app has returned: the slot is free.
+  pub const DONE: i32 = 3;
+  /// `length` of an error description: the app failed; JavaScript knows how far its response was.
+  pub const FAIL: i32 = 4;
+  /// `bytes, parts` of the request's body that Python has read.
+  pub const ACK: i32 = 5;
+  /// `ok, length` of a JSON text: the answer to a command with this token.
+  pub const RESULT: i32 = 6;
+}
+
+/// Flags of [`Outbox`] records, above the operation's byte.
+pub mod flag {
+  /// The response is complete.
+  pub const END: i32 = 1 << 8;
+  /// The body is the next of the batch's buffers instead of text.
+  pub const BUFFER: i32 = 1 << 9;
+  /// The app has returned as well (`op::DONE` folded into its last record).
+  pub const DONE: i32 = 1 << 10;
+  /// The connection has to be destroyed.
+  pub const DESTROY: i32 = 1 << 11;
+}
+
+/// A response body that travels as it lies in Python's memory.
+pub struct LargeBody {
+  /// Keeps the memory; dropped on the Python thread.
+  pub owner: Py<PyBytes>,
+  pub data: *const u8,
+  pub len: usize,
+}
+
+// SAFETY: the memory is that of immutable `bytes`, valid for as long as `owner` is.
+unsafe impl Send for LargeBody {}
+
+/// Records for JavaScript, the latin-1 text that they cut pieces from, and large bodies.
+#[derive(Default)]
+pub struct Records {
+  pub integers: Vec<i32>,
+  pub text: Vec<u8>,
+  pub bodies: Vec<LargeBody>,
+}
+
+impl Records {
+  pub fn push(&mut self, operation: i32, slot: u32, operands: [i32; 3]) {
+    self
+      .integers
+      .extend_from_slice(&[operation, slot.cast_signed()]);
+    self.integers.extend_from_slice(&operands);
+  }
+
+  fn clear(&mut self) {
+    self.integers.clear();
+    self.text.clear();
+    self.bodies.clear();
+    self.text.shrink_to(1 << 20);
+    self.integers.shrink_to(1 << 16);
+  }
+}
+
+/// Where a record was written, so that `DONE` can be added to it while it is still here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordMark {
+  serial: u64,
+  index: usize,
+}
+
+#[derive(Default)]
+struct Pending {
+  records: Records,
+  /// Counts the swaps, so that a mark from an earlier batch is known to be stale.
+  serial: u64,
+}
+
+/// The queue towards one JavaScript environment.
+#[derive(Default)]
+pub struct Outbox {
+  pending: Mutex<Pending>,
+  scheduled: AtomicBool,
+}
+
+impl Outbox {
+  /// Appends; `append` must be short and must not call Python.
+  pub fn push(&self, append: impl FnOnce(&mut Records)) -> RecordMark {
+    let mut pending = lock(&self.pending);
+    let mark = RecordMark {
+      serial: pending.serial,
+      index: pending.records.integers.len(),
+    };
+    append(&mut pending.records);
+    mark
+  }
+
+  /// Sets `flags` on a record that has not been taken yet. False when it has.
+  pub fn amend(&self, mark: RecordMark, flags: i32) -> bool {
+    let mut pending = lock(&self.pending);
+    if pending.serial != mark.serial {
+      return false;
+    }
+    pending
+      .records
+      .integers
+      .get_mut(mark.index)
+      .is_some_and(|operation| {
+        *operation |= flags;
+        true
+      })
+  }
+
+  /// True when the caller has to wake JavaScript: there are records and no wake is under way.
+  pub fn needs_wake(&self) -> bool {
+    !self.scheduled.swap(true, Ordering::AcqRel)
+  }
+
+  /// JavaScript side: swaps the whole queue for `empty`, which is cleared first.
+  pub fn swap(&self, empty: &mut Records) {
+    empty.clear();
+    self.scheduled.store(false, Ordering::SeqCst);
+    let mut pending = lock(&self.pending);
+    pending.serial += 1;
+    mem::swap(&mut pending.records, empty);
+  }
+}

@@ -1,0 +1,127 @@
+//! The bounded flow of body bytes, in both directions, as the Python thread keeps it.
+//!
+//! A request's body waits here until the app receives it; JavaScript stops reading the socket while more
+//! than its high-water mark is unacknowledged. A response's body is counted here until the client's socket
+//! has taken it; the app's `send` waits while more than [`HIGH_WATER`] is outstanding.
+
+use std::collections::VecDeque;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::batch::Pinned;
+use crate::host::Host;
+
+/// Bytes of a response that may be on their way before `send` waits.
+pub const HIGH_WATER: usize = 256 * 1024;
+/// Bytes that may still be on their way when a waiting `send` goes on.
+pub const LOW_WATER: usize = 128 * 1024;
+
+enum Part {
+  Bytes(Py<PyBytes>),
+  Pinned(Pinned),
+}
+
+/// A request's body, as far as it has come in and not been received.
+pub struct RequestBody {
+  parts: VecDeque<Part>,
+  bytes: usize,
+  /// More is to come.
+  more: bool,
+  /// Whether the app has been given the event that ends the body.
+  ended: bool,
+  /// JavaScript counts what is read: the body did not come whole with the head.
+  counted: bool,
+}
+
+/// What one `receive` gives the app.
+pub struct Received {
+  parts: VecDeque<Part>,
+  /// Bytes that JavaScript may count as read.
+  pub bytes: usize,
+  pub more_body: bool,
+  /// Whether JavaScript wants to know.
+  pub counted: bool,
+}
+
+impl RequestBody {
+  pub fn new(more: bool) -> Self {
+    Self {
+      parts: VecDeque::new(),
+      bytes: 0,
+      more,
+      ended: false,
+      counted: more,
+    }
+  }
+
+  pub fn push_bytes(&mut self, bytes: Bound<'_, PyBytes>) {
+    self.bytes += bytes.as_bytes().len();
+    self.parts.push_back(Part::Bytes(bytes.unbind()));
+  }
+
+  pub fn push_pinned(&mut self, pinned: Pinned) {
+    self.bytes += pinned.len;
+    self.parts.push_back(Part::Pinned(pinned));
+  }
+
+  pub fn set_more(&mut self, more: bool) {
+    self.more = more;
+  }
+
+  /// Whether `receive` has something of the body to give.
+  pub fn is_ready(&self) -> bool {
+    !self.ended && (!self.parts.is_empty() || !self.more)
+  }
+
+  /// Takes all that is here. Call only when [`Self::is_ready`].
+  pub fn take(&mut self) -> Received {
+    self.ended = !self.more;
+    Received {
+      parts: std::mem::take(&mut self.parts),
+      bytes: std::mem::take(&mut self.bytes),
+      more_body: self.more,
+      counted: self.counted,
+    }
+  }
+
+  /// Forgets everything: JavaScript may free its Buffers from now on.
+  pub fn clear(&mut self) {
+    self.parts.clear();
+    self.bytes = 0;
+  }
+}
+
+impl Received {
+  /// How many pieces JavaScript may let go of.
+  pub fn parts(&self) -> usize {
+    self.parts.len()
+  }
+
+  /// The bytes in one piece; `None` when the environment that owns them is gone.
+  pub fn join<'py>(&self, py: Python<'py>, host: &Host) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    if let (1, Some(Part::Bytes(only))) = (self.parts.len(), self.parts.front()) {
+      return Ok(Some(only.bind(py).clone()));
+    }
+    // Held for the copy only: meanwhile the environment can't be torn down.
+    let Some(_pins) = host.pin_guard() else {
+      return Ok(None);
+    };
+    let body = PyBytes::new_with(py, self.bytes, |target| {
+      let mut rest = target;
+      for part in &self.parts {
+        let source = match part {
+          Part::Bytes(bytes) => bytes.as_bytes(py),
+          // SAFETY: JavaScript keeps the Buffer until it is told that this part was taken, and the
+          // guard above keeps its environment alive.
+          Part::Pinned(pinned) => unsafe { std::slice::from_raw_parts(pinned.data, pinned.len) },
+        };
+        let (here, after) = rest.split_at_mut(source.len());
+        here.copy_from_slice(source);
+        rest = after;
+      }
+      Ok(())
+    })?;
+    Ok(Some(body))
+  }
+}

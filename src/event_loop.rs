@@ -1,0 +1,540 @@
+//! The asyncio loop on the Python thread: drain the inbox, run tasks, flush the outboxes.
+//!
+//! `drain` runs as a reader callback of the loop whenever the inbox' descriptor is readable. Everything
+//! else here is called from apps' tasks through `receive`, `send` and `finish`, on the same thread.
+//!
+//! When JavaScript is woken decides throughput: at once when the last wake is more than [`FLUSH_AFTER`]
+//! ago, and always at the end of a drain. Records that are written outside of a drain (by a task that was
+//! resumed later) wake at once too, or schedule one flush at the end of the loop's iteration.
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::asgi::awaitable::Ready;
+use crate::asgi::cycle::HttpCycle;
+use crate::asgi::scope;
+use crate::batch::{Batch, BodyPart, Command, flag, lock, op};
+use crate::bridge;
+use crate::error::HandlerError;
+use crate::handler::{self, Handler};
+use crate::host::Host;
+use crate::interpreter;
+
+/// Between two wakes of JavaScript while Python is busy with one drain: at the end only would make the
+/// two threads take turns, at each response would cost a wake a response (measured: 17 and 20 thousand
+/// FastAPI requests a second against each other).
+const FLUSH_AFTER: Duration = Duration::from_micros(50);
+
+/// How many batches one drain takes before other callbacks of the loop get their turn.
+const ROUNDS: usize = 8;
+
+/// Python objects that every request needs, and the state of the loop.
+struct EventLoop {
+  event_loop: Py<PyAny>,
+  name: String,
+  create_future: Py<PyAny>,
+  call_soon: Py<PyAny>,
+  flush: Py<PyAny>,
+  task_type: Py<PyAny>,
+  task_options: Py<PyDict>,
+  run: Py<PyAny>,
+  describe: Py<PyAny>,
+  is_disconnect: Py<PyAny>,
+  client_disconnected: Py<PyAny>,
+  ready: Py<PyAny>,
+  /// Running cycles by host and slot; the strong reference that keeps them and their tasks.
+  cycles: Mutex<Vec<Vec<Option<Py<HttpCycle>>>>>,
+  flushing: Mutex<Flushing>,
+  /// The batch that the next swap fills.
+  spare: Mutex<Batch>,
+}
+
+struct Flushing {
+  last: Instant,
+  /// Inside a drain: its end flushes.
+  draining: bool,
+  /// A flush is scheduled at the end of this iteration of the loop.
+  scheduled: bool,
+  /// Environments that have records and were not woken since.
+  dirty: Vec<Arc<Host>>,
+}
+
+static LOOP: OnceLock<EventLoop> = OnceLock::new();
+
+fn current() -> PyResult<&'static EventLoop> {
+  LOOP
+    .get()
+    .ok_or_else(|| PyRuntimeError::new_err("amphis has no event loop yet"))
+}
+
+/// Which loop to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoopKind {
+  Auto,
+  Uvloop,
+  Asyncio,
+}
+
+impl LoopKind {
+  pub fn parse(name: &str) -> Option<Self> {
+    match name {
+      "auto" => Some(Self::Auto),
+      "uvloop" => Some(Self::Uvloop),
+      "asyncio" => Some(Self::Asyncio),
+      _ => None,
+    }
+  }
+
+  pub const fn name(self) -> &'static str {
+    match self {
+      Self::Auto => "auto",
+      Self::Uvloop => "uvloop",
+      Self::Asyncio => "asyncio",
+    }
+  }
+}
+
+/// Makes the loop on the Python thread and prepares it for requests.
+///
+/// # Errors
+///
+/// What Python raises: uvloop demanded and missing, above all.
+pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
+  let helpers = interpreter::helpers(py)?;
+  let (event_loop, name): (Bound<'_, PyAny>, String) = helpers
+    .getattr("new_event_loop")?
+    .call1((kind.name(),))?
+    .extract()?;
+  let asyncio = py.import("asyncio")?;
+  let task_options = PyDict::new(py);
+  task_options.set_item("loop", &event_loop)?;
+  if py.version_info() >= (3, 12) {
+    // Most requests end without ever waiting: then nothing is scheduled at all.
+    task_options.set_item("eager_start", true)?;
+  }
+  let flush = wrap_pyfunction!(flush, py)?;
+  let drain = wrap_pyfunction!(drain, py)?;
+  event_loop.call_method1(
+    "add_reader",
+    (bridge::get().inbox().descriptor().as_raw(), drain),
+  )?;
+  let prepared = EventLoop {
+    create_future: event_loop.getattr("create_future")?.unbind(),
+    call_soon: event_loop.getattr("call_soon")?.unbind(),
+    event_loop: event_loop.unbind(),
+    name,
+    flush: flush.into_any().unbind(),
+    task_type: asyncio.getattr("Task")?.unbind(),
+    task_options: task_options.unbind(),
+    run: helpers.getattr("run")?.unbind(),
+    describe: helpers.getattr("describe")?.unbind(),
+    is_disconnect: helpers.getattr("is_disconnect")?.unbind(),
+    client_disconnected: helpers.getattr("ClientDisconnected")?.unbind(),
+    ready: Py::new(py, Ready)?.into_any(),
+    cycles: Mutex::default(),
+    flushing: Mutex::new(Flushing {
+      last: Instant::now(),
+      draining: false,
+      scheduled: false,
+      dirty: Vec::new(),
+    }),
+    spare: Mutex::default(),
+  };
+  LOOP
+    .set(prepared)
+    .map_err(|_| PyRuntimeError::new_err("the event loop was prepared twice"))
+}
+
+/// Runs the loop until [`stop`].
+///
+/// # Errors
+///
+/// What `run_forever` raises, which only the loop's own failure makes it do.
+pub fn run_forever(py: Python<'_>) -> PyResult<()> {
+  current()?
+    .event_loop
+    .call_method0(py, "run_forever")
+    .map(drop)
+}
+
+/// Ends [`run_forever`]; on the Python thread.
+///
+/// # Errors
+///
+/// When there is no loop.
+pub fn stop(py: Python<'_>) -> PyResult<()> {
+  current()?.event_loop.call_method0(py, "stop").map(drop)
+}
+
+/// The loop's name: `uvloop` or `asyncio`.
+pub fn name() -> Option<&'static str> {
+  LOOP.get().map(|current| current.name.as_str())
+}
+
+/// The loop itself, for pyo3-async-runtimes.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn bound(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+  Ok(current()?.event_loop.bind(py).clone())
+}
+
+/// Runs all that JavaScript has sent. The inbox wakes the loop again for what comes later.
+#[pyfunction]
+fn drain(py: Python<'_>) -> PyResult<()> {
+  let current = current()?;
+  let inbox = bridge::get().inbox();
+  inbox.descriptor().clear();
+  let mut batch = std::mem::take(&mut *lock(&current.spare));
+  lock(&current.flushing).draining = true;
+  for round in 1.. {
+    if inbox.swap(&mut batch) {
+      for command in batch.commands.drain(..) {
+        execute(py, current, command, &batch.arena);
+      }
+    }
+    if !inbox.arm() {
+      break;
+    }
+    if round == ROUNDS {
+      // `arm` has disarmed the wake: this descriptor is the only thing that brings us back.
+      inbox.descriptor().signal();
+      break;
+    }
+  }
+  *lock(&current.spare) = batch;
+  let dirty = {
+    let mut flushing = lock(&current.flushing);
+    flushing.draining = false;
+    flushing.last = Instant::now();
+    std::mem::take(&mut flushing.dirty)
+  };
+  for host in dirty {
+    host.wake();
+  }
+  Ok(())
+}
+
+fn execute(py: Python<'_>, current: &EventLoop, command: Command, arena: &[u8]) {
+  match command {
+    Command::Request {
+      handler,
+      host,
+      slot,
+      head,
+      body,
+      more_body,
+    } => {
+      let Some(host) = bridge::get().host(host) else {
+        return;
+      };
+      let started = handler::get(handler)
+        .ok_or(HandlerError::Closed)
+        .and_then(|handler| {
+          begin(
+            py,
+            current,
+            &handler,
+            &host,
+            slot,
+            head.of(arena),
+            body,
+            arena,
+            more_body,
+          )
+        });
+      if let Err(error) = started {
+        refuse(py, &host, slot, &error);
+      }
+    }
+    Command::Chunk {
+      host,
+      slot,
+      part,
+      more_body,
+    } => {
+      if let Some(cycle) = current.cycle(py, host, slot) {
+        cycle.get().body_part(py, part, arena, more_body);
+      }
+    }
+    Command::Disconnect { host, slot } => {
+      if let Some(cycle) = current.cycle(py, host, slot) {
+        cycle.get().disconnect(py);
+      }
+    }
+    Command::Credit { host, slot, bytes } => {
+      if let Some(cycle) = current.cycle(py, host, slot) {
+        cycle.get().credit(py, bytes);
+      }
+    }
+    Command::Cancel { host, slot } => {
+      if let Some(cycle) = current.cycle(py, host, slot) {
+        report(
+          py,
+          HttpCycle::cancel(&cycle, py, HandlerError::RequestTimeout),
+        );
+      }
+    }
+    Command::Release(body) => drop(body.owner),
+    Command::Run(job) => job(py),
+  }
+}
+
+/// Starts the app on a request.
+#[allow(clippy::too_many_arguments, reason = "the fields of one command")]
+fn begin(
+  py: Python<'_>,
+  current: &EventLoop,
+  handler: &Arc<Handler>,
+  host: &Arc<Host>,
+  slot: u32,
+  head: &[u8],
+  body: BodyPart,
+  arena: &[u8],
+  more_body: bool,
+) -> Result<(), HandlerError> {
+  let app = handler.app().ok_or(HandlerError::Closed)?;
+  handler.request_started();
+  let begun = (|| -> PyResult<()> {
+    let scope = scope::http_scope(py, &app.constants, head)?;
+    let head_only = head.starts_with(b"HEAD\0");
+    let cycle = HttpCycle::new(
+      Arc::clone(host),
+      Arc::clone(handler),
+      slot,
+      head_only,
+      more_body,
+    );
+    cycle.body_part(py, body, arena, more_body);
+    let cycle = Py::new(py, cycle)?;
+    let bound = cycle.bind(py);
+    let arguments = (
+      app.callable.bind(py),
+      scope,
+      bound.getattr(intern!(py, "receive"))?,
+      bound.getattr(intern!(py, "send"))?,
+      bound.getattr(intern!(py, "finish"))?,
+    );
+    let task = spawn(py, arguments)?;
+    if !cycle.get().is_finished() {
+      cycle.get().set_task(task);
+      current.keep(host.index, slot, cycle);
+    }
+    Ok(())
+  })();
+  begun.map_err(|error| {
+    handler.request_finished();
+    HandlerError::Python(describe(py, error.value(py)))
+  })
+}
+
+/// A task of `run(app, scope, receive, send, finish)`. The caller keeps it: asyncio holds tasks weakly.
+///
+/// # Errors
+///
+/// When there is no loop, or it is closed.
+pub fn spawn<'py>(
+  py: Python<'py>,
+  arguments: impl pyo3::call::PyCallArgs<'py>,
+) -> PyResult<Py<PyAny>> {
+  let current = current()?;
+  let coroutine = current.run.bind(py).call1(arguments)?;
+  let task = current
+    .task_type
+    .bind(py)
+    .call((coroutine,), Some(current.task_options.bind(py)))?;
+  Ok(task.unbind())
+}
+
+/// Ends a request that never had a cycle.
+fn refuse(py: Python<'_>, host: &Arc<Host>, slot: u32, error: &HandlerError) {
+  let description = error.to_json();
+  let length = i32::try_from(description.len()).unwrap_or(i32::MAX);
+  host.outbox.push(|records| {
+    records.text.extend_from_slice(description.as_bytes());
+    records.push(op::FAIL | flag::DONE, slot, [length, 0, 0]);
+  });
+  flush_soon(py, host);
+}
+
+impl EventLoop {
+  fn cycle(&self, py: Python<'_>, host: u32, slot: u32) -> Option<Py<HttpCycle>> {
+    lock(&self.cycles)
+      .get(host as usize)?
+      .get(slot as usize)?
+      .as_ref()
+      .map(|cycle| cycle.clone_ref(py))
+  }
+
+  fn keep(&self, host: u32, slot: u32, cycle: Py<HttpCycle>) {
+    let (host, slot) = (host as usize, slot as usize);
+    let mut cycles = lock(&self.cycles);
+    if cycles.len() <= host {
+      cycles.resize_with(host + 1, Vec::new);
+    }
+    if let Some(slots) = cycles.get_mut(host) {
+      if slots.len() <= slot {
+        slots.resize_with(slot + 1, || None);
+      }
+      if let Some(place) = slots.get_mut(slot) {
+        *place = Some(cycle);
+      }
+    }
+  }
+}
+
+/// Lets go of a cycle that is over.
+pub fn forget_cycle(_py: Python<'_>, host: &Host, slot: u32) {
+  let forgotten = LOOP.get().and_then(|current| {
+    lock(&current.cycles)
+      .get_mut(host.index as usize)?
+      .get_mut(slot as usize)?
+      .take()
+  });
+  drop(forgotten);
+}
+
+/// The running cycles of a handler.
+pub fn cycles_of(py: Python<'_>, handler: &Arc<Handler>) -> Vec<Py<HttpCycle>> {
+  let Some(current) = LOOP.get() else {
+    return Vec::new();
+  };
+  lock(&current.cycles)
+    .get(handler.host as usize)
+    .map(|slots| {
+      slots
+        .iter()
+        .flatten()
+        .filter(|cycle| Arc::ptr_eq(cycle.get().handler(), handler))
+        .map(|cycle| cycle.clone_ref(py))
+        .collect()
+    })
+    .unwrap_or_default()
+}
+
+/// JavaScript gets the records of `host` soon; see the module's text for when.
+pub fn flush_soon(py: Python<'_>, host: &Arc<Host>) {
+  let Some(current) = LOOP.get() else { return };
+  let schedule = {
+    let mut flushing = lock(&current.flushing);
+    let now = Instant::now();
+    if now.duration_since(flushing.last) > FLUSH_AFTER {
+      flushing.last = now;
+      drop(flushing);
+      host.wake();
+      return;
+    }
+    if !flushing.dirty.iter().any(|dirty| Arc::ptr_eq(dirty, host)) {
+      flushing.dirty.push(Arc::clone(host));
+    }
+    let schedule = !flushing.draining && !flushing.scheduled;
+    flushing.scheduled |= schedule;
+    schedule
+  };
+  if schedule && current.call_soon.call1(py, (&current.flush,)).is_err() {
+    // A loop that is closing takes no more callbacks.
+    report(py, flush(py));
+  }
+}
+
+/// Wakes every environment that has records.
+#[pyfunction]
+#[allow(clippy::unnecessary_wraps, reason = "a Python function")]
+fn flush(_py: Python<'_>) -> PyResult<()> {
+  if let Some(current) = LOOP.get() {
+    let dirty = {
+      let mut flushing = lock(&current.flushing);
+      flushing.scheduled = false;
+      flushing.last = Instant::now();
+      std::mem::take(&mut flushing.dirty)
+    };
+    for host in dirty {
+      host.wake();
+    }
+  }
+  Ok(())
+}
+
+/// A future of the loop.
+///
+/// # Errors
+///
+/// When there is no loop.
+pub fn create_future(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+  current()?.create_future.bind(py).call0()
+}
+
+/// Wakes the task that sleeps on `future`, unless it was cancelled.
+pub fn wake_future(py: Python<'_>, future: &Py<PyAny>) {
+  let woken = (|| {
+    let future = future.bind(py);
+    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
+      future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+    }
+    Ok(())
+  })();
+  report(py, woken);
+}
+
+/// The awaitable that is complete.
+pub fn ready(py: Python<'_>) -> Py<PyAny> {
+  LOOP
+    .get()
+    .map_or_else(|| py.None(), |current| current.ready.clone_ref(py))
+}
+
+/// `ClientDisconnected`, an `OSError`.
+pub fn client_disconnected(py: Python<'_>) -> PyErr {
+  let Some(current) = LOOP.get() else {
+    return pyo3::exceptions::PyConnectionResetError::new_err(());
+  };
+  let message = PyTuple::new(py, ["the client has disconnected"]);
+  match message.and_then(|message| current.client_disconnected.bind(py).call1(message)) {
+    Ok(error) => PyErr::from_value(error),
+    Err(error) => error,
+  }
+}
+
+/// Whether an exception only says that the client has gone.
+pub fn is_disconnect(py: Python<'_>, error: &Bound<'_, PyAny>) -> bool {
+  LOOP
+    .get()
+    .and_then(|current| current.is_disconnect.bind(py).call1((error,)).ok())
+    .is_some_and(|answer| answer.is_truthy().unwrap_or(false))
+}
+
+/// An exception as one line of ASCII JSON.
+pub fn describe(py: Python<'_>, error: &Bound<'_, PyAny>) -> String {
+  let described =
+    current().and_then(|current| current.describe.bind(py).call1((error,))?.extract());
+  described.unwrap_or_else(|failure: PyErr| {
+    HandlerError::InvalidRequest(format!("an exception could not be described: {failure}"))
+      .to_json()
+  })
+}
+
+/// Type, message and traceback of an exception.
+pub fn report_parts(py: Python<'_>, error: &Bound<'_, PyAny>) -> (String, String, String) {
+  let parts = interpreter::helpers(py)
+    .and_then(|helpers| helpers.getattr("report")?.call1((error,))?.extract());
+  parts.unwrap_or_else(|failure: PyErr| {
+    (
+      String::from("Exception"),
+      failure.to_string(),
+      String::new(),
+    )
+  })
+}
+
+/// An exception that has nobody to go to: Python's `sys.unraisablehook` shows it.
+pub fn report(py: Python<'_>, result: PyResult<()>) {
+  if let Err(error) = result {
+    error.write_unraisable(py, None);
+  }
+}

@@ -1,0 +1,373 @@
+//! The native half of `PythonHandler`: turns JavaScript's calls into commands, nothing else.
+//!
+//! Calls from JavaScript only append to the inbox; none takes the GIL. What they lead to comes back as
+//! records (see `batch.rs`), matched by slot (requests) or by token (everything else).
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use napi::bindgen_prelude::{JsValue, Unknown};
+use napi::{Env, Error, Result, Status, check_status, sys};
+use napi_derive::napi;
+use pyo3::prelude::*;
+use tokio::sync::Notify;
+
+use crate::asgi::lifespan::{LifespanCycle, LifespanMode};
+use crate::asgi::scope::{self, ScopeConstants};
+use crate::batch::{Batch, BodyPart, Command, Pinned, Span, lock};
+use crate::bridge;
+use crate::event_loop::LoopKind;
+use crate::host::{Host, HostHandle};
+use crate::lifecycle;
+
+/// Bodies up to this size are copied into the batch; larger ones are read where Node has them.
+const COPY_BODY: usize = 4 * 1024;
+
+/// What a handler needs to know, checked by JavaScript.
+#[napi(object)]
+#[derive(Clone)]
+pub struct HandlerOptions {
+  /// `module:attribute`
+  pub app: String,
+  /// Absolute folder that is put first on `sys.path`.
+  pub app_dir: String,
+  pub factory: bool,
+  pub root_path: String,
+  #[napi(ts_type = "'auto' | 'on' | 'off'")]
+  pub lifespan: String,
+}
+
+/// How to start Python.
+#[napi(object)]
+pub struct PythonOptions {
+  /// The environment's interpreter, which becomes `argv[0]`.
+  pub executable: String,
+  #[napi(ts_type = "'auto' | 'uvloop' | 'asyncio'", js_name = "loop")]
+  pub event_loop: String,
+}
+
+/// The imported app and what its scopes share.
+pub struct App {
+  pub callable: Py<PyAny>,
+  pub constants: ScopeConstants,
+}
+
+/// A handler as Rust's threads share it.
+pub struct Handler {
+  pub index: u32,
+  /// The environment that it belongs to.
+  pub host: u32,
+  pub options: HandlerOptions,
+  /// Set once, on the Python thread, when startup is complete.
+  app: OnceLock<App>,
+  /// New requests are refused.
+  closing: AtomicBool,
+  /// Requests whose app has not returned. Changed on the Python thread only.
+  active: AtomicUsize,
+  /// Notified each time `active` reaches zero while `closing`.
+  idle: Notify,
+  /// The lifespan of the app; taken by whoever shuts it down.
+  pub lifespan: Mutex<Option<Py<LifespanCycle>>>,
+}
+
+impl Handler {
+  pub fn mode(&self) -> LifespanMode {
+    LifespanMode::parse(&self.options.lifespan)
+  }
+
+  /// The app, while requests are taken.
+  pub fn app(&self) -> Option<&App> {
+    if self.closing.load(Ordering::Acquire) {
+      None
+    } else {
+      self.app.get()
+    }
+  }
+
+  /// Startup is complete.
+  pub fn set_app(&self, app: App) {
+    // A handler is started once; a second value could only be the same app again.
+    let _ = self.app.set(app);
+  }
+
+  pub fn request_started(&self) {
+    self.active.fetch_add(1, Ordering::AcqRel);
+  }
+
+  pub fn request_finished(&self) {
+    if self.active.fetch_sub(1, Ordering::AcqRel) == 1 && self.closing.load(Ordering::Acquire) {
+      self.idle.notify_waiters();
+    }
+  }
+
+  pub fn start_closing(&self) {
+    self.closing.store(true, Ordering::Release);
+  }
+
+  /// Waits until no request is running. Call after [`Self::start_closing`].
+  pub async fn drained(&self) {
+    loop {
+      let idle = self.idle.notified();
+      tokio::pin!(idle);
+      // Registered before the look, so that no notification is missed.
+      idle.as_mut().enable();
+      if self.active.load(Ordering::Acquire) == 0 {
+        return;
+      }
+      idle.await;
+    }
+  }
+}
+
+/// All handlers of the process by index; locked for a look-up only.
+static HANDLERS: Mutex<Vec<Option<Arc<Handler>>>> = Mutex::new(Vec::new());
+
+pub fn get(index: u32) -> Option<Arc<Handler>> {
+  lock(&HANDLERS).get(index as usize).cloned().flatten()
+}
+
+/// The handlers of an environment.
+pub fn of_host(host: u32) -> Vec<Arc<Handler>> {
+  lock(&HANDLERS)
+    .iter()
+    .flatten()
+    .filter(|handler| handler.host == host)
+    .cloned()
+    .collect()
+}
+
+pub fn forget(index: u32) {
+  let forgotten = lock(&HANDLERS)
+    .get_mut(index as usize)
+    .and_then(Option::take);
+  drop(forgotten);
+}
+
+/// The native handler of one app.
+#[napi(js_name = "PythonHandler")]
+pub struct HandlerHandle {
+  host: Arc<Host>,
+  handler: Arc<Handler>,
+}
+
+#[napi]
+impl HandlerHandle {
+  #[napi(constructor, catch_unwind)]
+  pub fn new(host: &HostHandle, options: HandlerOptions) -> Self {
+    let host = Arc::clone(host.host());
+    let mut handlers = lock(&HANDLERS);
+    let handler = Arc::new(Handler {
+      index: u32::try_from(handlers.len()).unwrap_or(u32::MAX),
+      host: host.index,
+      options,
+      app: OnceLock::new(),
+      closing: AtomicBool::new(false),
+      active: AtomicUsize::new(0),
+      idle: Notify::new(),
+      lifespan: Mutex::new(None),
+    });
+    handlers.push(Some(Arc::clone(&handler)));
+    Self { host, handler }
+  }
+
+  /// Imports the app and runs its lifespan startup; `timeout` in milliseconds, 0 for none. Answered by
+  /// a result record with `token`.
+  #[napi(catch_unwind)]
+  pub fn start(&self, token: u32, timeout: u32) {
+    lifecycle::start(
+      Arc::clone(&self.host),
+      Arc::clone(&self.handler),
+      token,
+      timeout,
+    );
+  }
+
+  /// Lets requests finish for `grace` milliseconds, cancels the rest, runs the lifespan shutdown.
+  /// Answered by a result record with `token`.
+  #[napi(catch_unwind)]
+  pub fn close(&self, token: u32, grace: u32) {
+    lifecycle::close(
+      Arc::clone(&self.host),
+      Arc::clone(&self.handler),
+      token,
+      grace,
+    );
+  }
+
+  /// A request. `head` is latin-1 text of `length` characters: the `fields` of `asgi/scope.rs` joined by
+  /// NUL. JavaScript keeps `body` until the exchange is over. False when the head is not sound.
+  #[napi(catch_unwind)]
+  #[allow(
+    clippy::too_many_arguments,
+    reason = "a call with an object costs ten times as much"
+  )]
+  pub fn request(
+    &self,
+    env: Env,
+    slot: u32,
+    #[napi(ts_arg_type = "string")] head: Unknown<'_>,
+    length: u32,
+    fields: u32,
+    more_body: bool,
+    #[napi(ts_arg_type = "Uint8Array | undefined")] body: Unknown<'_>,
+  ) -> Result<bool> {
+    let body = bytes_of(&env, &body)?;
+    bridge::get().inbox().push(|batch| {
+      let head = append_latin1(&env, &head, length as usize, &mut batch.arena)?;
+      if !scope::check_head(head.of(&batch.arena), fields as usize) {
+        batch.arena.truncate(head.start);
+        return Ok(false);
+      }
+      let body = part(batch, body);
+      batch.commands.push(Command::Request {
+        handler: self.handler.index,
+        host: self.host.index,
+        slot,
+        head,
+        body,
+        more_body,
+      });
+      Ok(true)
+    })
+  }
+
+  /// A piece of a request's body, which JavaScript keeps until it is acknowledged.
+  #[napi(catch_unwind)]
+  pub fn chunk(
+    &self,
+    env: Env,
+    slot: u32,
+    #[napi(ts_arg_type = "Uint8Array | undefined")] bytes: Unknown<'_>,
+    more_body: bool,
+  ) -> Result<()> {
+    let bytes = bytes_of(&env, &bytes)?;
+    bridge::get().inbox().push(|batch| {
+      let part = part(batch, bytes);
+      batch.commands.push(Command::Chunk {
+        host: self.host.index,
+        slot,
+        part,
+        more_body,
+      });
+    });
+    Ok(())
+  }
+
+  /// The client has gone.
+  #[napi(catch_unwind)]
+  pub fn disconnect(&self, slot: u32) {
+    self.command(Command::Disconnect {
+      host: self.host.index,
+      slot,
+    });
+  }
+
+  /// The client's socket has taken `bytes` more of the response.
+  #[napi(catch_unwind)]
+  pub fn credit(&self, slot: u32, bytes: u32) {
+    self.command(Command::Credit {
+      host: self.host.index,
+      slot,
+      bytes: bytes as usize,
+    });
+  }
+
+  /// Cancels the app's task: its request took too long.
+  #[napi(catch_unwind)]
+  pub fn cancel(&self, slot: u32) {
+    self.command(Command::Cancel {
+      host: self.host.index,
+      slot,
+    });
+  }
+
+  #[allow(
+    clippy::unused_self,
+    reason = "the exchange belongs to this handler's environment"
+  )]
+  fn command(&self, command: Command) {
+    bridge::get()
+      .inbox()
+      .push(|batch| batch.commands.push(command));
+  }
+}
+
+/// Starts Python, once a process; later calls are answered with what the first one led to. Answered by a
+/// result record with `token`.
+#[napi(catch_unwind)]
+pub fn start_python(host: &HostHandle, token: u32, options: PythonOptions) -> Result<()> {
+  let kind = LoopKind::parse(&options.event_loop)
+    .ok_or_else(|| Error::new(Status::InvalidArg, "loop must be auto, uvloop or asyncio"))?;
+  lifecycle::start_python(Arc::clone(host.host()), token, options.executable, kind);
+  Ok(())
+}
+
+/// Remembers Node's own handling of SIGCHLD; call once Node has it installed for good.
+#[napi(catch_unwind)]
+pub fn remember_host_sigchld() {
+  crate::interpreter::remember_host_sigchld();
+}
+
+fn part(batch: &mut Batch, bytes: Option<Pinned>) -> BodyPart {
+  match bytes {
+    None => BodyPart::Empty,
+    Some(pinned) if pinned.len == 0 => BodyPart::Empty,
+    Some(pinned) if pinned.len <= COPY_BODY => {
+      // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
+      batch.copy(unsafe { std::slice::from_raw_parts(pinned.data, pinned.len) })
+    }
+    Some(pinned) => BodyPart::Pinned(pinned),
+  }
+}
+
+/// Where the bytes of a `Uint8Array` are; `None` for `undefined`.
+fn bytes_of(env: &Env, value: &Unknown<'_>) -> Result<Option<Pinned>> {
+  let mut kind = 0;
+  // SAFETY: `env` and the value belong to the call that we are in.
+  check_status!(unsafe { sys::napi_typeof(env.raw(), value.raw(), &raw mut kind) })?;
+  if kind != sys::ValueType::napi_object {
+    return Ok(None);
+  }
+  let mut data: *mut c_void = ptr::null_mut();
+  let mut len = 0;
+  // SAFETY: as above; anything but a Buffer or typed array is an error status.
+  check_status!(
+    unsafe { sys::napi_get_buffer_info(env.raw(), value.raw(), &raw mut data, &raw mut len) },
+    "a body must be a Uint8Array"
+  )?;
+  Ok(Some(Pinned {
+    data: data.cast_const().cast(),
+    len,
+  }))
+}
+
+/// Appends a string of `length` characters as latin-1.
+fn append_latin1(
+  env: &Env,
+  value: &Unknown<'_>,
+  length: usize,
+  arena: &mut Vec<u8>,
+) -> Result<Span> {
+  let start = arena.len();
+  // One more: Node-API ends what it writes with a NUL.
+  arena.reserve(length + 1);
+  let mut written = 0;
+  // SAFETY: the spare capacity holds `length + 1` bytes, and no more are written.
+  check_status!(unsafe {
+    sys::napi_get_value_string_latin1(
+      env.raw(),
+      value.raw(),
+      arena.as_mut_ptr().add(start).cast(),
+      length + 1,
+      &raw mut written,
+    )
+  })?;
+  // SAFETY: Node-API has written that many bytes there.
+  unsafe { arena.set_len(start + written.min(length)) };
+  Ok(Span {
+    start,
+    len: written.min(length),
+  })
+}

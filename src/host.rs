@@ -1,0 +1,373 @@
+//! One per Node environment (the main thread or a worker): its queue of records, the threadsafe function
+//! that wakes it, and its end.
+//!
+//! The Python thread appends to `outbox` and calls `wake`; the JavaScript thread is the only one that
+//! takes from it. `environment` is read-locked by the Python thread while it wakes JavaScript or copies
+//! from pinned Buffers, and write-locked once, by the JavaScript thread, when its environment goes away:
+//! after that nothing of this environment is touched any more.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use napi::bindgen_prelude::{Function, Int32Array, JsValue, Object};
+use napi::{Env, Error, Result, Status, check_status, sys};
+use napi_derive::napi;
+
+use crate::batch::{Command, LargeBody, Outbox, RECORD, Records};
+use crate::bridge;
+use crate::lifecycle;
+
+/// The threadsafe function, while its environment lives.
+struct Waker(sys::napi_threadsafe_function);
+
+// SAFETY: a threadsafe function may be called from any thread until it is released, and it is only
+// reached through `Host::environment`, which drops it before the release.
+unsafe impl Send for Waker {}
+// SAFETY: as above.
+unsafe impl Sync for Waker {}
+
+/// See the module's text.
+pub struct Host {
+  pub index: u32,
+  /// Whether this is the main thread's environment, whose end is the process' end.
+  pub is_main: bool,
+  pub outbox: Outbox,
+  environment: RwLock<Option<Waker>>,
+}
+
+/// Proof that the environment stays while it is held.
+pub struct PinGuard<'a> {
+  _guard: RwLockReadGuard<'a, Option<Waker>>,
+}
+
+impl Host {
+  /// `None` when the environment is gone.
+  pub fn pin_guard(&self) -> Option<PinGuard<'_>> {
+    let guard = self
+      .environment
+      .read()
+      .unwrap_or_else(PoisonError::into_inner);
+    guard.is_some().then_some(PinGuard { _guard: guard })
+  }
+
+  /// Makes JavaScript take its records soon. Any thread; takes no lock that is held for long.
+  pub fn wake(&self) {
+    if !self.outbox.needs_wake() {
+      return;
+    }
+    let guard = self
+      .environment
+      .read()
+      .unwrap_or_else(PoisonError::into_inner);
+    if let Some(waker) = guard.as_ref() {
+      // SAFETY: the guard keeps the threadsafe function from being released.
+      unsafe {
+        sys::napi_call_threadsafe_function(
+          waker.0,
+          ptr::null_mut(),
+          sys::ThreadsafeFunctionCallMode::nonblocking,
+        );
+      }
+    }
+  }
+
+  /// Whether JavaScript can still be reached.
+  pub fn is_open(&self) -> bool {
+    self.pin_guard().is_some()
+  }
+
+  /// JavaScript thread: from here on nobody touches this environment. Returns what is to be released.
+  fn close(&self) -> Option<Waker> {
+    self
+      .environment
+      .write()
+      .unwrap_or_else(PoisonError::into_inner)
+      .take()
+  }
+}
+
+/// What the JavaScript thread keeps for the callback of its threadsafe function.
+struct Delivery {
+  host: Arc<Host>,
+  /// The array that JavaScript reads records from.
+  records: sys::napi_ref,
+  data: *mut i32,
+  capacity: usize,
+  spare: RefCell<Records>,
+}
+
+/// One environment's end of the bridge.
+#[napi(js_name = "Host")]
+pub struct HostHandle {
+  host: Arc<Host>,
+  function: sys::napi_threadsafe_function,
+}
+
+#[napi]
+impl HostHandle {
+  /// `records` is where integers are written before each call of
+  /// `deliver(count, text, buffers)`; `isMain` tells the main thread from a worker.
+  #[napi(constructor, catch_unwind)]
+  pub fn new(
+    env: Env,
+    records: Int32Array,
+    #[napi(
+      ts_arg_type = "(count: number, text: string | undefined, buffers: Buffer[] | undefined) => void"
+    )]
+    deliver: Function<'_, (), ()>,
+    is_main: bool,
+  ) -> Result<Self> {
+    bridge::open().map_err(|error| Error::new(Status::GenericFailure, error.to_string()))?;
+    let host = bridge::get().add_host(|index| Host {
+      index,
+      is_main,
+      outbox: Outbox::default(),
+      environment: RwLock::new(None),
+    });
+    let capacity = records.len() / RECORD;
+    let data = records.as_ref().as_ptr().cast_mut();
+    let array = Object::from_raw(env.raw(), records_value(&env, records)?);
+    let mut reference = ptr::null_mut();
+    // SAFETY: `array` is a value of this call's scope; the reference lives until the environment ends.
+    check_status!(unsafe {
+      sys::napi_create_reference(env.raw(), array.raw(), 1, &raw mut reference)
+    })?;
+    let delivery = Box::new(Delivery {
+      host: Arc::clone(&host),
+      records: reference,
+      data,
+      capacity,
+      spare: RefCell::default(),
+    });
+    let function = create_waker(&env, &deliver, delivery)?;
+    *host
+      .environment
+      .write()
+      .unwrap_or_else(PoisonError::into_inner) = Some(Waker(function));
+    // Hooks run last in, first out: this one before the threadsafe function's own.
+    let hook = Box::into_raw(Box::new((Arc::clone(&host), function)));
+    // SAFETY: the hook takes the box back exactly once, when the environment ends.
+    check_status!(unsafe {
+      sys::napi_add_env_cleanup_hook(env.raw(), Some(environment_ends), hook.cast())
+    })?;
+    Ok(Self { host, function })
+  }
+
+  /// Keeps Node alive: something is pending.
+  #[napi(js_name = "ref", catch_unwind)]
+  pub fn hold(&self, env: Env) -> Result<()> {
+    // SAFETY: called on the environment's thread while it lives.
+    check_status!(unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.function) })
+  }
+
+  /// Lets Node end.
+  #[napi(js_name = "unref", catch_unwind)]
+  pub fn release(&self, env: Env) -> Result<()> {
+    // SAFETY: called on the environment's thread while it lives.
+    check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.function) })
+  }
+
+  /// Shuts this environment's apps down and, on the main thread, leaves Python, within two seconds.
+  /// For the process' `exit` event; blocks.
+  #[napi(catch_unwind)]
+  pub fn leave(&self) {
+    lifecycle::leave(&self.host);
+  }
+
+  pub(crate) fn host(&self) -> &Arc<Host> {
+    &self.host
+  }
+}
+
+fn records_value(env: &Env, records: Int32Array) -> Result<sys::napi_value> {
+  // SAFETY: converts an owned typed array back into the value it was made from.
+  unsafe { napi::bindgen_prelude::ToNapiValue::to_napi_value(env.raw(), records) }
+}
+
+fn create_waker(
+  env: &Env,
+  deliver: &Function<'_, (), ()>,
+  delivery: Box<Delivery>,
+) -> Result<sys::napi_threadsafe_function> {
+  let name = env.create_string("amphis")?;
+  let mut function = ptr::null_mut();
+  // SAFETY: all values belong to this call; the boxed context is never freed, because a wake that is
+  // already queued may still be delivered while the environment ends. It is one per environment.
+  check_status!(unsafe {
+    sys::napi_create_threadsafe_function(
+      env.raw(),
+      deliver.raw(),
+      ptr::null_mut(),
+      name.raw(),
+      0,
+      1,
+      ptr::null_mut(),
+      None,
+      Box::into_raw(delivery).cast(),
+      Some(deliver_records),
+      &raw mut function,
+    )
+  })?;
+  // SAFETY: just made; weak from the start, so that an idle handler never keeps Node alive.
+  check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), function) })?;
+  Ok(function)
+}
+
+/// Runs on the JavaScript thread, once a wake.
+unsafe extern "C" fn deliver_records(
+  env: sys::napi_env,
+  callback: sys::napi_value,
+  context: *mut c_void,
+  _data: *mut c_void,
+) {
+  if env.is_null() || callback.is_null() {
+    return;
+  }
+  // Unwinding must not reach Node.
+  let delivered = catch_unwind(AssertUnwindSafe(|| {
+    // SAFETY: `context` is the box leaked in `create_waker`.
+    let delivery = unsafe { &*context.cast::<Delivery>() };
+    // SAFETY: `env` and `callback` are alive in this callback.
+    unsafe { delivery.run(env, callback) }
+  }));
+  match delivered {
+    Ok(Ok(())) => {}
+    Ok(Err(error)) => eprintln!("amphis: records could not be delivered: {error}"),
+    Err(_) => eprintln!("amphis: a panic while records were delivered"),
+  }
+}
+
+impl Delivery {
+  /// # Safety
+  /// On the JavaScript thread, in a callback of `env`.
+  unsafe fn run(&self, env: sys::napi_env, callback: sys::napi_value) -> Result<()> {
+    // JavaScript called from here never comes back to this function.
+    let mut records = self.spare.borrow_mut();
+    self.host.outbox.swap(&mut records);
+    if records.integers.is_empty() {
+      return Ok(());
+    }
+    let mut undefined = ptr::null_mut();
+    // SAFETY: `env` is alive.
+    check_status!(unsafe { sys::napi_get_undefined(env, &raw mut undefined) })?;
+    // SAFETY: the text is copied into a string of V8's.
+    let mut text = unsafe { latin1(env, &records.text)? };
+    let mut buffers = if records.bodies.is_empty() {
+      undefined
+    } else {
+      // SAFETY: `env` is alive.
+      unsafe { external_buffers(env, records.bodies.drain(..))? }
+    };
+    for round in records.integers.chunks(self.capacity * RECORD) {
+      // SAFETY: the array has room for `capacity` records, JavaScript reads it on this thread only,
+      // and the reference in `records` keeps it alive.
+      unsafe { ptr::copy_nonoverlapping(round.as_ptr(), self.data, round.len()) };
+      let count = u32::try_from(round.len() / RECORD).unwrap_or(0);
+      let mut arguments = [ptr::null_mut(), text, buffers];
+      // SAFETY: `env` is alive, the arguments are values of this callback's scope.
+      check_status!(unsafe { sys::napi_create_uint32(env, count, &raw mut arguments[0]) })?;
+      // SAFETY: as above.
+      check_status!(unsafe {
+        sys::napi_call_function(
+          env,
+          undefined,
+          callback,
+          arguments.len(),
+          arguments.as_ptr(),
+          ptr::null_mut(),
+        )
+      })?;
+      // JavaScript reads on where it was in the text and the buffers of the first round.
+      text = undefined;
+      buffers = undefined;
+    }
+    Ok(())
+  }
+}
+
+impl Drop for Delivery {
+  fn drop(&mut self) {
+    // The reference belongs to the environment, which frees it at its end.
+    let _ = self.records;
+  }
+}
+
+unsafe fn latin1(env: sys::napi_env, text: &[u8]) -> Result<sys::napi_value> {
+  let mut value = ptr::null_mut();
+  let length = isize::try_from(text.len())
+    .map_err(|_| Error::new(Status::GenericFailure, "a batch of text is too long"))?;
+  // SAFETY: pointer and length are of one slice.
+  check_status!(unsafe {
+    sys::napi_create_string_latin1(env, text.as_ptr().cast(), length, &raw mut value)
+  })?;
+  Ok(value)
+}
+
+/// Buffers over the memory of Python `bytes`, which are released on the Python thread once V8 has
+/// collected the Buffer. Where external memory is not allowed (Electron) the bytes are copied.
+unsafe fn external_buffers(
+  env: sys::napi_env,
+  bodies: impl ExactSizeIterator<Item = LargeBody>,
+) -> Result<sys::napi_value> {
+  let mut array = ptr::null_mut();
+  // SAFETY: `env` is alive.
+  check_status!(unsafe { sys::napi_create_array_with_length(env, bodies.len(), &raw mut array) })?;
+  for (index, body) in (0..).zip(bodies) {
+    let LargeBody { data, len, .. } = body;
+    let owner = Box::into_raw(Box::new(body));
+    let mut buffer = ptr::null_mut();
+    // SAFETY: the bytes live as long as `owner`, which the finalizer takes back.
+    let status = unsafe {
+      sys::napi_create_external_buffer(
+        env,
+        len,
+        data.cast_mut().cast(),
+        Some(release_body),
+        owner.cast(),
+        &raw mut buffer,
+      )
+    };
+    if status != sys::Status::napi_ok {
+      let mut copy = ptr::null_mut();
+      // SAFETY: copies `len` bytes that `owner` keeps; on failure the finalizer was not registered,
+      // so the box is taken back here.
+      let copied = unsafe {
+        let status =
+          sys::napi_create_buffer_copy(env, len, data.cast(), &raw mut copy, &raw mut buffer);
+        release_body(env, ptr::null_mut(), owner.cast());
+        status
+      };
+      check_status!(copied)?;
+    }
+    // SAFETY: all three are values of this scope.
+    check_status!(unsafe { sys::napi_set_element(env, array, index, buffer) })?;
+  }
+  Ok(array)
+}
+
+/// Sends the reference home: it may only be dropped by a thread that holds the GIL.
+unsafe extern "C" fn release_body(_env: sys::napi_env, _data: *mut c_void, owner: *mut c_void) {
+  // SAFETY: made by `Box::into_raw` in `external_buffers`, taken back once.
+  let body = unsafe { Box::from_raw(owner.cast::<LargeBody>()) };
+  bridge::get()
+    .inbox()
+    .push(|batch| batch.commands.push(Command::Release(*body)));
+}
+
+/// The environment goes away: Python leaves in good order, within a limit, then nobody comes back.
+unsafe extern "C" fn environment_ends(hook: *mut c_void) {
+  // SAFETY: the box made in `HostHandle::new`; the hook runs once.
+  let (host, function) =
+    *unsafe { Box::from_raw(hook.cast::<(Arc<Host>, sys::napi_threadsafe_function)>()) };
+  let _ = catch_unwind(AssertUnwindSafe(|| lifecycle::leave(&host)));
+  if host.close().is_some() {
+    // SAFETY: nobody else can reach the function any more; Node frees it.
+    unsafe {
+      sys::napi_release_threadsafe_function(function, sys::ThreadsafeFunctionReleaseMode::abort);
+    }
+  }
+  bridge::get().remove_host(host.index);
+}
