@@ -278,7 +278,11 @@ test.serial('runs every example from one button, with nothing from elsewhere', a
     await page.$eval('#items [data-preset=bad]', (button) => button.click())
     await sees(page, '#items', '422 Unprocessable')
     await mkdir(join(root, 'docs'), { recursive: true })
-    await page.screenshot({ path: join(root, 'docs/demo.png') })
+    const { y, height } = (await (await page.$('#items'))!.boundingBox())!
+    await page.screenshot({
+      path: join(root, 'docs/demo.png'),
+      clip: { x: 0, y: 0, width: 1280, height: y + height + 40 },
+    })
   }
 })
 
