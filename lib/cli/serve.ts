@@ -27,7 +27,8 @@ export async function serve(app: string, options: OptionValues): Promise<void> {
   const signal = firstSignal()
   try {
     const interrupted = await Promise.race([handler.ready().then(() => false), signal.then(() => true)])
-    if (interrupted) return
+    // close() would wait for a startup that may never end; leaving waits two seconds at most.
+    if (interrupted) process.exit(0)
     const server = await listen(createServer(handler.listener), host, port)
     announce(app, handler, toUrl(host, (server.address() as AddressInfo).port))
     await signal

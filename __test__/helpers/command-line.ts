@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+import { type Exit, NodeProcess } from './node-process.js'
+import { fixtures, loop, python } from './python.js'
+
+const program = fileURLToPath(new URL('../../bin/amphis.js', import.meta.url))
+
+/** Runs the program with exactly these arguments, in the folder of the fixture apps. */
+export function amphis(t: ExecutionContext, ...args: string[]): NodeProcess {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: fixtures,
+    env: { ...process.env, NODE_OPTIONS: undefined },
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  return new NodeProcess(child, 'now')
+}
+
+/** Runs the program to its end. */
+export function amphisEnds(t: ExecutionContext, ...args: string[]): Promise<Exit> {
+  return amphis(t, ...args).ends()
+}
+
+/** Names the suite's Python and event loop. */
+export const suite = ['--python', python, '--loop', loop]
+
+export interface Served {
+  process: NodeProcess
+  url: string
+  port: number
+}
+
+/** Serves an app on a free port and waits for its address. */
+export async function serveByCommand(t: ExecutionContext, app: string, ...args: string[]): Promise<Served> {
+  const process = amphis(t, app, '--port', '0', ...suite, ...args)
+  let printed = ''
+  process.child.stdout.on('data', (text: string) => (printed += text))
+  await process.prints('http://')
+  // The address is the last thing printed, in one write.
+  const url = /^http:\/\/\S+$/m.exec(printed)?.[0] ?? ''
+  return { process, url, port: Number(new URL(url).port) }
+}
