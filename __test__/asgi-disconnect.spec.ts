@@ -1,0 +1,223 @@
+import { once } from 'node:events'
+import { performance } from 'node:perf_hooks'
+import test, { type ExecutionContext } from 'ava'
+import express, { type ErrorRequestHandler } from 'express'
+import { type Probe, shareProbe, unique } from './helpers/probe.js'
+import { createHandler, shareHandler } from './helpers/python.js'
+import { RawConnection } from './helpers/raw-connection.js'
+import { Recorder } from './helpers/recorder.js'
+import { serve } from './helpers/server.js'
+import { settled } from './helpers/settled.js'
+
+const disconnect = shareHandler('disconnect:app')
+const fastapi = shareHandler({ app: 'fastapi_app:app', lifespan: 'on' })
+const probe: Probe = shareProbe()
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
+
+/** A connection whose request is inside an app that has told so. */
+async function enter(t: ExecutionContext, kind: string, handler = disconnect) {
+  const { port } = await serve(t, handler.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(get(`/${kind}?${name}`))
+  await probe.wait(`${name}:idle`)
+  return { connection, name }
+}
+
+for (const kind of ['idle_before', 'idle_during']) {
+  for (const how of ['reset', 'leave'] as const) {
+    const when = kind === 'idle_before' ? 'before its response' : 'in the middle of its response'
+    test(`tells an app that is idle ${when} that the client ${how === 'reset' ? 'reset' : 'left'}`, async (t) => {
+      const { connection, name } = await enter(t, kind)
+      const left = performance.now()
+      connection[how]()
+      t.deepEqual(await probe.wait(`${name}:message`), { type: 'http.disconnect' })
+      t.true(performance.now() - left < 1000)
+    })
+  }
+}
+
+test('tells an app in the middle of an upload', async (t) => {
+  const { port } = await serve(t, disconnect.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(`POST /upload?${name} HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf`)
+  await probe.wait(`${name}:idle`)
+  connection.reset()
+  t.deepEqual(await probe.wait(`${name}:message`), [
+    ['http.request', 4],
+    ['http.disconnect', 0],
+  ])
+})
+
+test('send() raises an OSError after the disconnect, and receive() repeats it', async (t) => {
+  const { connection, name } = await enter(t, 'sends_after')
+  connection.reset()
+  t.deepEqual(await probe.wait(`${name}:message`), [
+    'http.disconnect',
+    ['ClientDisconnected', true, true],
+    ['ClientDisconnected', true, true],
+    'http.disconnect',
+  ])
+})
+
+test('send() raises in an app that never calls receive()', async (t) => {
+  const { connection, name } = await enter(t, 'sends_until_it_fails')
+  connection.leave()
+  t.is(await probe.wait(`${name}:message`), 'ClientDisconnected')
+})
+
+test('a send() that waits for a client who does not read ends when the client leaves', async (t) => {
+  const { port } = await serve(t, disconnect.listener)
+  const connection = await RawConnection.open(t, port)
+  connection.socket.pause()
+  const name = unique()
+  connection.write(get(`/blocked_in_send?${name}`))
+  await probe.wait(`${name}:idle`)
+  await settled(() => probe.peek(name))
+  connection.reset()
+  t.is(await probe.wait(`${name}:message`), 'ClientDisconnected')
+})
+
+test('the task is never cancelled', async (t) => {
+  const { connection, name } = await enter(t, 'not_cancelled')
+  connection.reset()
+  await once(connection.socket, 'close')
+  await probe.tell(`${name}:go`)
+  t.is(await probe.wait(`${name}:message`), 'finished')
+})
+
+test('all who wait in receive() are told', async (t) => {
+  const { connection, name } = await enter(t, 'two_receivers')
+  connection.reset()
+  t.deepEqual(await probe.wait(`${name}:message`), ['http.disconnect', 'http.disconnect'])
+})
+
+test('a receive() that was given up loses no message', async (t) => {
+  const { connection, name } = await enter(t, 'cancelled_receive')
+  connection.reset()
+  t.deepEqual(await probe.wait(`${name}:message`), { type: 'http.disconnect' })
+})
+
+test('Starlette’s is_disconnected() is false and then true', async (t) => {
+  const { port } = await serve(t, fastapi.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(get(`/watch/${name}`))
+  t.is(await probe.wait(`${name}:idle`), false)
+  connection.reset()
+  t.is(await probe.wait(`${name}:disconnected`), true)
+})
+
+for (const kind of ['sse', 'busy-sse']) {
+  test(`the generator of ${kind === 'sse' ? 'an idle' : 'a busy'} event stream runs its finally within a second`, async (t) => {
+    const { port } = await serve(t, fastapi.listener)
+    const connection = await RawConnection.open(t, port)
+    const name = unique()
+    connection.write(get(`/${kind}/${name}`))
+    await connection.until('\n\n')
+    await probe.wait(`${name}:idle`)
+    const left = performance.now()
+    connection.leave()
+    await probe.wait(`${name}:finally`)
+    t.true(performance.now() - left < 1000)
+  })
+}
+
+for (const kind of ['escapes', 'escapes_in_group', 'escapes_in_nested_groups']) {
+  test(`the disconnect that an app lets out is quiet: ${kind}`, async (t) => {
+    const logger = new Recorder()
+    const app = express().use(createHandler(t, { app: 'disconnect:app', logger }).middleware)
+    const errors: unknown[] = []
+    const catching: ErrorRequestHandler = (error, _req, res, _next) => {
+      errors.push(error)
+      res.end()
+    }
+    app.use(catching)
+    const { port } = await serve(t, app)
+    const connection = await RawConnection.open(t, port)
+    const name = unique()
+    connection.write(get(`/${kind}?${name}`))
+    await probe.wait(`${name}:idle`)
+    connection.reset()
+    await probe.wait(`${name}:left`)
+    // It is not lost either: whoever looks for it finds it at debug level.
+    await logger.waitFor('debug', /disconnect/i)
+    t.deepEqual(
+      logger.entries.filter(({ level }) => level !== 'debug' && level !== 'info'),
+      [],
+    )
+    t.deepEqual(errors, [])
+  })
+}
+
+test('a real error beside the disconnect is logged', async (t) => {
+  const logger = new Recorder()
+  const handler = createHandler(t, { app: 'disconnect:app', logger })
+  const { connection } = await enter(t, 'escapes_with_company', handler)
+  connection.reset()
+  t.regex(String((await logger.waitForError()).stack), /a real error in company/)
+})
+
+test('an OSError of the app’s own is an error', async (t) => {
+  const logger = new Recorder()
+  const handler = createHandler(t, { app: 'disconnect:app', logger })
+  await t.throwsAsync(handler.handle({ url: `/own_os_error?${unique()}` }), {
+    code: 'AMPHIS_ERR_PYTHON',
+    message: 'the database is gone',
+  })
+})
+
+test('a client that leaves harms no other', async (t) => {
+  const { port } = await serve(t, disconnect.listener)
+  const staying = await RawConnection.open(t, port)
+  const stayingName = unique()
+  staying.write(get(`/sends_until_it_fails?${stayingName}`))
+  await staying.until('tick')
+  for (let index = 0; index < 20; index++) {
+    const leaving = await RawConnection.open(t, port)
+    const name = unique()
+    leaving.write(get(`/idle_during?${name}`))
+    await probe.wait(`${name}:idle`)
+    leaving.reset()
+    await probe.wait(`${name}:message`)
+  }
+  await staying.until('tick')
+  t.is(await probe.peek(`${stayingName}:message`), null)
+  staying.leave()
+  t.is(await probe.wait(`${stayingName}:message`), 'ClientDisconnected')
+})
+
+test('a response that ended well is no disconnect in the log', async (t) => {
+  const logger = new Recorder()
+  const handler = createHandler(t, { app: 'responses:app', logger })
+  const { port } = await serve(t, handler.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(get(`/works_on?${name}`))
+  t.is((await connection.response()).body, 'done')
+  connection.leave()
+  await probe.tell(`${name}:go`)
+  await probe.wait(`${name}:finished`)
+  t.deepEqual(
+    logger.entries.filter(({ level }) => level === 'error' || level === 'warn'),
+    [],
+  )
+})
+
+test('no task is left once the apps have returned', async (t) => {
+  const { port } = await serve(t, disconnect.listener)
+  const names: string[] = []
+  for (let index = 0; index < 100; index++) {
+    const connection = await RawConnection.open(t, port)
+    const name = unique()
+    names.push(name)
+    connection.write(get(`/${index % 2 ? 'idle_before' : 'sends_after'}?${name}`))
+    await probe.wait(`${name}:idle`)
+    connection[index % 3 ? 'reset' : 'leave']()
+  }
+  await Promise.all(names.map((name) => probe.wait(`${name}:left`)))
+  const left = (await probe.tasks()).filter((task) => /idle_before|sends_after/.test(task))
+  t.deepEqual(left, [])
+})

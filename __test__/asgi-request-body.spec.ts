@@ -1,0 +1,221 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Agent, request as httpRequest } from 'node:http'
+import test from 'ava'
+import { request } from './helpers/client.js'
+import { shareProbe, unique } from './helpers/probe.js'
+import { shareHandler } from './helpers/python.js'
+import { RawConnection } from './helpers/raw-connection.js'
+import { serve } from './helpers/server.js'
+
+const body = shareHandler('body:app')
+const digest = shareHandler('echo:digest')
+const disconnect = shareHandler('disconnect:app')
+const probe = shareProbe()
+
+const head = (method: string, path: string, ...lines: string[]) =>
+  [`${method} ${path} HTTP/1.1`, 'Host: test', ...lines, '', ''].join('\r\n')
+
+const chunked = (...parts: string[]) =>
+  parts.map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('') + '0\r\n\r\n'
+
+test('a request without a body is one empty message', async (t) => {
+  const { url } = await serve(t, body.listener)
+  t.like((await request(`${url}/messages`)).json(), { messages: [['http.request', '', false]] })
+})
+
+test('a content-length of zero is one empty message', async (t) => {
+  const { url } = await serve(t, body.listener)
+  const answer = await request(`${url}/messages`, { method: 'POST', headers: { 'content-length': '0' } })
+  t.like(answer.json(), { messages: [['http.request', '', false]] })
+})
+
+test('an empty chunked body ends empty', async (t) => {
+  const { port } = await serve(t, body.listener)
+  const connection = await RawConnection.open(t, port)
+  connection.write(head('POST', '/joined', 'Transfer-Encoding: chunked') + chunked())
+  t.is((await connection.response()).body, '""')
+})
+
+test('messages have type, body and more_body, and the body is bytes', async (t) => {
+  const { url } = await serve(t, digest.listener)
+  for (const sent of ['', 'x', 'x'.repeat(200_000)]) {
+    const { first } = (await request(url, { method: 'POST', body: sent })).json() as {
+      first: [string[], string, number]
+    }
+    t.deepEqual(first.slice(0, 2), [['body', 'more_body', 'type'], 'bytes'])
+  }
+})
+
+for (const size of [1, 1000, 16_383, 16_384, 65_535, 65_536, 65_537, 1_000_003]) {
+  test(`carries ${size} bytes by content-length and by chunks`, async (t) => {
+    const { url } = await serve(t, digest.listener)
+    const sent = randomBytes(size)
+    const expected = { length: size, sha256: createHash('sha256').update(sent).digest('hex') }
+    t.like(
+      (await request(url, { method: 'POST', headers: { 'content-length': String(size) }, body: sent })).json(),
+      expected,
+    )
+    t.like(
+      (await request(url, { method: 'POST', headers: { 'transfer-encoding': 'chunked' }, body: sent })).json(),
+      expected,
+    )
+  })
+}
+
+test('carries every byte there is', async (t) => {
+  const { url } = await serve(t, body.listener)
+  const every = Buffer.from(Array.from({ length: 256 }, (_, index) => index))
+  t.is((await request(`${url}/joined`, { method: 'POST', body: every })).json(), every.toString('latin1'))
+})
+
+test('gives what has come before the rest is sent', async (t) => {
+  const { port } = await serve(t, body.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(head('POST', `/stepwise?${name}`, 'Content-Length: 9'))
+  for (const [index, part] of ['one', 'two', 'end'].entries()) {
+    connection.write(part)
+    t.is(await probe.wait(`${name}:${index}`), part)
+  }
+  t.is((await connection.response()).status, 200)
+})
+
+test('gives chunks before the rest is sent', async (t) => {
+  const { port } = await serve(t, body.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(head('POST', `/stepwise?${name}`, 'Transfer-Encoding: chunked'))
+  for (const [index, part] of ['one', 'two', 'three'].entries()) {
+    connection.write(`${part.length.toString(16)}\r\n${part}\r\n`)
+    t.is(await probe.wait(`${name}:${index}`), part)
+  }
+  connection.write('0\r\n\r\n')
+  t.is((await connection.response()).status, 200)
+})
+
+test('takes chunks with extensions and trailers', async (t) => {
+  const { port } = await serve(t, body.listener)
+  const connection = await RawConnection.open(t, port)
+  connection.write(
+    head('POST', '/joined', 'Transfer-Encoding: chunked') +
+      '3;name=value\r\none\r\n3\r\ntwo\r\n0\r\nX-Trailer: ignored\r\n\r\n' +
+      head('GET', '/messages'),
+  )
+  t.is((await connection.response()).body, '"onetwo"')
+  t.is((await connection.response()).status, 200)
+})
+
+test('bodies of pipelined requests stay apart', async (t) => {
+  const { port } = await serve(t, body.listener)
+  const connection = await RawConnection.open(t, port)
+  connection.write(
+    head('POST', '/joined', 'Content-Length: 5') +
+      'first' +
+      head('POST', '/joined', 'Transfer-Encoding: chunked') +
+      chunked('sec', 'ond') +
+      head('GET', '/joined') +
+      head('POST', '/joined', 'Content-Length: 6') +
+      'fourth',
+  )
+  const answers: string[] = []
+  for (let index = 0; index < 4; index++) answers.push((await connection.response()).body)
+  t.deepEqual(answers, ['"first"', '"second"', '""', '"fourth"'])
+})
+
+test('a client that expects 100-continue gets it', async (t) => {
+  const { port } = await serve(t, body.listener)
+  const connection = await RawConnection.open(t, port)
+  connection.write(head('POST', '/joined', 'Content-Length: 4', 'Expect: 100-continue'))
+  t.regex(await connection.until('\r\n\r\n'), /^HTTP\/1\.1 100 Continue/)
+  connection.write('body')
+  t.like(await connection.response(), { status: 200, body: '"body"' })
+})
+
+test('an app may answer without asking for the body', async (t) => {
+  const { url } = await serve(t, body.listener)
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  // Twice on one agent: what was not read must not come up in the next request.
+  for (const size of [10, 300_000]) {
+    const answer = await request(`${url}/ignores`, { method: 'POST', body: Buffer.alloc(size), agent })
+    t.like(answer, { status: 413, text: '"not interested"' })
+    t.is((await request(`${url}/joined`, { method: 'POST', body: 'next', agent })).json(), 'next')
+  }
+})
+
+test('an app may answer after a part of the body', async (t) => {
+  const { url } = await serve(t, body.listener)
+  const answer = await request(`${url}/reads_some`, { method: 'POST', body: Buffer.alloc(2_000_000) })
+  t.deepEqual(answer.json(), [true, true])
+})
+
+test('a client still sending gets an early answer', async (t) => {
+  const { port } = await serve(t, body.listener)
+  const connection = await RawConnection.open(t, port)
+  connection.write(head('POST', '/ignores', 'Content-Length: 1000000') + 'only the beginning')
+  t.is((await connection.response()).status, 413)
+})
+
+test('a body waits for an app that is late', async (t) => {
+  const { url } = await serve(t, body.listener)
+  const name = unique()
+  const pending = request(`${url}/late?${name}`, { method: 'POST', body: Buffer.alloc(500_000) })
+  await probe.wait(`${name}:started`)
+  await probe.tell(`${name}:go`)
+  t.is((await pending).json(), 500_000)
+})
+
+test('after the body receive() waits, and then tells of the disconnect', async (t) => {
+  const { url } = await serve(t, body.listener)
+  const name = unique()
+  t.is((await request(`${url}/after_the_body?${name}`, { method: 'POST', body: 'body' })).json(), false)
+  t.deepEqual(await probe.wait(name), { type: 'http.disconnect' })
+})
+
+for (const how of ['reset', 'leave'] as const) {
+  test(`a client that ${how === 'reset' ? 'resets' : 'closes'} in the middle of its upload is a disconnect`, async (t) => {
+    const { port } = await serve(t, disconnect.listener)
+    const connection = await RawConnection.open(t, port)
+    const name = unique()
+    connection.write(head('POST', `/upload?${name}`, 'Content-Length: 100') + 'partial')
+    await probe.wait(`${name}:idle`)
+    connection[how]()
+    t.deepEqual(await probe.wait(`${name}:message`), [
+      ['http.request', 7],
+      ['http.disconnect', 0],
+    ])
+  })
+}
+
+test('a body with broken framing is a disconnect', async (t) => {
+  const { port } = await serve(t, disconnect.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(`${head('POST', `/upload?${name}`, 'Transfer-Encoding: chunked')}3\r\none\r\n`)
+  await probe.wait(`${name}:idle`)
+  connection.write('not a size\r\n')
+  t.deepEqual(await probe.wait(`${name}:message`), [
+    ['http.request', 3],
+    ['http.disconnect', 0],
+  ])
+})
+
+test('a body that was cut off is never taken for a whole one', async (t) => {
+  // `more_body` stays true: an app must not store half an upload.
+  const { url } = await serve(t, body.listener)
+  const name = unique()
+  const outgoing = httpRequest(`${url}/stepwise?${name}`, {
+    method: 'POST',
+    headers: { 'content-length': '10' },
+    agent: false,
+  })
+  outgoing.on('error', () => {})
+  outgoing.write('half')
+  t.is(await probe.wait(`${name}:0`), 'half')
+  outgoing.destroy()
+  await once(outgoing, 'close')
+  // The app's next message has no body: it fails there, and the fact of a second part is never told.
+  t.is(await (await body.handle({ method: 'POST', url: '/joined', body: 'still here' })).json(), 'still here')
+  t.is(await probe.peek(`${name}:1`), null)
+})

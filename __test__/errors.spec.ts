@@ -1,0 +1,243 @@
+import test, { type ExecutionContext } from 'ava'
+import express, { type ErrorRequestHandler } from 'express'
+import { AmphisError, PythonError } from '../index.js'
+import { request } from './helpers/client.js'
+import { shareProbe, unique } from './helpers/probe.js'
+import { createHandler, shareHandler } from './helpers/python.js'
+import { RawConnection } from './helpers/raw-connection.js'
+import { Recorder } from './helpers/recorder.js'
+import { serve } from './helpers/server.js'
+
+const main = shareHandler('main:app')
+const error = shareHandler({ app: 'error:app', logger: new Recorder() })
+const probe = shareProbe()
+
+async function fail(t: ExecutionContext, url: string): Promise<PythonError> {
+  const failure = await t.throwsAsync(error.handle({ url }), { instanceOf: PythonError })
+  t.is(failure.code, 'AMPHIS_ERR_PYTHON')
+  return failure
+}
+
+for (const [path, type, message] of [
+  ['before', 'ValueError', 'before the response'],
+  ['custom', 'error.CustomError', 'a custom error'],
+  ['inner', 'error.CustomError.Inner', 'an inner class'],
+  ['base', 'error.Grave', 'a BaseException'],
+  ['system_exit', 'SystemExit', '3'],
+  ['exit_after_await', 'SystemExit', '4'],
+  ['keyboard_interrupt', 'KeyboardInterrupt', ''],
+  ['cancelled', 'asyncio.exceptions.CancelledError', 'nobody asked'],
+  ['generator_exit', 'GeneratorExit', ''],
+  ['stop_iteration', 'RuntimeError', 'coroutine raised StopIteration'],
+  ['unknown_route', 'KeyError', "'unknown_route'"],
+] as const) {
+  test(`${path} is contained and keeps its type and message`, async (t) => {
+    const failure = await fail(t, `/${path}`)
+    t.is(failure.type, type)
+    t.is(failure.message, message)
+    t.true(failure instanceof AmphisError)
+    t.true(failure instanceof Error)
+    // The loop is still there.
+    t.is(await (await main.handle({ url: '/' })).text(), 'Hello, world!')
+  })
+}
+
+test('the traceback names the file and the line, and is part of the stack', async (t) => {
+  const failure = await fail(t, '/before')
+  t.regex(failure.traceback, /^Traceback \(most recent call last\):\n/)
+  t.regex(failure.traceback, /error\.py", line \d+, in before\n.*raise ValueError\("before the response"\)/)
+  t.regex(failure.traceback, /ValueError: before the response\n?$/)
+  t.true(String(failure.stack).includes(failure.traceback.trimEnd()))
+})
+
+test('the traceback begins at the app, without frames of amphis', async (t) => {
+  const { traceback } = await fail(t, '/before')
+  t.notRegex(traceback, /_amphis|uvloop|asyncio/)
+})
+
+test('the traceback keeps the cause', async (t) => {
+  const { traceback } = await fail(t, '/cause')
+  t.regex(traceback, /KeyError: 'the cause'[\s\S]*direct cause of[\s\S]*CustomError: the consequence/)
+})
+
+test('the traceback keeps the context', async (t) => {
+  const { traceback } = await fail(t, '/context')
+  t.regex(traceback, /KeyError: 'the first'[\s\S]*During handling of[\s\S]*CustomError: the second/)
+})
+
+test('the traceback keeps every member of an exception group', async (t) => {
+  const failure = await fail(t, '/group')
+  t.regex(failure.type, /ExceptionGroup$/)
+  t.regex(failure.traceback, /ValueError: one of the group/)
+  t.regex(failure.traceback, /LookupError: other of the group/)
+})
+
+test('an exception that cannot print itself is still an error', async (t) => {
+  t.is((await fail(t, '/unprintable')).type, 'error.Unprintable')
+})
+
+test('a message that is no valid Unicode is still an error', async (t) => {
+  const { message } = await fail(t, '/surrogate')
+  t.regex(message, /^lone .* surrogate and NUL \0$/u)
+})
+
+test('deep recursion is a RecursionError, on the loop and in a thread', async (t) => {
+  for (const path of ['/recursion', '/recursion_in_thread', '/recursion']) {
+    const failure = await fail(t, path)
+    t.is(failure.type, 'RecursionError')
+  }
+  t.is(await (await main.handle({ url: '/' })).text(), 'Hello, world!')
+})
+
+test('SystemExit in a task of the app’s own does not end the loop', async (t) => {
+  const handler = createHandler(t, { app: 'error:app', logger: new Recorder() })
+  const response = await handler.handle({ url: '/exit_in_task' })
+  t.is(await response.text(), 'still here')
+  t.is(await (await main.handle({ url: '/' })).text(), 'Hello, world!')
+})
+
+for (const path of ['base', 'system_exit', 'keyboard_interrupt', 'cancelled', 'generator_exit', 'recursion']) {
+  test(`${path} is a 500, and the server goes on`, async (t) => {
+    const logger = new Recorder()
+    const { url } = await serve(t, createHandler(t, { app: 'error:app', logger }).listener)
+    t.like(await request(`${url}/${path}`), { status: 500, text: 'Internal Server Error' })
+    t.true((await logger.waitForError()) instanceof PythonError)
+    t.is((await request(`${url}/${path}`)).status, 500)
+  })
+}
+
+test('an app that returns without a response is an error at once', async (t) => {
+  const failure = await t.throwsAsync(error.handle({ url: '/no_response' }), { code: 'AMPHIS_ERR_NO_RESPONSE' })
+  t.true(failure.message.length > 20)
+  const { url } = await serve(t, createHandler(t, { app: 'error:app', logger: new Recorder() }).listener)
+  t.is((await request(`${url}/no_response`)).status, 500)
+})
+
+for (const path of ['incomplete', 'start_only']) {
+  test(`an app that returns in the middle of its response is never a clean end: ${path}`, async (t) => {
+    const outcome = error.handle({ url: `/${path}` }).then((response) => response.text())
+    const failure = await t.throwsAsync(outcome, { instanceOf: AmphisError })
+    t.regex(failure.code, /AMPHIS_ERR_(INCOMPLETE|NO)_RESPONSE/)
+    const logger = new Recorder()
+    const { port } = await serve(t, createHandler(t, { app: 'error:app', logger }).listener)
+    const connection = await RawConnection.open(t, port)
+    connection.write(`GET /${path} HTTP/1.1\r\nHost: test\r\n\r\n`)
+    const { text } = await connection.rest()
+    t.notRegex(text, /200 OK[\s\S]*0\r\n\r\n$/)
+    await logger.waitForError()
+  })
+}
+
+test('an error after the start is never a clean end', async (t) => {
+  const outcome = error.handle({ url: '/started' }).then((response) => response.text())
+  await t.throwsAsync(outcome, { instanceOf: PythonError, message: 'after the start' })
+  const { port } = await serve(t, createHandler(t, { app: 'error:app', logger: new Recorder() }).listener)
+  const connection = await RawConnection.open(t, port)
+  connection.write('GET /started HTTP/1.1\r\nHost: test\r\n\r\n')
+  const { text } = await connection.rest()
+  t.notRegex(text, /200 OK[\s\S]*0\r\n\r\n$/)
+})
+
+test('a second response raises in the app; the first is whole', async (t) => {
+  const logger = new Recorder()
+  const { url } = await serve(t, createHandler(t, { app: 'error:app', logger }).listener)
+  t.is((await request(`${url}/twice`)).text, 'once')
+  const failure = (await logger.waitForError()) as PythonError
+  t.is(failure.type, 'RuntimeError')
+  t.regex(failure.message, /http\.response\.start/)
+})
+
+test('an app that never responds is given up after timeoutRequest, and cancelled', async (t) => {
+  const handler = createHandler(t, { app: 'error:app', timeoutRequest: 100, logger: new Recorder() })
+  const name = unique()
+  const failure = await t.throwsAsync(handler.handle({ url: `/never?${name}` }), { code: 'AMPHIS_ERR_REQUEST_TIMEOUT' })
+  t.regex(failure.message, /100/)
+  await t.notThrowsAsync(probe.wait(`${name}:cancelled`))
+})
+
+test('the client of an app that never responds gets 504', async (t) => {
+  const handler = createHandler(t, { app: 'error:app', timeoutRequest: 100, logger: new Recorder() })
+  const { url } = await serve(t, handler.listener)
+  t.is((await request(`${url}/never?${unique()}`)).status, 504)
+  t.is((await request(`${url}/after`)).status, 200)
+})
+
+test('a time-out goes to next(err) with the status 504', async (t) => {
+  const handler = createHandler(t, { app: 'error:app', timeoutRequest: 100, logger: new Recorder() })
+  const app = express().use(handler.middleware)
+  const catching: ErrorRequestHandler = (failure: { code: string; status?: number }, _req, res, _next) => {
+    res.status(failure.status ?? 599).end(failure.code)
+  }
+  app.use(catching)
+  t.like(await request(`${(await serve(t, app)).url}/never?${unique()}`), {
+    status: 504,
+    text: 'AMPHIS_ERR_REQUEST_TIMEOUT',
+  })
+})
+
+test('an app that stops in the middle of its response loses the connection after timeoutRequest', async (t) => {
+  const handler = createHandler(t, { app: 'error:app', timeoutRequest: 100, logger: new Recorder() })
+  const { port } = await serve(t, handler.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(`GET /never_after_start?${name} HTTP/1.1\r\nHost: test\r\n\r\n`)
+  t.notRegex((await connection.rest()).text, /0\r\n\r\n/)
+  await t.notThrowsAsync(probe.wait(`${name}:cancelled`))
+})
+
+test('an app that answers after it was given up is told so', async (t) => {
+  const handler = createHandler(t, { app: 'error:app', timeoutRequest: 50, logger: new Recorder() })
+  const name = unique()
+  await t.throwsAsync(handler.handle({ url: `/stubborn?${name}` }), { code: 'AMPHIS_ERR_REQUEST_TIMEOUT' })
+  t.is(await probe.wait(name), 'ClientDisconnected')
+})
+
+test('requests that end in time know nothing of the limit', async (t) => {
+  const handler = createHandler(t, { app: 'main:app', timeoutRequest: 5000 })
+  for (let index = 0; index < 20; index++) t.is((await handler.handle({ url: '/' })).status, 200)
+})
+
+test('an app that is no coroutine function is an error that says so', async (t) => {
+  const handler = createHandler(t, { app: 'error:not_a_coroutine', logger: new Recorder() })
+  const failure = await t.throwsAsync(handler.handle({ url: '/' }), { instanceOf: PythonError })
+  t.is(failure.type, 'TypeError')
+  t.regex(failure.message, /await|coroutine|async/)
+})
+
+test('an error raised by the call itself is like any other', async (t) => {
+  const handler = createHandler(t, { app: 'error:raises_when_called', logger: new Recorder() })
+  const failure = await t.throwsAsync(handler.handle({ url: '/' }), { instanceOf: PythonError })
+  t.is(failure.message, 'raised by the call itself')
+})
+
+test('a hundred failing requests among a hundred good ones', async (t) => {
+  const outcomes = await Promise.all(
+    Array.from({ length: 200 }, async (_, index) =>
+      index % 2
+        ? (await main.handle({ url: '/' })).text()
+        : error.handle({ url: index % 4 ? '/before' : '/system_exit' }).then(
+            () => 'no error',
+            (failure: PythonError) => failure.type,
+          ),
+    ),
+  )
+  t.deepEqual(
+    outcomes,
+    Array.from({ length: 200 }, (_, index) => (index % 2 ? 'Hello, world!' : index % 4 ? 'ValueError' : 'SystemExit')),
+  )
+})
+
+test('an error prints with its traceback', async (t) => {
+  const { inspect } = await import('node:util')
+  const failure = await fail(t, '/before')
+  t.regex(inspect(failure), /PythonError[\s\S]*AMPHIS_ERR_PYTHON|AMPHIS_ERR_PYTHON[\s\S]*PythonError/)
+  t.regex(inspect(failure), /error\.py", line \d+, in before/)
+})
+
+test('no task of a failed request is left', async (t) => {
+  await Promise.all(Array.from({ length: 50 }, async () => t.throwsAsync(error.handle({ url: '/before' }))))
+  t.deepEqual(
+    (await probe.tasks()).filter((task) => /^(app|before)$/.test(task)),
+    [],
+  )
+})

@@ -1,0 +1,48 @@
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { PythonHandler, type Versions } from '../../index.js'
+
+/** The folder of the fixture apps. */
+export const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url))
+
+/** The Python the suite runs on; the matrix sets it to every one there is. */
+export const python = process.env.AMPHIS_TEST_PYTHON ?? fileURLToPath(new URL('../../.venv', import.meta.url))
+
+export type HandlerOptions = Exclude<ConstructorParameters<typeof PythonHandler>[0], string>
+export type Loop = NonNullable<HandlerOptions['loop']>
+export type Logger = NonNullable<HandlerOptions['logger']>
+
+/** The event loop the suite runs on; the matrix sets it to each. */
+export const loop = (process.env.AMPHIS_TEST_LOOP ?? 'auto') as Loop
+
+/** A target of the fixtures folder with what every test handler has in common. */
+export function testOptions(options: string | HandlerOptions): HandlerOptions {
+  const own = typeof options === 'string' ? { app: options } : options
+  return { appDir: fixtures, python, loop, lifespan: 'off', ...own }
+}
+
+/** A handler that is closed when its test ends. */
+export function createHandler(t: ExecutionContext, options: string | HandlerOptions): PythonHandler {
+  const handler = new PythonHandler(testOptions(options))
+  t.teardown(() => close(handler))
+  return handler
+}
+
+/** A handler that all tests of a file share and that is closed when they are done. */
+export function shareHandler(options: string | HandlerOptions): PythonHandler {
+  const handler = new PythonHandler(testOptions(options))
+  test.after.always(() => close(handler))
+  return handler
+}
+
+/** What a handler runs on. */
+export async function versionsOf(handler: PythonHandler): Promise<Versions> {
+  const { versions } = await handler.ready()
+  if (!versions) throw new Error('a handler that is ready knows no versions')
+  return versions
+}
+
+/** Whether closing succeeds is for the tests of closing to say. */
+async function close(handler: PythonHandler): Promise<void> {
+  await handler.close().catch(() => {})
+}

@@ -1,0 +1,11 @@
+/** The value of something that has stopped changing: nobody tells when a kernel's buffers are full. */
+export async function settled<T>(read: () => Promise<T>): Promise<T> {
+  let value = await read()
+  for (let same = 0; same < 20;) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const next = await read()
+    same = next === value ? same + 1 : 0
+    value = next
+  }
+  return value
+}

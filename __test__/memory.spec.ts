@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Agent } from 'node:http'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import test from 'ava'
+import type { PythonHandler } from '../index.js'
+import { request } from './helpers/client.js'
+import { shareProbe, unique } from './helpers/probe.js'
+import { shareHandler } from './helpers/python.js'
+import { RawConnection } from './helpers/raw-connection.js'
+import { Recorder } from './helpers/recorder.js'
+import { serve } from './helpers/server.js'
+
+const main = shareHandler('main:app')
+const fastapi = shareHandler({ app: 'fastapi_app:app', lifespan: 'on' })
+const echo = shareHandler('echo:app')
+const error = shareHandler({ app: 'error:app', logger: { debug() {}, info() {}, warn() {}, error() {} } })
+const disconnect = shareHandler({ app: 'disconnect:app', logger: new Recorder() })
+const barrier = shareHandler('barrier:app')
+const probe = shareProbe()
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+interface Memory {
+  heap: number
+  external: number
+  blocks: number
+}
+
+/** What is in use on both sides once the garbage is gone. */
+async function measure(): Promise<Memory> {
+  const { blocks } = await probe.memory()
+  // Finalizers run between collections.
+  for (let round = 0; round < 4; round++) {
+    collect()
+    await new Promise(setImmediate)
+  }
+  const { heapUsed, external, arrayBuffers } = process.memoryUsage()
+  return { heap: heapUsed, external: external + arrayBuffers, blocks: Math.min(blocks, (await probe.memory()).blocks) }
+}
+
+/** Does something many times and tells what each time left behind. */
+async function leftPerRound(count: number, round: (index: number) => Promise<unknown>): Promise<Memory> {
+  const many = async (rounds: number) => {
+    for (let start = 0; start < rounds; start += 50) {
+      await Promise.all(Array.from({ length: 50 }, (_, index) => round(start + index)))
+    }
+  }
+  await many(Math.max(500, count / 10))
+  const before = await measure()
+  await many(count)
+  const after = await measure()
+  return {
+    heap: (after.heap - before.heap) / count,
+    external: (after.external - before.external) / count,
+    blocks: (after.blocks - before.blocks) / count,
+  }
+}
+
+const flat = (t: { true(actual: boolean, message?: string): void }, left: Memory) => {
+  const report = JSON.stringify(left)
+  // Less than the smallest object that could be kept for a request.
+  t.true(left.heap < 64, report)
+  t.true(left.external < 64, report)
+  t.true(left.blocks < 0.2, report)
+}
+
+const get = async (handler: PythonHandler, url: string) => (await handler.handle({ url })).bytes()
+
+test.serial('ten thousand requests leave nothing behind', async (t) => {
+  flat(t, await leftPerRound(10_000, async () => get(main, '/')))
+})
+
+test.serial('ten thousand requests over connections leave nothing behind', async (t) => {
+  const { url } = await serve(t, main.listener)
+  const agent = new Agent({ keepAlive: true, maxSockets: 50 })
+  t.teardown(() => agent.destroy())
+  flat(t, await leftPerRound(10_000, async () => request(url, { agent })))
+})
+
+test.serial('requests of FastAPI leave nothing behind', async (t) => {
+  flat(t, await leftPerRound(2000, async (index) => get(fastapi, `/items/${index}?q=x`)))
+})
+
+test.serial('bodies leave nothing behind', async (t) => {
+  const body = randomBytes(100_000)
+  flat(t, await leftPerRound(1000, async () => (await echo.handle({ method: 'POST', url: '/', body })).bytes()))
+})
+
+test.serial('errors leave nothing behind', async (t) => {
+  flat(t, await leftPerRound(2000, async () => get(error, '/before').catch(() => {})))
+})
+
+test.serial('responses that nobody reads leave nothing behind', async (t) => {
+  flat(t, await leftPerRound(1000, async () => echo.handle({ method: 'POST', url: '/', body: 'x'.repeat(1000) })))
+})
+
+test.serial('aborted requests leave nothing behind', async (t) => {
+  flat(
+    t,
+    await leftPerRound(500, async () => {
+      const controller = new AbortController()
+      const name = unique()
+      const pending = disconnect.handle({ url: `/escapes?${name}`, signal: controller.signal })
+      controller.abort()
+      await pending.catch(() => {})
+    }).then((left) => ({
+      // The probe itself keeps the facts of every name.
+      ...left,
+      blocks: 0,
+    })),
+  )
+  t.deepEqual(
+    (await probe.tasks()).filter((task) => task.includes('escapes')),
+    [],
+  )
+})
+
+test.serial('clients that leave, leave no task', async (t) => {
+  const { port } = await serve(t, disconnect.listener)
+  const names = Array.from({ length: 200 }, () => unique())
+  await Promise.all(
+    names.map(async (name) => {
+      const connection = await RawConnection.open(t, port)
+      connection.write(`GET /idle_during?${name} HTTP/1.1\r\nHost: test\r\n\r\n`)
+      await probe.wait(`${name}:idle`)
+      connection.reset()
+      await probe.wait(`${name}:left`)
+    }),
+  )
+  t.deepEqual(await probe.tasks(), await idleTasks())
+})
+
+test.serial('requests that wait cost no CPU', async (t) => {
+  const names = Array.from({ length: 100 }, () => unique())
+  const pending = names.map(async (name) => get(barrier, `/slow/${name}`))
+  await Promise.all(names.map((name) => probe.wait(`${name}:started`)))
+  const start = process.cpuUsage()
+  await once(AbortSignal.timeout(500), 'abort')
+  const { user, system } = process.cpuUsage(start)
+  // A thread that polls would take most of the half second.
+  t.true(user + system < 50_000, `${(user + system) / 1000} ms of CPU in 500 ms`)
+  await Promise.all(names.map((name) => probe.tell(`${name}:go`)))
+  t.is((await Promise.all(pending)).length, 100)
+})
+
+test.serial('an idle handler costs no CPU', async (t) => {
+  await get(main, '/')
+  const start = process.cpuUsage()
+  await once(AbortSignal.timeout(500), 'abort')
+  const { user, system } = process.cpuUsage(start)
+  t.true(user + system < 50_000, `${(user + system) / 1000} ms of CPU in 500 ms`)
+})
+
+/** The tasks of an interpreter at rest: the lifespan of the one app that has one. */
+async function idleTasks(): Promise<string[]> {
+  return (await probe.tasks()).filter((task) => /lifespan/i.test(task))
+}
