@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { contestants } from './contestants.js'
 import { figures } from './figures.js'
 import type { Context } from './harness/context.js'
-import { busyWarning, describeMachine } from './harness/machine.js'
+import { busyWarning, debugBuildWarning, describeMachine } from './harness/machine.js'
 import { prepareNodePeers } from './harness/node-peers.js'
 import { readOptions, usage, type Options } from './harness/options.js'
 import { results } from './harness/paths.js'
@@ -46,7 +46,7 @@ async function main(options: Options): Promise<void> {
       .map(([name, version]) => `${name} ${version}`)
       .join(', '),
   )
-  const warnings = [load.caveat, busyWarning()].filter((warning) => warning !== undefined)
+  const warnings = [load.caveat, busyWarning(), await debugBuildWarning()].filter((warning) => warning !== undefined)
   warnings.forEach(say)
 
   const taken: FigureResult[] = []

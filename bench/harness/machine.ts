@@ -1,5 +1,5 @@
 import { cpus, loadavg, platform, release, totalmem } from 'node:os'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { installedVersion } from './node-peers.js'
 import { root } from './paths.js'
@@ -41,6 +41,14 @@ export function busyWarning(): string | undefined {
   const load = loadavg()[0] ?? 0
   return load > cpus().length / 4
     ? `The machine is busy (load ${load.toFixed(1)} on ${cpus().length} cores): these figures say little.`
+    : undefined
+}
+
+/** A warning where the addon carries debug information, as a debug build does. */
+export async function debugBuildWarning(): Promise<string | undefined> {
+  const addon = (await readdir(root)).find((name) => /^amphis\..*\.node$/.test(name))
+  return addon !== undefined && (await readFile(join(root, addon))).includes('.debug_info')
+    ? `${addon} is a debug build ("npm run build" makes a release build): amphis' figures say little.`
     : undefined
 }
 
