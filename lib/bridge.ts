@@ -125,7 +125,6 @@ export class Bridge {
     for (let at = 0; at < count * RECORD; at += RECORD) {
       this.#record(records[at]!, records[at + 1]!, records[at + 2]!, records[at + 3]!, records[at + 4]!)
     }
-    this.#text = ''
   }
 
   #record(operation: number, slot: number, a: number, b: number, c: number): void {

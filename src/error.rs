@@ -80,6 +80,9 @@ pub enum HandlerError {
   /// The app was cancelled because its request took longer than `timeoutRequest`.
   #[error("The request took longer than `timeoutRequest`, so the app's task was cancelled.")]
   RequestTimeout,
+  /// The exception of an app that ended its body before its content-length, described as JSON.
+  #[error("{0}")]
+  ShortBody(String),
   /// An exception of the app, already described by Python as JSON.
   #[error("{0}")]
   Python(String),
@@ -105,7 +108,7 @@ impl HandlerError {
       Self::Cancelled | Self::Closed => "AMPHIS_ERR_CLOSED",
       Self::InvalidRequest(_) => "AMPHIS_ERR_INVALID_REQUEST",
       Self::NoResponse => "AMPHIS_ERR_NO_RESPONSE",
-      Self::IncompleteResponse => "AMPHIS_ERR_INCOMPLETE_RESPONSE",
+      Self::IncompleteResponse | Self::ShortBody(_) => "AMPHIS_ERR_INCOMPLETE_RESPONSE",
       Self::RequestTimeout => "AMPHIS_ERR_REQUEST_TIMEOUT",
       Self::Python(_) => "AMPHIS_ERR_PYTHON",
     }
@@ -118,6 +121,11 @@ impl HandlerError {
     }
     let mut json = String::from("{\"code\":");
     push_json_string(&mut json, self.code());
+    if let Self::ShortBody(description) = self {
+      json.push(',');
+      json.push_str(description.trim_start_matches('{'));
+      return json;
+    }
     json.push_str(",\"message\":");
     push_json_string(&mut json, &self.to_string());
     if let Self::App {

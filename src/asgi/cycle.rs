@@ -425,6 +425,7 @@ impl HttpCycle {
     let failure = match error {
       Some(_) if cancelled.is_some() => cancelled,
       Some(error) if disconnected && event_loop::is_disconnect(py, error) => None,
+      Some(error) if short => Some(HandlerError::ShortBody(event_loop::describe(py, error))),
       Some(error) => Some(HandlerError::Python(event_loop::describe(py, error))),
       None if disconnected => None,
       None => match phase {

@@ -3,7 +3,7 @@
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 
 /// The head of a response, ready for the outbox.
 pub struct ResponseHead {
@@ -149,19 +149,30 @@ pub fn type_name(value: &Bound<'_, PyAny>) -> String {
 }
 
 fn status_code(value: &Bound<'_, PyAny>) -> PyResult<u16> {
-  match value.extract::<u16>() {
-    Ok(status @ 200..=999) => Ok(status),
-    Ok(_) => Err(PyValueError::new_err(format!(
-      "'status' of 'http.response.start' must be a final status code from 200 to 999, not {value}"
-    ))),
-    Err(_) => Err(PyTypeError::new_err(format!(
+  if !value.is_instance_of::<PyInt>() {
+    return Err(PyTypeError::new_err(format!(
       "'status' of 'http.response.start' must be an int from 200 to 999, not {}",
-      value.repr().map_or_else(
-        |_| type_name(value),
-        |repr| repr.to_string_lossy().into_owned()
-      )
-    ))),
+      shown(value)
+    )));
   }
+  value
+    .extract::<u16>()
+    .ok()
+    .filter(|status| (200..=999).contains(status))
+    .ok_or_else(|| {
+      PyValueError::new_err(format!(
+        "'status' of 'http.response.start' must be a final status code from 200 to 999, not {}",
+        shown(value)
+      ))
+    })
+}
+
+/// `repr(value)`, or its type where that fails.
+fn shown(value: &Bound<'_, PyAny>) -> String {
+  value.repr().map_or_else(
+    |_| type_name(value),
+    |repr| repr.to_string_lossy().into_owned(),
+  )
 }
 
 /// `bytes` as they are; other buffers that a server may be given are copied. Empty becomes `None`.

@@ -101,7 +101,6 @@ pub fn http_scope<'py>(
   }
   scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query))?;
   scope.set_item(intern!(py, "headers"), headers(py, fields)?)?;
-  scope.set_item(intern!(py, "extensions"), PyDict::new(py))?;
   if let Some(state) = &constants.state {
     scope.set_item(intern!(py, "state"), state.bind(py).copy()?)?;
   }
