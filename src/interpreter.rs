@@ -5,6 +5,8 @@
 
 mod config;
 mod signals;
+#[cfg(test)]
+pub mod tests;
 
 use std::any::Any;
 use std::ffi::CStr;
@@ -148,7 +150,9 @@ fn startup(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
   let load = || {
     PyModule::from_code(py, CODE, c"<amphis>/_startup.py", c"_amphis_startup").map(Bound::unbind)
   };
-  MODULE.get_or_try_init(py, load).map(|module| module.bind(py))
+  MODULE
+    .get_or_try_init(py, load)
+    .map(|module| module.bind(py))
 }
 
 /// The module of `python/_amphis.py`: the few lines that are clearer in Python.
@@ -164,7 +168,9 @@ pub fn helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     PyModule::from_code(py, CHILDREN, c"<amphis>/_children.py", c"_amphis_children")?;
     PyModule::from_code(py, CODE, c"<amphis>/_amphis.py", c"_amphis_support").map(Bound::unbind)
   };
-  MODULE.get_or_try_init(py, load).map(|module| module.bind(py).clone())
+  MODULE
+    .get_or_try_init(py, load)
+    .map(|module| module.bind(py).clone())
 }
 
 /// An embedded source with the NUL that CPython wants at its end; checked by the compiler.

@@ -43,17 +43,18 @@ impl Dispositions {
         || library_of(ptr::with_exposed_provenance(now.sa_sigaction)) == python;
       if by_python {
         // SAFETY: `before` is an action that the kernel itself has reported.
-        unsafe { libc::sigaction(*signal, before, ptr::null_mut()) };
+        unsafe { sigaction(*signal, before, ptr::null_mut()) };
       }
     }
   }
 }
 
-fn action(signal: c_int) -> Option<sigaction> {
+/// The signal's present action; `None` for what is no signal.
+pub fn action(signal: c_int) -> Option<sigaction> {
   let mut action = MaybeUninit::<sigaction>::uninit();
   // SAFETY: without a new action this only fills in the present one, if it returns 0.
   unsafe {
-    (libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0).then(|| action.assume_init())
+    (sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0).then(|| action.assume_init())
   }
 }
 

@@ -102,7 +102,9 @@ def prepare(stack_size):
     # As in any embedded interpreter; "-c" is only what made CPython find the environment.
     sys.argv[:] = [""]
 
-    # This thread is Python's main thread: threading has to be imported on it first.
+    # On this thread first, since it is Python's main thread; and while the caller still watches over
+    # the signals: importing signal takes SIGINT where nothing handles it.
+    import signal  # noqa: F401
     import threading
 
     threading.stack_size(stack_size)
@@ -118,7 +120,7 @@ def is_glibc():
 def leave():
     """Python's own way out, each step whatever the others did, without finalisation."""
     # Output comes first: joining a thread that never ends must not cost what was printed.
-    for step in (flush, join_threads, atexit._run_exitfuncs, stop_resource_tracker, flush):
+    for step in (flush, join_threads, atexit._run_exitfuncs, flush):
         try:
             step()
         except BaseException:
@@ -138,13 +140,6 @@ def join_threads():
     import threading
 
     threading._shutdown()
-
-
-def stop_resource_tracker():
-    """The tracker process unlinks what was left open once its pipe closes; waits for that."""
-    tracker = sys.modules.get("multiprocessing.resource_tracker")
-    if tracker is not None:
-        tracker._resource_tracker._stop()
 
 
 def report():
