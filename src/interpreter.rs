@@ -80,24 +80,15 @@ fn run(
     )))
   });
   // Whatever happens, nothing may unwind out of a thread that others still hold Python objects of.
-  let outcome = catch_unwind(AssertUnwindSafe(|| match started {
+  // What a panic has to say, the panic hook has printed.
+  let _ = catch_unwind(AssertUnwindSafe(|| match started {
     Ok(()) => Python::attach(|py| {
-      let outcome = catch_unwind(AssertUnwindSafe(|| body(py)));
-      leave(py);
+      let _ = catch_unwind(AssertUnwindSafe(|| body(py)));
+      let _ = catch_unwind(AssertUnwindSafe(|| leave(py)));
       (config.left)();
-      outcome
     }),
-    Err(error) => {
-      on_error(error);
-      Ok(())
-    }
+    Err(error) => on_error(error),
   }));
-  if let Err(panic) | Ok(Err(panic)) = outcome {
-    eprintln!(
-      "amphis: the Python thread panicked: {}",
-      panic_message(&*panic)
-    );
-  }
   loop {
     thread::park();
   }

@@ -92,6 +92,7 @@ fn describe_keeps_type_message_and_causes_and_survives_a_failing_str() {
 import json
 class Odd(Exception):
     def __str__(self): raise SystemExit
+Odd.__name__ = "Odd\udc80"
 try:
     try: 1 / 0
     except ZeroDivisionError as cause: raise Odd from cause

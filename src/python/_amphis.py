@@ -80,7 +80,10 @@ def describe(exc):
 
 def report(exc):
     """Type, message and traceback of an exception, whatever its own methods do."""
-    kind = type_name(type(exc))
+    try:
+        kind = type_name(type(exc))
+    except BaseException:
+        kind = "Exception"
     try:
         message = str(exc)
     except BaseException:
@@ -113,7 +116,9 @@ IMPORTLIB = importlib.__file__
 
 
 def shortened(text, limit):
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
+    if len(text) > limit:
+        half = limit // 2
+        omitted = f"\n[... {len(text) - 2 * half} characters left out ...]\n"
+        text = text[:half] + omitted + text[-half:]
+    # Lone surrogates, as in names of files that are not UTF-8, are no text for Rust and JavaScript.
+    return text.encode("utf-8", "backslashreplace").decode()
