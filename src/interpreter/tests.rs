@@ -88,21 +88,20 @@ fn signals_stay_as_they_were_though_signal_and_asyncio_are_imported() {
 #[test]
 fn describe_keeps_type_message_and_causes_and_survives_a_failing_str() {
   let result = result_of(
-    r#"
+    r"
 import json
 class Odd(Exception):
     def __str__(self): raise SystemExit
-Odd.__name__ = "Odd\udc80"
 try:
-    try: 1 / 0
+    try: raise ZeroDivisionError('no text: \udc80')
     except ZeroDivisionError as cause: raise Odd from cause
 except Odd as exc: described = support.describe(exc)
 result = described.isascii() and json.loads(described)
-"#,
+",
   );
   assert!(result.contains("str() failed"), "{result}");
   assert!(
-    result.contains("ZeroDivisionError: division by zero"),
+    result.contains(r"ZeroDivisionError: no text: \\udc80"),
     "{result}"
   );
 }
@@ -122,13 +121,13 @@ result = described["message"][0], described["message"][-1], len(described["messa
 #[test]
 fn a_disconnect_is_known_alone_and_in_groups_only() {
   let result = result_of(
-    r#"
+    r"
 class BaseExceptionGroup(Exception):
     def __init__(self, *exceptions): self.exceptions = exceptions
 gone = support.ClientDisconnected()
 cases = gone, BaseExceptionGroup(gone, BaseExceptionGroup(gone)), BaseExceptionGroup(gone, ValueError()), OSError()
 result = [support.is_disconnect(case) for case in cases], isinstance(gone, OSError)
-"#,
+",
   );
   assert_eq!(result, "([True, True, False, False], True)");
 }
