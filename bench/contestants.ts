@@ -74,6 +74,8 @@ export const contestants: Readonly<Record<string, Contestant>> = {
         context.python.executable,
         ...['-m', 'uvicorn', 'main:app', '--app-dir', join(apps, app), '--port', String(port)],
         ...['--loop', 'uvloop', '--http', 'httptools', '--no-access-log', '--log-level', 'warning'],
+        // The proxies' connections to it must outlive the other contestants' turns.
+        ...['--timeout-keep-alive', '60'],
       ],
     }),
   },

@@ -35,6 +35,7 @@ async function main(options: Options): Promise<void> {
     return
   }
   const wanted = selectFigures(options)
+  const leftOut = options.only.length === 0 ? figures.filter((figure) => !wanted.includes(figure)) : []
   await prepareNodePeers(say)
   const python = await preparePython(options.python, say)
   const load = await chooseLoadGenerator(options.load)
@@ -48,6 +49,9 @@ async function main(options: Options): Promise<void> {
   )
   const warnings = [load.caveat, busyWarning(), await debugBuildWarning()].filter((warning) => warning !== undefined)
   warnings.forEach(say)
+  if (leftOut.length > 0) {
+    say(`left out by --quick: ${leftOut.map(({ name }) => name).join(', ')}`)
+  }
 
   const taken: FigureResult[] = []
   for (const figure of wanted) {
@@ -73,7 +77,7 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-function selectFigures({ only, contestants: kept }: Options) {
+function selectFigures({ only, quick, contestants: kept }: Options) {
   for (const name of only) {
     if (!figures.some((figure) => figure.name === name)) {
       throw new TypeError(
@@ -86,7 +90,7 @@ function selectFigures({ only, contestants: kept }: Options) {
       throw new TypeError(`There is no contestant "${name}"; there are: ${Object.keys(contestants).join(', ')}.`)
     }
   }
-  return figures.filter(({ name }) => only.length === 0 || only.includes(name))
+  return figures.filter(({ name, slow = false }) => (only.length === 0 ? !(quick && slow) : only.includes(name)))
 }
 
 function list(): string {

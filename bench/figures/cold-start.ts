@@ -41,14 +41,13 @@ export function coldStart(name: string, spec: ColdStart): Figure {
         }
         for (const each of chosen(context, spec.contestants)) {
           if ((entries.get(each)?.outcome ?? 'measured') === 'measured') {
-            const began = performance.now()
             const entry = await start(context, each, spec.work, [], { everyMs: 2 })
             entries.set(each, entry)
-            await withEach([entry], async (_, { client }) => {
+            await withEach([entry], async (_, { child, client }) => {
               const response = await client.ask(spec.work)
               checkAnswer(entry.title, response, spec.work.answer)
               if (round >= 0) {
-                record(times, each, round, response.firstByteAt - began)
+                record(times, each, round, response.firstByteAt - child.spawnedAt)
               }
             })
             await stopAll([entry])

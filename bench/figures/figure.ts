@@ -7,6 +7,8 @@ export interface Figure {
   readonly title: string
   /** The contestants it compares, in the order of its table. */
   readonly contestants: readonly string[]
+  /** Left out of a quick run that does not name it. */
+  readonly slow?: boolean
   take(context: Context): Promise<FigureResult>
 }
 

@@ -127,8 +127,11 @@ function checkSlice(entry: Entry, result: SliceResult, connections: number, wire
   if (result.requests === 0) {
     throw new ContestantFailed('answered no request under load')
   }
-  if (result.errors > 0) {
-    throw new WrongBytes(`${entry.title} failed ${result.errors} of ${result.requests} requests under load.`)
+  if (result.socketErrors > 0) {
+    throw new ContestantFailed(`broke ${result.socketErrors} connections under load`)
+  }
+  if (result.badStatuses > 0) {
+    throw new WrongBytes(`${entry.title} answered ${result.badStatuses} of ${result.requests} requests with an error.`)
   }
   // Responses under way when the slice ends are in the bytes and not in the requests.
   const surplus = result.bytes - result.requests * wireBytes

@@ -26,29 +26,35 @@ export function waitingCpu(name: string, spec: WaitingCpu): Figure {
     title,
     contestants,
     async take(context) {
-      const seconds = context.options.quick ? 2 : 5
+      const seconds = context.options.quick ? 3 : 5
       const extra: Series = new Map()
       const idle: Series = new Map()
-      // One at a time: those that poll would be counted against nobody but themselves, yet slow the others down.
-      const entries: Entry[] = []
-      for (const each of chosen(context, contestants)) {
-        context.say(`${name}: ${each}`)
-        const started = await startAll(context, [each], works.hello)
-        entries.push(...started)
-        await withEach(started, async (entry, { child }) => {
-          await verify(entry, works.hello)
-          const idleRate = await cpuRate(child.pid, seconds)
-          const held = await holdRequests(entry, spec.requests[each] ?? 0)
-          record(idle, each, 0, idleRate)
-          record(extra, each, 0, (await cpuRate(child.pid, seconds)) - idleRate)
-          held.release()
-        })
-        await stopAll(started)
+      const entries = await startAll(context, chosen(context, contestants), works.hello)
+      try {
+        await withEach(entries, (entry) => verify(entry, works.hello))
+        context.say(`${name}: idle`)
+        const idleRates = await Promise.all(
+          entries.map(async ({ running }) => running && (await cpuRate(running.child.pid, seconds))),
+        )
+        for (const [i, entry] of entries.entries()) {
+          context.say(`${name}: ${entry.name}`)
+          await withEach([entry], async (_, { child }) => {
+            const held = await holdRequests(entry, spec.requests[entry.name] ?? 0)
+            const idleRate = idleRates[i] ?? 0
+            record(idle, entry.name, 0, idleRate)
+            record(extra, entry.name, 0, (await cpuRate(child.pid, seconds)) - idleRate)
+            held.release()
+          })
+          // Those that poll would keep a core busy through the others' turns.
+          await stopAll([entry])
+        }
+      } finally {
+        await stopAll(entries)
       }
       return {
         name,
         title,
-        notes: [`over ${seconds} s; the clock counts in steps of ${10 / seconds} ms/s`],
+        notes: [`over ${seconds} s; the clock counts in steps of ${(10 / seconds).toFixed(1)} ms/s`],
         columns: { requests: 0, 'waiting ms/s': 1, 'idle ms/s': 1 },
         rows: entries.map((entry) =>
           rowOf(entry, {

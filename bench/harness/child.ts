@@ -38,12 +38,15 @@ process.once('exit', () => {
 
 /** A contestant's process, with the end of what it printed kept for when it fails. */
 export class Child {
+  /** When it was told to start, as `performance.now()` tells it. */
+  readonly spawnedAt: number
   readonly #process: ChildProcess
   #printed = ''
   #ended: string | undefined
   #orders = 0
 
   constructor({ argv: [command, ...args], env, cwd, ipc = false }: Command) {
+    this.spawnedAt = performance.now()
     this.#process = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },

@@ -44,10 +44,10 @@ export function busyWarning(): string | undefined {
     : undefined
 }
 
-/** A warning where the addon carries debug information, as a debug build does. */
+/** A warning where the addon has a section of debug information, as a debug build does. */
 export async function debugBuildWarning(): Promise<string | undefined> {
   const addon = (await readdir(root)).find((name) => /^amphis\..*\.node$/.test(name))
-  return addon !== undefined && (await readFile(join(root, addon))).includes('.debug_info')
+  return addon !== undefined && (await readFile(join(root, addon))).includes('\0.debug_info\0')
     ? `${addon} is a debug build ("npm run build" makes a release build): amphis' figures say little.`
     : undefined
 }

@@ -25,10 +25,10 @@ export interface Options {
 
 export const usage = `Usage: npm run bench -- [options]
 
-  --quick               fewer rounds, about three minutes in all
+  --quick               fewer rounds, about two minutes in all
   --only <name>         one figure; may be repeated (--list shows the names)
   --contestant <name>   keep only this contestant; may be repeated
-  --rounds <n>          rounds of a throughput figure (default 15, quick 5)
+  --rounds <n>          rounds of a throughput figure (default 15, quick 3)
   --json <file>         write everything measured as JSON
   --save                keep JSON and Markdown in bench/results/
   --python <path>       interpreter for everything Python (default python3)
@@ -54,7 +54,7 @@ export function readOptions(args: readonly string[]): Options {
       help: { type: 'boolean', default: false },
     },
   })
-  const rounds = values.rounds === undefined ? (values.quick ? 5 : 15) : Number(values.rounds)
+  const rounds = values.rounds === undefined ? (values.quick ? 3 : 15) : Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new TypeError(`--rounds takes a whole number from 1, not "${values.rounds}".`)
   }

@@ -1,7 +1,11 @@
-import { styleText } from 'node:util'
+import { styleText as style } from 'node:util'
 import type { Machine } from './machine.js'
 import type { FigureResult, Row, Target } from './result.js'
 import type { Spread } from './statistics.js'
+
+// Node 20's styleText styles wherever it goes.
+const plain = !process.stdout.isTTY || Boolean(process.env['NO_COLOR'])
+const styleText: typeof style = (format, text) => (plain ? text : style(format, text))
 
 /** A figure as text for the terminal. */
 export function figureText(figure: FigureResult): string {

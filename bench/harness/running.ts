@@ -2,7 +2,7 @@ import { contestants, type Contestant } from '../contestants.js'
 import type { Answer, AppName, Work } from '../works.js'
 import { Child, ContestantFailed, freePort, type ListenOptions } from './child.js'
 import type { Context } from './context.js'
-import { checkAnswer, WireClient, WrongBytes, type WireResponse } from './wire.js'
+import { checkAnswer, WireClient, WrongBytes, type Asked, type WireResponse } from './wire.js'
 
 export type Outcome = 'measured' | 'missing' | 'failed' | 'wrong bytes'
 
@@ -81,7 +81,7 @@ export function contestantNamed(name: string): Contestant {
 type Answered = Answer & Pick<WireResponse, 'wireBytes'>
 
 /** Has the contestant answer once, over whichever way it is reached. */
-export function ask(entry: Entry, work: Pick<Work, 'method' | 'path' | 'headers' | 'body'>): Promise<Answered> {
+export function ask(entry: Entry, work: Asked): Promise<Answered> {
   const running = alive(entry)
   return contestantNamed(entry.name).reach === 'http'
     ? running.client.ask(work)

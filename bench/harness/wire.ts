@@ -14,6 +14,8 @@ export interface WireResponse extends Answer {
   readonly firstByteAt: number
 }
 
+export type Asked = Pick<Work, 'method' | 'path' | 'headers' | 'body'>
+
 /** A client with one kept-alive connection to one server, for checks beside the load. */
 export class WireClient {
   readonly #port: number
@@ -24,28 +26,35 @@ export class WireClient {
   }
 
   /** Asks once; rejects when the connection fails or nothing has come after 10 s. */
-  ask(work: Pick<Work, 'method' | 'path' | 'headers' | 'body'>): Promise<WireResponse> {
+  ask(work: Asked): Promise<WireResponse> {
     return new Promise((resolve, reject) => {
       const { method, path, body } = work
       const headers = body === undefined ? work.headers : { ...work.headers, 'content-length': Buffer.byteLength(body) }
       const { signal, clear } = deadline(10_000)
       const req = request({ host: '127.0.0.1', port: this.#port, method, path, headers, agent: this.#agent, signal })
-      const fail = (error: Error) => {
-        clear()
-        reject(error)
-      }
       let socket: Socket | undefined
       let before = 0
       req.once('socket', (assigned) => {
         socket = assigned
         before = assigned.bytesRead
       })
-      req.once('error', fail)
+      req.once('error', (error) => {
+        clear()
+        // The server may close an idle connection at the very moment it is used again.
+        if (req.reusedSocket && 'code' in error && error.code === 'ECONNRESET') {
+          resolve(this.ask(work))
+        } else {
+          reject(error)
+        }
+      })
       req.once('response', (res) => {
         const firstByteAt = performance.now()
         const chunks: Buffer[] = []
         res.on('data', (chunk: Buffer) => chunks.push(chunk))
-        res.once('error', fail)
+        res.once('error', (error) => {
+          clear()
+          reject(error)
+        })
         res.once('end', () => {
           clear()
           resolve({

@@ -46,7 +46,8 @@ export class AutocannonLoad implements LoadGenerator {
       requests: result.requests.total,
       seconds: result.duration,
       bytes: result.throughput.total,
-      errors: result.errors + result.timeouts + result.non2xx,
+      badStatuses: result.non2xx,
+      socketErrors: result.errors + result.timeouts,
       p50: result.latency.p50,
       p99: result.latency.p99,
     }

@@ -16,8 +16,10 @@ export interface SliceResult {
   readonly seconds: number
   /** Everything received, heads and bodies. */
   readonly bytes: number
-  /** Responses with another status than 2xx, and connections that failed. */
-  readonly errors: number
+  /** Responses with another status than 2xx or 3xx. */
+  readonly badStatuses: number
+  /** Connections refused, broken or too slow. */
+  readonly socketErrors: number
   /** Milliseconds. */
   readonly p50: number
   readonly p99: number

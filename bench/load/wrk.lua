@@ -15,9 +15,9 @@ end
 function done(summary, latency)
   local e = summary.errors
   io.write(string.format(
-    '\n{"requests":%d,"seconds":%.6f,"bytes":%d,"errors":%d,"p50":%.3f,"p99":%.3f}\n',
+    '\n{"requests":%d,"seconds":%.6f,"bytes":%d,"badStatuses":%d,"socketErrors":%d,"p50":%.3f,"p99":%.3f}\n',
     summary.requests, summary.duration / 1e6, summary.bytes,
-    e.connect + e.read + e.write + e.status + e.timeout,
+    e.status, e.connect + e.read + e.write + e.timeout,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3
   ))
 end
