@@ -50,6 +50,8 @@ export type AmphisErrorCode =
   | 'AMPHIS_ERR_REQUEST_TIMEOUT'
   /** The request was given up through its `AbortSignal`. */
   | 'AMPHIS_ERR_ABORTED'
+  /** The app let `ClientDisconnected` out after its client had left; only ever logged, at debug level. */
+  | 'AMPHIS_ERR_CLIENT_DISCONNECTED'
   /** Python code raised an exception. */
   | 'AMPHIS_ERR_PYTHON'
 

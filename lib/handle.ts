@@ -135,8 +135,11 @@ class HandleExchange implements Exchange {
   }
 
   onFail(error: AmphisError): void {
-    if (this.#isSettled) {
-      this.#context.options.logger.error(error)
+    const { logger } = this.#context.options
+    if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
+      logger.debug(error)
+    } else if (this.#isSettled) {
+      logger.error(error)
       this.#body?.fail(error)
     } else {
       this.#settle(error)

@@ -110,10 +110,15 @@ export class HttpExchange implements Exchange {
   }
 
   onFail(error: AmphisError, destroy: boolean): void {
+    const { logger } = this.#context.options
+    if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
+      logger.debug(error)
+      return
+    }
     if (this.#isOver || this.#isEnded || this.#isStarted || destroy) {
       const wasTimedOut = this.#isOver && error.code === 'AMPHIS_ERR_REQUEST_TIMEOUT'
       if (!wasTimedOut) {
-        this.#context.options.logger.error(error)
+        logger.error(error)
       }
       if (!this.#isOver && !this.#isEnded) {
         // Never a clean end: the client must not take half a response for a whole one.

@@ -83,6 +83,9 @@ pub enum HandlerError {
   /// The exception of an app that ended its body before its content-length, described as JSON.
   #[error("{0}")]
   ShortBody(String),
+  /// `ClientDisconnected` that the app let out, described as JSON: nothing is wrong.
+  #[error("{0}")]
+  ClientDisconnected(String),
   /// An exception of the app, already described by Python as JSON.
   #[error("{0}")]
   Python(String),
@@ -110,6 +113,7 @@ impl HandlerError {
       Self::NoResponse => "AMPHIS_ERR_NO_RESPONSE",
       Self::IncompleteResponse | Self::ShortBody(_) => "AMPHIS_ERR_INCOMPLETE_RESPONSE",
       Self::RequestTimeout => "AMPHIS_ERR_REQUEST_TIMEOUT",
+      Self::ClientDisconnected(_) => "AMPHIS_ERR_CLIENT_DISCONNECTED",
       Self::Python(_) => "AMPHIS_ERR_PYTHON",
     }
   }
@@ -121,7 +125,7 @@ impl HandlerError {
     }
     let mut json = String::from("{\"code\":");
     push_json_string(&mut json, self.code());
-    if let Self::ShortBody(description) = self {
+    if let Self::ShortBody(description) | Self::ClientDisconnected(description) = self {
       json.push(',');
       json.push_str(description.trim_start_matches('{'));
       return json;

@@ -424,7 +424,9 @@ impl HttpCycle {
     self.waiters.wake(py);
     let failure = match error {
       Some(_) if cancelled.is_some() => cancelled,
-      Some(error) if disconnected && event_loop::is_disconnect(py, error) => None,
+      Some(error) if disconnected && event_loop::is_disconnect(py, error) => Some(
+        HandlerError::ClientDisconnected(event_loop::describe(py, error)),
+      ),
       Some(error) if short => Some(HandlerError::ShortBody(event_loop::describe(py, error))),
       Some(error) => Some(HandlerError::Python(event_loop::describe(py, error))),
       None if disconnected => None,

@@ -1,20 +1,45 @@
-"""Child processes of uvloop's loops, started and waited for as asyncio does it.
+"""What uvloop must not do in a process that Node shares: its children and its pipes, done otherwise.
 
-uvloop's own way is made for a process that has one libuv. Beside Node's it fails twice: both
-install a handler for SIGCHLD, reset it with their last child, and so blind each other (children of
-either are never seen to exit); and while uvloop forks, its handler for forked children runs in
-Node's as well, where it waits for a GIL that nobody holds, and Node's main thread for that child.
-asyncio's transport forks without such handlers and needs no signal.
+uvloop's own children are made for a process that has one libuv. Beside Node's they fail twice: both
+libuvs install a handler for SIGCHLD, reset it with their last child, and so blind each other
+(children of either are never seen to exit); and while uvloop forks, its handler for forked children
+runs in Node's as well, where it waits for a GIL that nobody holds, and Node's main thread for that
+child. asyncio's transport forks without such handlers and needs no signal.
+
+And uvloop closes the file of a pipe after libuv has closed its descriptor, counting on EBADF; by then
+a thread of Node's may have been given the same number, and loses its descriptor.
 """
 
 import os
+import socket
 import threading
 from asyncio.unix_events import _UnixSubprocessTransport
-from subprocess import PIPE
+from subprocess import PIPE, Popen
 
 
 def adopt(loop_class):
-    """Gives a class of loops asyncio's children, whoever makes loops of it."""
+    """Changes the class, so that loops which the app makes itself are as safe."""
+    connect_read_pipe = loop_class.connect_read_pipe
+    connect_write_pipe = loop_class.connect_write_pipe
+    if getattr(connect_read_pipe, "__module__", None) == __name__:
+        return
+
+    async def connect_safely(connect, loop, protocol_factory, pipe):
+        if isinstance(pipe, socket.socket):
+            return await connect(loop, protocol_factory, pipe)
+        pipe = Pipe(pipe)
+        try:
+            return await connect(loop, protocol_factory, pipe)
+        except OSError:
+            # Not a pipe: libuv has not taken the descriptor.
+            os.close(pipe.descriptor)
+            raise
+
+    async def read_pipe(self, protocol_factory, pipe):
+        return await connect_safely(connect_read_pipe, self, protocol_factory, pipe)
+
+    async def write_pipe(self, protocol_factory, pipe):
+        return await connect_safely(connect_write_pipe, self, protocol_factory, pipe)
 
     async def subprocess_exec(self, protocol_factory, program, *args, shell=False, **options):
         if shell:
@@ -26,8 +51,49 @@ def adopt(loop_class):
             raise ValueError("shell must be True")
         return await spawn(self, protocol_factory, cmd, True, **options)
 
+    loop_class.connect_read_pipe = read_pipe
+    loop_class.connect_write_pipe = write_pipe
     loop_class.subprocess_exec = subprocess_exec
     loop_class.subprocess_shell = subprocess_shell
+
+
+class Pipe:
+    """A file of which libuv gets a descriptor of its own, so that each is closed once."""
+
+    def __init__(self, file):
+        self.file = file
+        self.descriptor = os.dup(file.fileno())
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def fileno(self):
+        return self.descriptor
+
+    def close(self):
+        self.file.close()
+
+
+class ChildTransport(_UnixSubprocessTransport):
+    def _start(self, args, shell, stdin, stdout, stderr, bufsize, **options):
+        # Socket pairs, as uvloop has them: pipes can't be half closed, which write_eof has to do, and
+        # of a socket object uvloop takes the descriptor away instead of closing it a second time.
+        ours, theirs = {}, {}
+        try:
+            for name, stream in ("stdin", stdin), ("stdout", stdout), ("stderr", stderr):
+                theirs[name] = stream
+                if stream == PIPE:
+                    ours[name], theirs[name] = socket.socketpair()
+            self._proc = Popen(args, shell=shell, bufsize=bufsize, **theirs, **options)
+        except BaseException:
+            for end in ours.values():
+                end.close()
+            raise
+        finally:
+            for name in ours:
+                theirs[name].close()
+        for name, end in ours.items():
+            setattr(self._proc, name, end)
 
 
 async def spawn(
@@ -40,7 +106,7 @@ async def spawn(
         raise ValueError("bufsize must be 0")
     protocol = protocol_factory()
     connected = loop.create_future()
-    transport = _UnixSubprocessTransport(
+    transport = ChildTransport(
         loop, protocol, args, shell, stdin, stdout, stderr, 0, waiter=connected, **options
     )
     watch(loop, transport)
