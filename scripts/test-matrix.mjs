@@ -1,12 +1,12 @@
 // npm run test:matrix [-- 3.12 asyncio __test__/handler.spec.ts]: ava on every Python found on the machine, on both
 // event loops. Versions, loops and test files narrow it down.
+import { ava } from './lib/checks.mjs'
 import { inspectPython } from './lib/find-python.mjs'
 import { inRoot, testRequirements } from './lib/paths.mjs'
 import { Problem, main } from './lib/problem.mjs'
 import { pythonPackages } from './lib/python-packages.mjs'
 import { pythonCandidates } from './lib/python-candidates.mjs'
 import { closingLine, runAll, summarise } from './lib/report.mjs'
-import { colourEnv, run } from './lib/run.mjs'
 import { dim, say, yellow } from './lib/say.mjs'
 import { complete, setUp } from './lib/setup.mjs'
 import { avaTotals } from './lib/test-totals.mjs'
@@ -53,10 +53,7 @@ await main(async () => {
     for (const loop of loops.length > 0 ? loops : allLoops) {
       checks.push({
         name: `Python ${version} ${loop}`,
-        run: () =>
-          run(inRoot('node_modules/.bin/ava'), files, {
-            env: { ...colourEnv, AMPHIS_TEST_PYTHON: venv, AMPHIS_TEST_LOOP: loop },
-          }),
+        run: () => ava(files, { AMPHIS_TEST_PYTHON: venv, AMPHIS_TEST_LOOP: loop }),
         totals: avaTotals,
       })
     }

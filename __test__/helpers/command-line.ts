@@ -10,7 +10,7 @@ const program = fileURLToPath(new URL('../../bin/amphis.js', import.meta.url))
 export function amphis(t: ExecutionContext, ...args: string[]): NodeProcess {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: fixtures,
-    env: { ...process.env, NODE_OPTIONS: undefined },
+    env: { ...process.env, NODE_OPTIONS: undefined, FORCE_COLOR: undefined, NO_COLOR: '1' },
   })
   t.teardown(() => child.kill('SIGKILL'))
   return new NodeProcess(child, 'now')

@@ -1,5 +1,5 @@
 import { inRoot } from './paths.mjs'
-import { colourEnv, run } from './run.mjs'
+import { colourEnv, inColour, run } from './run.mjs'
 import { rustTestEnv } from './rust-test-env.mjs'
 import { venv } from './setup.mjs'
 import { avaTotals, cargoTotals } from './test-totals.mjs'
@@ -66,10 +66,18 @@ export const lintChecks = [
   check('clippy', 'cargo', ['clippy', '--all-targets', '--no-default-features', '--', '-D', 'warnings'], rustEnv),
 ]
 
+/**
+ * Not told of colours by the environment: Node and Python processes that the tests start would obey it too.
+ *
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
+ */
+export const ava = (args, env) => run(bin('ava'), inColour ? ['--color', ...args] : args, { env })
+
 /** @type {Check[]} */
 export const testChecks = [
   { ...check('cargo test', 'cargo', ['test', '--no-default-features'], rustEnv), totals: cargoTotals },
-  { ...check('ava', bin('ava'), []), totals: avaTotals },
+  { name: 'ava', run: () => ava([]), totals: avaTotals },
   check('package', process.execPath, [inRoot('scripts/test-package.mjs')]),
 ]
 

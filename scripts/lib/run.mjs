@@ -51,6 +51,10 @@ export function run(command, args, { env = {}, cwd = root, quiet = false, intera
   })
 }
 
-/** Makes tools that see a pipe keep their colours when a person is watching. */
-export const colourEnv =
-  process.stdout.isTTY && !process.env.NO_COLOR ? { FORCE_COLOR: '1', CARGO_TERM_COLOR: 'always' } : {}
+/** True when a person is watching. */
+export const inColour = process.stdout.isTTY === true && !process.env.NO_COLOR
+
+/** For tools that see a pipe here: colours when a person is watching, none in a log. */
+export const colourEnv = inColour
+  ? { FORCE_COLOR: '1', CARGO_TERM_COLOR: 'always' }
+  : { FORCE_COLOR: undefined, NO_COLOR: '1', CARGO_TERM_COLOR: 'never', TERM: 'dumb' }

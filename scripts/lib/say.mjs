@@ -1,8 +1,8 @@
-// Plain escape codes: this must still load on a Node too old to have `util.styleText`, to say that it is too old.
-const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
+import { inColour } from './run.mjs'
 
+// Plain escape codes: this must still load on a Node too old to have `util.styleText`, to say that it is too old.
 /** @param {number} code */
-const paint = (code) => (/** @type {string} */ text) => (colour ? `\u001B[${code}m${text}\u001B[0m` : text)
+const paint = (code) => (/** @type {string} */ text) => (inColour ? `\u001B[${code}m${text}\u001B[0m` : text)
 
 export const bold = paint(1)
 export const dim = paint(2)
