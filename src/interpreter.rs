@@ -152,11 +152,11 @@ fn startup(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 ///
 /// What its import raises: asyncio, for one, may be shadowed by a module of the app.
 pub fn helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-  const CHILDREN: &CStr = source(concat!(include_str!("python/_children.py"), "\0"));
+  const UVLOOP: &CStr = source(concat!(include_str!("python/_uvloop.py"), "\0"));
   const CODE: &CStr = source(concat!(include_str!("python/_amphis.py"), "\0"));
   static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
   let load = || {
-    PyModule::from_code(py, CHILDREN, c"<amphis>/_children.py", c"_amphis_children")?;
+    PyModule::from_code(py, UVLOOP, c"<amphis>/_uvloop.py", c"_amphis_uvloop")?;
     PyModule::from_code(py, CODE, c"<amphis>/_amphis.py", c"_amphis_support").map(Bound::unbind)
   };
   MODULE
@@ -172,7 +172,7 @@ const fn source(text: &str) -> &CStr {
   }
 }
 
-/// What is left of an earlier plan: neither loop needs SIGCHLD (see `python/_children.py`).
+/// What is left of an earlier plan: neither loop needs SIGCHLD (see `python/_uvloop.py`).
 pub fn remember_host_sigchld() {}
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

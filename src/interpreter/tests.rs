@@ -198,3 +198,36 @@ result = count == len(sent) and received == sent
   );
   assert_eq!(result, "True");
 }
+
+#[test]
+fn a_loop_that_was_adopted_has_children_with_half_closable_pipes_and_refuses_files() {
+  let result = result_of(
+    r#"
+import asyncio, _amphis_uvloop
+from asyncio.subprocess import PIPE, create_subprocess_exec, create_subprocess_shell
+class Loop(asyncio.SelectorEventLoop): pass
+_amphis_uvloop.adopt(Loop)
+result = []
+async def main():
+    child = await create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
+    child.stdin.write(b"echo")
+    child.stdin.write_eof()
+    result.append(await child.stdout.read())
+    result.append(await child.wait())
+    children = [await create_subprocess_shell(f"exit {code}") for code in (0, 7)]
+    result.extend([await child.wait() for child in children])
+    child = await create_subprocess_exec("sleep", "60", stdout=PIPE)
+    child.kill()
+    result.append(await child.wait())
+    try: await create_subprocess_exec("/no/such/program", stdin=PIPE, stdout=PIPE)
+    except FileNotFoundError: result.append("missing")
+    with open("/etc/passwd") as file:
+        try: await asyncio.get_running_loop().connect_read_pipe(asyncio.Protocol, file)
+        except ValueError: result.append("refused")
+loop = Loop()
+loop.run_until_complete(main())
+loop.close()
+"#,
+  );
+  assert_eq!(result, "[b'echo', 0, 0, 7, -9, 'missing', 'refused']");
+}

@@ -6,7 +6,7 @@ import json
 import sys
 import traceback
 
-import _amphis_children as _children
+import _amphis_uvloop as _uvloop
 
 MESSAGE_LIMIT = 64 * 1024
 TRACEBACK_LIMIT = 256 * 1024
@@ -68,7 +68,7 @@ def new_event_loop(kind):
 def uvloop_event_loop():
     import uvloop
 
-    _children.adopt(uvloop.Loop)
+    _uvloop.adopt(uvloop.Loop)
     return uvloop.new_event_loop()
 
 

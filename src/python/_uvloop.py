@@ -11,7 +11,9 @@ a thread of Node's may have been given the same number, and loses its descriptor
 """
 
 import os
+import select
 import socket
+import stat
 import threading
 from asyncio.unix_events import _UnixSubprocessTransport
 from subprocess import PIPE, Popen
@@ -27,13 +29,7 @@ def adopt(loop_class):
     async def connect_safely(connect, loop, protocol_factory, pipe):
         if isinstance(pipe, socket.socket):
             return await connect(loop, protocol_factory, pipe)
-        pipe = Pipe(pipe)
-        try:
-            return await connect(loop, protocol_factory, pipe)
-        except OSError:
-            # Not a pipe: libuv has not taken the descriptor.
-            os.close(pipe.descriptor)
-            raise
+        return await connect(loop, protocol_factory, Pipe(pipe))
 
     async def read_pipe(self, protocol_factory, pipe):
         return await connect_safely(connect_read_pipe, self, protocol_factory, pipe)
@@ -61,6 +57,13 @@ class Pipe:
     """A file of which libuv gets a descriptor of its own, so that each is closed once."""
 
     def __init__(self, file):
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
+            raise ValueError("Pipe transport is for pipes/sockets only.")
+        if hasattr(select, "epoll"):
+            # libuv would abort the process over what can't be polled, such as /dev/null.
+            with select.epoll() as poller:
+                poller.register(file.fileno())
         self.file = file
         self.descriptor = os.dup(file.fileno())
 
