@@ -24,6 +24,12 @@ export function isDebianLike() {
   return existsSync('/etc/debian_version')
 }
 
+/** @returns {Problem | undefined} */
+export function platformProblem() {
+  if (process.platform !== 'win32') return undefined
+  return new Problem('amphis runs on macOS and Linux, not on Windows itself', 'use the Windows Subsystem for Linux')
+}
+
 /** The Node versions of package.json's `engines`: an ESM package that CommonJS can still require. */
 export function nodeProblem() {
   const version = process.versions.node

@@ -1,6 +1,6 @@
 import { addon } from './addon.mjs'
 import { enableGitHooks } from './git-hooks.mjs'
-import { nodeProblem } from './machine.mjs'
+import { nodeProblem, platformProblem } from './machine.mjs'
 import { nodePackages } from './node-packages.mjs'
 import { demoRequirements, inRoot, testRequirements } from './paths.mjs'
 import { Problems } from './problem.mjs'
@@ -25,8 +25,8 @@ import { typescript } from './typescript.mjs'
  * @param {Step[]} steps
  */
 export async function complete(steps) {
-  const node = nodeProblem()
-  if (node) throw node
+  const problem = platformProblem() ?? nodeProblem()
+  if (problem) throw problem
   const found = await Promise.all(steps.filter((step) => !step.isDone()).map((step) => step.problems()))
   if (found.flat().length > 0) throw new Problems(found.flat())
   for (const step of steps) {
