@@ -11,6 +11,7 @@ import { settled } from './helpers/settled.js'
 
 const disconnect = shareHandler('disconnect:app')
 const fastapi = shareHandler({ app: 'fastapi_app:app', lifespan: 'on' })
+const starlette = shareHandler('starlette_app:app')
 const probe: Probe = shareProbe()
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
@@ -101,7 +102,7 @@ test('a receive() that was given up loses no message', async (t) => {
 })
 
 test('Starlette’s is_disconnected() is false and then true', async (t) => {
-  const { port } = await serve(t, fastapi.listener)
+  const { port } = await serve(t, starlette.listener)
   const connection = await RawConnection.open(t, port)
   const name = unique()
   connection.write(get(`/watch/${name}`))
@@ -110,9 +111,23 @@ test('Starlette’s is_disconnected() is false and then true', async (t) => {
   t.is(await probe.wait(`${name}:disconnected`), true)
 })
 
-for (const kind of ['sse', 'busy-sse']) {
-  test(`the generator of ${kind === 'sse' ? 'an idle' : 'a busy'} event stream runs its finally within a second`, async (t) => {
-    const { port } = await serve(t, fastapi.listener)
+test('Starlette’s request.stream() raises ClientDisconnect', async (t) => {
+  const { port } = await serve(t, starlette.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(`POST /upload/${name} HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf`)
+  await probe.wait(`${name}:idle`)
+  connection.reset()
+  t.is(await probe.wait(`${name}:disconnected`), 4)
+})
+
+for (const [what, handler, kind] of [
+  ['an idle event stream of Starlette', starlette, 'events'],
+  ['an idle event stream of FastAPI', fastapi, 'sse'],
+  ['a busy event stream of FastAPI', fastapi, 'busy-sse'],
+] as const) {
+  test(`the generator of ${what} runs its finally within a second`, async (t) => {
+    const { port } = await serve(t, handler.listener)
     const connection = await RawConnection.open(t, port)
     const name = unique()
     connection.write(get(`/${kind}/${name}`))

@@ -124,8 +124,10 @@ for (const [target, path, raw, query] of [
   })
 }
 
-test('decodes bytes that a client did not escape', async (t) => {
-  const seen = await get(t, '/caf\u00c3\u00a9?\u00c3\u00a9')
+test('decodes bytes that were not escaped', async (t) => {
+  // Node's own parser refuses them, a rewritten url or handle() may hold them.
+  const response = await scope.handle({ url: '/caf\u00c3\u00a9?\u00c3\u00a9' })
+  const seen = (await response.json()) as SeenScope
   t.deepEqual([seen.path, seen.raw_path.bytes, seen.query_string.bytes], ['/café', '/caf\u00c3\u00a9', '\u00c3\u00a9'])
 })
 
@@ -264,7 +266,8 @@ test('takes everything from handle()', async (t) => {
     client: ['203.0.113.9', 4242],
     server: ['example.org', 443],
   })
-  t.deepEqual(await response.json(), {
+  const { extensions: _, ...seen } = (await response.json()) as SeenScope
+  t.deepEqual(seen, {
     type: 'http',
     asgi: { version: '3.0', spec_version: '2.3' },
     http_version: '2',

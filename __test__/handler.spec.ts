@@ -318,7 +318,8 @@ test('says what it runs on', async (t) => {
 
 if (loop !== 'auto') {
   test(`runs on ${loop} when told so`, async (t) => {
-    t.is<string>((await versionsOf(main)).loop, loop)
+    const { loop: running } = await versionsOf(main)
+    t.is(running as string, loop)
   })
 }
 

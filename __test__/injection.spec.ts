@@ -73,8 +73,8 @@ test.serial('through handle() a request arrives exactly as given or is refused',
       const [path = '', ...query] = url.split('?')
       return (
         seen.method === method &&
-        seen.raw_path.bytes === path.split('#')[0] &&
-        (url.includes('#') || seen.query_string.bytes === query.join('?')) &&
+        seen.raw_path.bytes === path &&
+        seen.query_string.bytes === query.join('?') &&
         JSON.stringify(seenHeaders(seen)) ===
           JSON.stringify(headers.map(([name, value]) => [name.toLowerCase(), value]))
       )
@@ -88,7 +88,7 @@ test.serial('through handle() a request arrives exactly as given or is refused',
 
 test.serial('through handle() every well-formed request is taken', async (t) => {
   const requests = fc.record({
-    method: fc.constantFrom(...METHODS),
+    method: fc.constantFrom(...METHODS.filter((method) => method !== 'HEAD')),
     target: fc.stringMatching(/^[A-Za-z0-9/._~%!$&'()*+,;=:@-]{0,20}$/),
     query: fc.stringMatching(/^[A-Za-z0-9/._~%!$&'()*+,;=:@?-]{0,20}$/),
     headers: fc.array(fc.tuple(token, fieldValue), { maxLength: 8 }),
@@ -222,7 +222,8 @@ test.serial('response headers reach handle() exactly as given or the app gets an
         const response = await forge.handle({ method: 'POST', url: '/', body: JSON.stringify(headers) })
         await response.bytes()
         return (
-          JSON.stringify(response.headers) === JSON.stringify(headers.flat()) &&
+          // The length of a whole body is added where the app leaves it out.
+          JSON.stringify(response.headers) === JSON.stringify([...headers.flat(), 'content-length', '4']) &&
           !headers.flat().some((part) => /[\0\r\n]/.test(part))
         )
       } catch {

@@ -241,7 +241,7 @@ test('a shutdown that hangs does not hold up closing for ever', async (t) => {
     logger,
   })
   await handler.ready()
-  await handler.close()
+  await t.throwsAsync(handler.close(), { code: 'AMPHIS_ERR_LIFESPAN_FAILED', message: /did not finish/ })
   await t.notThrowsAsync(probe.wait('hangs_in_shutdown:shutdown'))
 })
 

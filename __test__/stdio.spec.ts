@@ -40,7 +40,8 @@ test('a MiB printed to stderr arrives whole', async (t) => {
   const child = runNode(t, { app: 'print_mb:app', lifespan: 'off' }, ask('/stderr'))
   const { code, stderr } = await child.ends()
   t.is(code, 0)
-  t.is(stderr.split('\n').filter((text) => text === line.trimEnd()).length, 2 ** 20 / 64)
+  // Node's own lines may stand in the middle of one of Python's.
+  t.is(stderr.match(/x/g)?.length, 63 * (2 ** 20 / 64))
 })
 
 test('what is printed but not flushed arrives when the process leaves', async (t) => {

@@ -29,6 +29,8 @@ export async function requestHead(url: string, options: RequestOptions = {}): Pr
   const { method = 'GET', headers = {}, body, agent = false, socketPath } = options
   const outgoing = httpRequest(url, { method, headers, agent, ...(socketPath && { socketPath }) })
   outgoing.end(body)
+  // What happens after the head shows in the reading of the body.
+  outgoing.on('error', () => {})
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
   return response
 }
