@@ -293,11 +293,12 @@ leaves('the main thread and workers are served at the same time', async (t) => {
      const handler = new PythonHandler(options)
      await handler.ready()
      const workers = Array.from({ length: 3 }, () => new Worker(source, { workerData: { publicFace, options, way: 'exit' } }))
+     const exits = workers.map((worker) => once(worker, 'exit'))
      const answers = await Promise.all([
        ...workers.map(async (worker) => (await once(worker, 'message'))[0]),
        ...Array.from({ length: 50 }, async () => (await handler.handle({ url: '/' })).text()),
      ])
-     await Promise.all(workers.map((worker) => once(worker, 'exit')))
+     await Promise.all(exits)
      // The workers are gone: what they shared must still stand.
      answers.push(await (await handler.handle({ url: '/' })).text())
      console.log('js: ' + answers.filter((text) => text === 'Hello, world!').length)`,
