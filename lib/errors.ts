@@ -40,7 +40,7 @@ export type AmphisErrorCode =
   | 'AMPHIS_ERR_CLOSED'
   /** The request cannot be passed on: its method, target, headers or body are malformed. */
   | 'AMPHIS_ERR_INVALID_REQUEST'
-  /** The request's body was read before the handler saw it. */
+  /** The request's body was read before the handler saw it, or a response's body is read a second time. */
   | 'AMPHIS_ERR_BODY_CONSUMED'
   /** The app returned without starting a response. */
   | 'AMPHIS_ERR_NO_RESPONSE'

@@ -68,21 +68,27 @@ class HandleExchange implements Exchange {
   }
 
   begin(request: HandleRequest): void {
-    const { body, signal } = request
     const head = headOfRequest(request)
-    const isStream = typeof body === 'object' && !(body instanceof Uint8Array)
-    const bytes = typeof body === 'string' ? Buffer.from(body) : isStream ? undefined : body
+    const { body, signal } = request
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    const isStream = bytes !== undefined && !(bytes instanceof Uint8Array)
+    if (isStream && typeof bytes?.[Symbol.asyncIterator] !== 'function') {
+      throw new AmphisError(
+        'AMPHIS_ERR_INVALID_REQUEST',
+        'A request body must be a string, a Uint8Array or an async iterable of Uint8Arrays.',
+      )
+    }
     if (signal?.aborted === true) {
       throw aborted(signal)
     }
     const { bridge, native, options } = this.#context
     const slot = bridge.open(this)
-    if (!native.request(slot, head.text, head.text.length, head.fields, isStream, bytes)) {
+    if (!native.request(slot, head.text, head.text.length, head.fields, isStream, isStream ? undefined : bytes)) {
       bridge.release(slot)
       throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The head of the request is not valid HTTP.')
     }
     this.#slot = slot
-    if (bytes !== undefined) {
+    if (!isStream && bytes !== undefined) {
       this.#pins.push(bytes)
     }
     if (signal !== undefined) {
@@ -93,7 +99,7 @@ class HandleExchange implements Exchange {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
     }
     if (isStream) {
-      this.#pump(body).catch(this.#onBodyError)
+      this.#pump(bytes).catch(this.#onBodyError)
     }
   }
 

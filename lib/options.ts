@@ -30,6 +30,10 @@ const consoleLogger: Logger = {
 // Timers and the native side count in 32 bits.
 const MAX_MILLISECONDS = 2 ** 31 - 1
 
+// Python's identifiers (PEP 3131), dotted.
+const NAME = String.raw`[\p{ID_Start}_]\p{ID_Continue}*`
+const TARGET = new RegExp(String.raw`^${NAME}(?:\.${NAME})*:${NAME}(?:\.${NAME})*$`, 'u')
+
 function invalid(message: string): AmphisError {
   return new AmphisError('AMPHIS_ERR_INVALID_OPTIONS', message)
 }
@@ -102,9 +106,8 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     }
   }
   const app = text('app', options.app)
-  const [module, attribute, ...rest] = app.split(':')
-  if (!module || !attribute || rest.length > 0) {
-    throw expected('app', "of the form 'module:attribute'", app)
+  if (!TARGET.test(app)) {
+    throw expected('app', "of the form 'module:attribute', both of them Python names joined by dots", app)
   }
   const rootPath = text('rootPath', options.rootPath ?? '')
   if (rootPath !== '' && (!rootPath.startsWith('/') || rootPath.endsWith('/'))) {

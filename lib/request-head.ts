@@ -60,9 +60,28 @@ export function headOfSocket(
 ): RequestHead {
   checkLine(method, prefix, url)
   const line = `${method}\0${url}\0${prefix}\0${httpVersion}\0${connectionOf(socket)}`
-  return rawHeaders.length === 0
+  const headers = rawHeaders[0]?.startsWith(':') === true ? withoutPseudoHeaders(rawHeaders) : rawHeaders
+  return headers.length === 0
     ? { text: line, fields: FIXED_FIELDS }
-    : { text: `${line}\0${rawHeaders.join('\0')}`, fields: FIXED_FIELDS + rawHeaders.length }
+    : { text: `${line}\0${headers.join('\0')}`, fields: FIXED_FIELDS + headers.length }
+}
+
+/** HTTP/2's pseudo headers are no headers to ASGI; `:authority` is its `host`. */
+function withoutPseudoHeaders(rawHeaders: readonly string[]): readonly string[] {
+  const headers: string[] = []
+  let authority: string | undefined
+  let hasHost = false
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!
+    const value = rawHeaders[at + 1]!
+    if (name === ':authority') {
+      authority = value
+    } else if (!name.startsWith(':')) {
+      hasHost ||= name === 'host'
+      headers.push(name, value)
+    }
+  }
+  return authority === undefined || hasHost ? headers : ['host', authority, ...headers]
 }
 
 /**
@@ -71,6 +90,9 @@ export function headOfSocket(
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
  */
 export function headOfRequest(request: HandleRequest): RequestHead {
+  if (typeof request !== 'object' || request === null) {
+    throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', "A request is an object with a url: handle({ url: '/path' }).")
+  }
   const { method = 'GET', url, rootPath = '', httpVersion = '1.1', scheme = 'http', client, server } = request
   if (typeof url !== 'string' || typeof method !== 'string' || typeof rootPath !== 'string') {
     throw new AmphisError(

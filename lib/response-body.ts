@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { AmphisError } from './errors.js'
 
 /** Bytes read after which Python is told, while it may still be sending. */
 const CREDIT = 64 * 1024
@@ -12,6 +13,7 @@ export class ResponseBody implements AsyncIterator<Buffer, undefined> {
   #isEnded: boolean
   #error: Error | undefined
   #uncredited = 0
+  #isTaken = false
   #reader: { resolve: (result: IteratorResult<Buffer, undefined>) => void; reject: (error: Error) => void } | undefined
   readonly #credit: (bytes: number) => void
   readonly #leave: () => void
@@ -47,6 +49,12 @@ export class ResponseBody implements AsyncIterator<Buffer, undefined> {
 
   /** All of it. Rejects with what ended the response early. */
   async readAll(): Promise<Buffer> {
+    if (this.#isTaken) {
+      throw new AmphisError(
+        'AMPHIS_ERR_BODY_CONSUMED',
+        'The body of this response was read before; it can be read once.',
+      )
+    }
     const pieces: Buffer[] = []
     for (;;) {
       const { value, done } = await this.next()
@@ -58,6 +66,7 @@ export class ResponseBody implements AsyncIterator<Buffer, undefined> {
   }
 
   next(): Promise<IteratorResult<Buffer, undefined>> {
+    this.#isTaken = true
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject }
       this.#serve()

@@ -21,7 +21,7 @@ export class ResponseWriter {
   /** The head, and the first piece of the body or all of it. */
   start(status: number, headers: string[], body: string | Buffer, end: boolean): void {
     const response = this.#response
-    if (response.writeHead === plainWriteHead && response.getHeaderNames().length === 0) {
+    if (isUntouched(response)) {
       response.writeHead(status, headers)
     } else {
       // Middleware has set headers, or wants to see ours before they go out.
@@ -74,8 +74,21 @@ export class ResponseWriter {
   }
 }
 
-/** Sets the app's headers over those that the host has set; cookies and `vary` of both are kept. */
+/** Whether no middleware has set anything, nor wants to see our head before it goes out. */
+function isUntouched(response: ServerResponse): boolean {
+  return response.writeHead === plainWriteHead && !response.statusMessage && response.getHeaderNames().length === 0
+}
+
+/**
+ * Sets the app's headers over those that the host has set; cookies and `vary` of both are kept. How the body is framed
+ * and what the status is called belong to the app's response alone.
+ */
 function mergeHeaders(response: ServerResponse, headers: readonly string[]): void {
+  response.removeHeader('content-length')
+  response.removeHeader('transfer-encoding')
+  if (response instanceof ServerResponse) {
+    response.statusMessage = ''
+  }
   const seen = new Set<string>()
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!

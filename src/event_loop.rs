@@ -7,6 +7,7 @@
 //! ago, and always at the end of a drain. Records that are written outside of a drain (by a task that was
 //! resumed later) wake at once too, or schedule one flush at the end of the loop's iteration.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -152,15 +153,23 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
 
 /// Runs the loop until [`stop`].
 ///
-/// # Errors
-///
-/// What `run_forever` raises, which only the loop's own failure makes it do.
-pub fn run_forever(py: Python<'_>) -> PyResult<()> {
-  current()?
-    .event_loop
-    .call_method0(py, "run_forever")
-    .map(drop)
+/// asyncio lets `SystemExit` and `KeyboardInterrupt` of any task out of the loop. Here they end nothing but
+/// their task: the process belongs to Node, and to other apps.
+pub fn run_forever(py: Python<'_>) {
+  let Some(current) = LOOP.get() else { return };
+  while let Err(error) = current.event_loop.call_method0(py, "run_forever") {
+    error.write_unraisable(py, None);
+    let closed = current.event_loop.call_method0(py, "is_closed");
+    if STOPPED.load(Ordering::Acquire)
+      || closed.is_ok_and(|closed| closed.is_truthy(py).unwrap_or(true))
+    {
+      return;
+    }
+  }
 }
+
+/// Set by [`stop`].
+static STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// Ends [`run_forever`]; on the Python thread.
 ///
@@ -168,6 +177,7 @@ pub fn run_forever(py: Python<'_>) -> PyResult<()> {
 ///
 /// When there is no loop.
 pub fn stop(py: Python<'_>) -> PyResult<()> {
+  STOPPED.store(true, Ordering::Release);
   current()?.event_loop.call_method0(py, "stop").map(drop)
 }
 
@@ -330,7 +340,7 @@ fn begin(
   })();
   begun.map_err(|error| {
     handler.request_finished();
-    HandlerError::Python(describe(py, error.value(py)))
+    python_error(py, error)
   })
 }
 
@@ -517,6 +527,11 @@ pub fn describe(py: Python<'_>, error: &Bound<'_, PyAny>) -> String {
     HandlerError::InvalidRequest(format!("an exception could not be described: {failure}"))
       .to_json()
   })
+}
+
+/// The same of an error that Rust caught. Before 3.12 only `into_value` joins it with its traceback.
+pub fn python_error(py: Python<'_>, error: PyErr) -> HandlerError {
+  HandlerError::Python(describe(py, error.into_value(py).bind(py).as_any()))
 }
 
 /// Type, message and traceback of an exception.

@@ -304,12 +304,6 @@ pub fn start_python(host: &HostHandle, token: u32, options: PythonOptions) -> Re
   Ok(())
 }
 
-/// Remembers Node's own handling of SIGCHLD; call once Node has it installed for good.
-#[napi(catch_unwind)]
-pub fn remember_host_sigchld() {
-  crate::interpreter::remember_host_sigchld();
-}
-
 fn part(batch: &mut Batch, bytes: Option<Pinned>) -> BodyPart {
   match bytes {
     None => BodyPart::Empty,

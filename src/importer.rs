@@ -86,7 +86,7 @@ fn report(py: Python<'_>, error: &PyErr) -> (String, String, String) {
   helpers(py)
     .and_then(|helpers| {
       helpers
-        .call_method1("report", (error.value(py),))?
+        .call_method1("report", (error.clone_ref(py).into_value(py),))?
         .extract()
     })
     .unwrap_or_else(|_| {
@@ -195,8 +195,9 @@ fn is_missing(py: Python<'_>, error: &PyErr, module: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('.'))
   });
   // Code of the app among the frames means that it had been found.
-  let in_app =
-    helpers(py).and_then(|helpers| helpers.call_method1("app_traceback", (error.value(py),)));
+  let in_app = helpers(py).and_then(|helpers| {
+    helpers.call_method1("app_traceback", (error.clone_ref(py).into_value(py),))
+  });
   is_ours && in_app.is_ok_and(|traceback| traceback.is_none())
 }
 

@@ -172,9 +172,6 @@ const fn source(text: &str) -> &CStr {
   }
 }
 
-/// What is left of an earlier plan: neither loop needs SIGCHLD (see `python/_uvloop.py`).
-pub fn remember_host_sigchld() {}
-
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
   let text = panic.downcast_ref::<&str>().copied();
   text

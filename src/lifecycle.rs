@@ -89,7 +89,7 @@ fn spawn_python(executable: String, kind: LoopKind) {
       match prepared {
         Ok(()) => {
           settle_start(Ok(executable));
-          event_loop::report(py, event_loop::run_forever(py));
+          event_loop::run_forever(py);
         }
         Err(error) => settle_start(Err(HandlerError::PythonStart(error.value(py).to_string()))),
       }
@@ -210,7 +210,7 @@ fn import(py: Python<'_>, handler: &Handler) -> Result<Begun, HandlerError> {
   }
   let state = PyDict::new(py).unbind();
   let (cycle, startup) = lifespan::begin(py, &callable, handler.mode(), &state)
-    .map_err(|error| HandlerError::Python(event_loop::describe(py, error.value(py))))?;
+    .map_err(|error| event_loop::python_error(py, error))?;
   Ok(Begun {
     callable,
     lifespan: Some(Lifespan {
@@ -230,7 +230,7 @@ async fn complete(
   let handler = Arc::clone(handler);
   on_python(move |py| {
     let constants = ScopeConstants::new(py, &handler.options.root_path, state)
-      .map_err(|error| HandlerError::Python(event_loop::describe(py, error.value(py))))?;
+      .map_err(|error| event_loop::python_error(py, error))?;
     *lock(&handler.lifespan) = cycle;
     handler.set_app(App {
       callable,

@@ -18,12 +18,6 @@ let environment: { binding: Binding; bridge: Bridge } | undefined
 function openBridge(): { binding: Binding; bridge: Bridge } {
   if (environment === undefined) {
     const binding = loadBinding<Binding>()
-    if (isMainThread) {
-      // Node forgets its own SIGCHLD handler when it has no children left; with a listener it keeps it, and the
-      // addon can pass the signal on when uvloop takes it over.
-      process.on('SIGCHLD', () => {})
-      binding.rememberHostSigchld()
-    }
     const bridge = new Bridge(binding, isMainThread)
     // Also where process.exit() ends things, and the cleanup hooks of addons come too late or not at all.
     process.on('exit', () => bridge.host.leave())

@@ -111,7 +111,7 @@ pub fn call_factory<'py>(
   let py = factory.py();
   if !factory.is_callable() {
     return Err(app_error(
-      AppErrorKind::Factory,
+      AppErrorKind::NotCallable,
       format!(
         "The app factory \"{target}\" can't be called: it is {}. Name a function that returns the app, or set `factory` to false.",
         a_type(factory),
