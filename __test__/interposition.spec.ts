@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
 import { createHash, pbkdf2Sync, scryptSync } from 'node:crypto'
 import { promisify } from 'node:util'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import test from 'ava'
-import { createHandler, shareHandler, testOptions, versionsOf } from './helpers/python.js'
+import { createHandler, fixtures, shareHandler, testOptions, versionsOf } from './helpers/python.js'
 import { serveSecurely } from './helpers/server.js'
 
 // Node exports its own libuv and OpenSSL, and global symbols win: Python's extensions must not end up on them.
@@ -12,21 +13,22 @@ const children = shareHandler({ ...testOptions('children:app'), loop: 'auto' })
 const ask = async (url: string, handler = native): Promise<unknown> => (await handler.handle({ url })).json()
 
 /** What the same Python prints when it is not inside Node. */
-async function alone(code: string): Promise<string> {
+async function alone(code: string): Promise<unknown> {
   const { executable } = await versionsOf(native)
-  return (await promisify(execFile)(executable, ['-c', code])).stdout.trim()
+  const source = `import json, native; print(json.dumps(native.${code}))`
+  return JSON.parse((await promisify(execFile)(executable, ['-c', source], { cwd: fixtures })).stdout)
 }
 
 test('uvloop runs on its own libuv', async (t) => {
-  const expected = Number(await alone('import uvloop.loop; print(uvloop.loop.libuv_get_version())'))
+  const expected = await alone('libuv()')
   const [major = 0, minor = 0, patch = 0] = process.versions.uv.split('.').map(Number)
   t.not(expected, (major << 16) | (minor << 8) | patch, 'on equal versions this test shows nothing')
   t.is(await ask('/libuv'), expected)
 })
 
 test('ssl and hashlib run on their own OpenSSL', async (t) => {
-  const expected = await alone('import json, ssl; print(json.dumps([ssl.OPENSSL_VERSION, ssl.OPENSSL_VERSION_INFO]))')
-  t.deepEqual(await ask('/openssl'), JSON.parse(expected))
+  const expected = await alone('openssl()')
+  t.deepEqual(await ask('/openssl'), expected)
 })
 
 test('digests are what Node computes', async (t) => {
@@ -43,13 +45,34 @@ test('digests are what Node computes', async (t) => {
   })
 })
 
+test('zlib and sqlite run on their own libraries', async (t) => {
+  t.deepEqual(await ask('/versions'), await alone('versions()'))
+})
+
+test('Python compresses and Node decompresses, each with its own zlib', async (t) => {
+  const data = Buffer.alloc(256 * 256, Buffer.from(Array.from({ length: 256 }, (_, index) => index)))
+  t.deepEqual(await ask('/compression'), {
+    zlib: true,
+    gzip: true,
+    bz2: true,
+    lzma: true,
+    stream: true,
+    crc32: Number(await alone('compression()["crc32"]')),
+  })
+  t.deepEqual(gunzipSync(gzipSync(data)), data)
+})
+
+test('sqlite computes', async (t) => {
+  t.is(await ask('/database'), 499_500)
+})
+
 test('numpy computes', async (t) => {
   t.deepEqual(await ask('/numpy'), { identity: true, spectrum: [8, 0, 0, 0, 0, 0, 0, 0] })
 })
 
 test('the loader’s flags are the usual ones afterwards', async (t) => {
   // RTLD_DEEPBIND for everything would break extensions in C++.
-  t.is(await ask('/flags'), Number(await alone('import sys; print(sys.getdlopenflags())')))
+  t.is(await ask('/flags'), await alone('flags()'))
 })
 
 test('httpx talks TLS with a server of Node in the same process', async (t) => {
