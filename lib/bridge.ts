@@ -31,6 +31,7 @@ const DONE = 3
 const FAIL = 4
 const ACK = 5
 const RESULT = 6
+const NOTICE = 7
 const OPERATION = 0xff
 const FLAG_END = 1 << 8
 const FLAG_BUFFER = 1 << 9
@@ -55,6 +56,7 @@ export class Bridge {
   readonly #exchanges: (Exchange | undefined)[] = []
   readonly #free: number[] = []
   readonly #calls = new Map<number, Call>()
+  readonly #listeners = new Map<number, (error: AmphisError) => void>()
   #nextToken = 0
   #pending = 0
   // Where reading has come in the text and the buffers of the batch at hand.
@@ -99,6 +101,15 @@ export class Bridge {
     return promise
   }
 
+  /** Hears of what goes wrong in a handler's app outside of its requests. */
+  listen(handler: number, listener: ((error: AmphisError) => void) | undefined): void {
+    if (listener === undefined) {
+      this.#listeners.delete(handler)
+    } else {
+      this.#listeners.set(handler, listener)
+    }
+  }
+
   #hold(): void {
     this.#pending += 1
     if (this.#pending === 1) {
@@ -131,6 +142,10 @@ export class Bridge {
     const kind = operation & OPERATION
     if (kind === RESULT) {
       this.#result(slot, a === 1, this.#take(b))
+      return
+    }
+    if (kind === NOTICE) {
+      this.#listeners.get(slot)?.(parseError(this.#take(a)))
       return
     }
     const exchange = this.#exchanges[slot]!

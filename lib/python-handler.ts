@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
-import { AmphisError } from './errors.js'
+import { AmphisError, fromDescription, type ErrorDescription } from './errors.js'
 import { handle, type HandleResponse } from './handle.js'
 import type { ExchangeContext } from './http-exchange.js'
 import { resolveOptions, type ResolvedOptions } from './options.js'
@@ -128,7 +128,16 @@ export class PythonHandler implements AsyncDisposable {
       rootPath: options.rootPath,
       lifespan: options.lifespan,
     })
-    await bridge.call((token) => native.start(token, options.timeoutStartup))
+    bridge.listen(native.index, (error) => options.logger.error(error))
+    const { unsupported } = await bridge.call<{ unsupported: ErrorDescription | null }>((token) => {
+      native.start(token, options.timeoutStartup)
+    })
+    if (unsupported !== null) {
+      options.logger.debug(
+        'The app has no lifespan: it raised before its startup was complete.',
+        fromDescription(unsupported),
+      )
+    }
     const context = { bridge, native, options }
     if (this.#closing === undefined) {
       this.#context = context
@@ -149,6 +158,7 @@ export class PythonHandler implements AsyncDisposable {
     if (context !== undefined) {
       const { bridge, native, options } = context
       await bridge.call((token) => native.close(token, options.timeoutGracefulShutdown))
+      bridge.listen(native.index, undefined)
     }
   }
 

@@ -191,6 +191,8 @@ pub mod op {
   pub const ACK: i32 = 5;
   /// `ok, length` of a JSON text: the answer to a command with this token.
   pub const RESULT: i32 = 6;
+  /// `length` of an error description: something that nobody waits for went wrong; the slot is the handler's index.
+  pub const NOTICE: i32 = 7;
 }
 
 /// Flags of [`Outbox`] records, above the operation's byte.

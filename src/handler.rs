@@ -172,6 +172,12 @@ impl HandlerHandle {
     Self { host, handler }
   }
 
+  /// What notices about this handler come with.
+  #[napi(getter, catch_unwind)]
+  pub fn index(&self) -> u32 {
+    self.handler.index
+  }
+
   /// Imports the app and runs its lifespan startup; `timeout` in milliseconds, 0 for none. Answered by
   /// a result record with `token`.
   #[napi(catch_unwind)]

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::asgi::cycle::HttpCycle;
-use crate::asgi::lifespan::{self, LifespanCycle, LifespanMode, Outcome};
+use crate::asgi::lifespan::{self, Answer, LifespanCycle, LifespanMode, Outcome};
 use crate::asgi::scope::ScopeConstants;
 use crate::batch::{Command, lock, op};
 use crate::bridge;
@@ -154,8 +154,14 @@ fn python_left() {
 /// Imports the app and runs its startup; answers `token`.
 pub fn start(host: Arc<Host>, handler: Arc<Handler>, token: u32, limit: u32) {
   spawn_task(Arc::clone(&host), token, async move {
-    let outcome = start_app(&handler, u64::from(limit)).await;
-    answer(&host, token, outcome.map(|()| "{}".to_owned()));
+    let outcome = start_app(&host, &handler, u64::from(limit)).await;
+    let json = |unsupported: Option<String>| {
+      format!(
+        "{{\"unsupported\":{}}}",
+        unsupported.as_deref().unwrap_or("null")
+      )
+    };
+    answer(&host, token, outcome.map(json));
   });
 }
 
@@ -171,16 +177,22 @@ struct Lifespan {
   startup: oneshot::Receiver<Outcome>,
 }
 
-async fn start_app(handler: &Arc<Handler>, limit: u64) -> Result<(), HandlerError> {
-  let owner = Arc::clone(handler);
-  let Begun { callable, lifespan } = on_python(move |py| import(py, &owner)).await??;
+/// Returns the description of why the app has no lifespan, if it raised.
+async fn start_app(
+  host: &Arc<Host>,
+  handler: &Arc<Handler>,
+  limit: u64,
+) -> Result<Option<String>, HandlerError> {
+  let (host, owner) = (Arc::clone(host), Arc::clone(handler));
+  let Begun { callable, lifespan } = on_python(move |py| import(py, &host, &owner)).await??;
   let Some(Lifespan {
     cycle,
     state,
     startup,
   }) = lifespan
   else {
-    return complete(handler, callable, None, None).await;
+    complete(handler, callable, None, None).await?;
+    return Ok(None);
   };
   let outcome = if limit == 0 {
     startup.await
@@ -194,12 +206,20 @@ async fn start_app(handler: &Arc<Handler>, limit: u64) -> Result<(), HandlerErro
     }
   };
   // The sender goes away only with the interpreter.
-  let supported = outcome.unwrap_or(Err(HandlerError::Closed))?;
-  complete(handler, callable, Some(state), supported.then_some(cycle)).await
+  match outcome.unwrap_or(Err(HandlerError::Closed))? {
+    Answer::Complete => {
+      complete(handler, callable, Some(state), Some(cycle)).await?;
+      Ok(None)
+    }
+    Answer::Unsupported(why) => {
+      complete(handler, callable, Some(state), None).await?;
+      Ok(why)
+    }
+  }
 }
 
 /// Python thread: the app and, unless it is off, its lifespan.
-fn import(py: Python<'_>, handler: &Handler) -> Result<Begun, HandlerError> {
+fn import(py: Python<'_>, host: &Arc<Host>, handler: &Handler) -> Result<Begun, HandlerError> {
   let options = &handler.options;
   let callable = importer::import_app(py, &options.app, &options.app_dir, options.factory)?;
   if handler.mode() == LifespanMode::Off {
@@ -209,7 +229,9 @@ fn import(py: Python<'_>, handler: &Handler) -> Result<Begun, HandlerError> {
     });
   }
   let state = PyDict::new(py).unbind();
-  let (cycle, startup) = lifespan::begin(py, &callable, handler.mode(), &state)
+  let (host, index) = (Arc::clone(host), handler.index);
+  let notice = Box::new(move |error: &HandlerError| notify(&host, index, error));
+  let (cycle, startup) = lifespan::begin(py, &callable, handler.mode(), &state, notice)
     .map_err(|error| event_loop::python_error(py, error))?;
   Ok(Begun {
     callable,
@@ -264,8 +286,16 @@ async fn close_app(
       }
     })
     .await?;
-    // A task that swallows its cancellation is left to itself.
-    let _ = timeout(CANCEL_LIMIT, handler.drained()).await;
+    if timeout(CANCEL_LIMIT, handler.drained()).await.is_err() {
+      // A task that swallows its cancellation is left to itself.
+      let owner = Arc::clone(handler);
+      on_python(move |py| {
+        for cycle in event_loop::cycles_of(py, &owner) {
+          cycle.get().abandon(py, &HandlerError::Cancelled);
+        }
+      })
+      .await?;
+    }
   }
   let outcome = shut_down(handler, shutdown_limit).await;
   handler::forget(handler.index);
@@ -287,7 +317,7 @@ async fn shut_down(handler: &Arc<Handler>, limit: Duration) -> Result<(), Handle
   };
   match timeout(limit, shutdown).await {
     Ok(outcome) => {
-      outcome.unwrap_or(Err(HandlerError::Closed))?;
+      let _: Answer = outcome.unwrap_or(Err(HandlerError::Closed))?;
       let ended = lock(&cycle.get().ended).take();
       if let Some(ended) = ended {
         // What the app does after `lifespan.shutdown.complete` belongs to its shutdown too.
@@ -379,6 +409,17 @@ fn spawn_task(host: Arc<Host>, token: u32, task: impl Future<Output = ()> + Send
       answer(&host, token, Err(error));
     }
   }
+}
+
+/// Sends an error that nobody waits for.
+fn notify(host: &Host, handler: u32, error: &HandlerError) {
+  let json = error.to_json();
+  let length = i32::try_from(json.len()).unwrap_or(i32::MAX);
+  host.outbox.push(|records| {
+    records.text.extend_from_slice(json.as_bytes());
+    records.push(op::NOTICE, handler, [length, 0, 0]);
+  });
+  host.wake();
 }
 
 /// Sends the answer to a command.

@@ -171,6 +171,21 @@ impl HttpCycle {
     Ok(())
   }
 
+  /// Gives up on an app that did not let itself be cancelled: its request ends without it.
+  pub fn abandon(&self, py: Python<'_>, reason: &HandlerError) {
+    let task = {
+      let mut state = lock(&self.state);
+      if state.finished {
+        return;
+      }
+      state.finished = true;
+      state.body.clear();
+      state.task.take()
+    };
+    drop(task);
+    self.conclude(py, Some(reason), false);
+  }
+
   pub fn waiters(&self) -> &Waiters {
     &self.waiters
   }
@@ -440,18 +455,8 @@ impl HttpCycle {
   }
 
   /// Done-callback of a cancelled task, for one that never took its first step.
-  fn abandoned(&self, py: Python<'_>, task: &Bound<'_, PyAny>) {
-    let _ = task;
+  fn abandoned(&self, py: Python<'_>, _task: &Bound<'_, PyAny>) {
     let reason = lock(&self.state).cancelled.take();
-    if self.is_finished() {
-      return;
-    }
-    {
-      let mut state = lock(&self.state);
-      state.finished = true;
-      state.body.clear();
-    }
-    let reason = reason.unwrap_or(HandlerError::Closed);
-    self.conclude(py, Some(&reason), false);
+    self.abandon(py, &reason.unwrap_or(HandlerError::Closed));
   }
 }

@@ -39,8 +39,15 @@ impl LifespanMode {
   }
 }
 
-/// How startup or shutdown ended. `Ok(false)`: the app does not support lifespan.
-pub type Outcome = Result<bool, HandlerError>;
+/// How startup or shutdown ended.
+pub type Outcome = Result<Answer, HandlerError>;
+
+/// An end that is no failure.
+pub enum Answer {
+  Complete,
+  /// The app has no lifespan: it returned, or raised what is described here.
+  Unsupported(Option<String>),
+}
 
 #[derive(Default)]
 struct State {
@@ -59,12 +66,16 @@ struct State {
   task: Option<Py<PyAny>>,
 }
 
+type Notice = Box<dyn Fn(&HandlerError) + Send + Sync>;
+
 /// `receive`, `send` and `finish` of one app's lifespan.
 #[pyclass(frozen, module = "_amphis")]
 pub struct LifespanCycle {
   mode: LifespanMode,
   state: Mutex<State>,
   waiters: Waiters,
+  /// Takes a failure that nobody waits for.
+  notice: Notice,
   /// Ends with the app's task.
   pub ended: Mutex<Option<JoinHandle<PyResult<Py<PyAny>>>>>,
 }
@@ -79,6 +90,7 @@ pub fn begin(
   app: &Py<PyAny>,
   mode: LifespanMode,
   app_state: &Py<PyDict>,
+  notice: Notice,
 ) -> PyResult<(Py<LifespanCycle>, oneshot::Receiver<Outcome>)> {
   let (sender, receiver) = oneshot::channel();
   let state = State {
@@ -91,6 +103,7 @@ pub fn begin(
       mode,
       state: Mutex::new(state),
       waiters: Waiters::default(),
+      notice,
       ended: Mutex::new(None),
     },
   )?;
@@ -126,10 +139,10 @@ impl LifespanCycle {
     let (sender, receiver) = oneshot::channel();
     {
       let mut state = lock(&self.state);
+      state.shutting_down = true;
       if state.finished {
         return None;
       }
-      state.shutting_down = true;
       state.shutdown = Some(sender);
     }
     self.waiters.wake(py);
@@ -224,9 +237,11 @@ impl LifespanCycle {
       (state.startup_answered, state.shutdown_sent)
     };
     match (kind.to_str()?, startup_answered) {
-      ("lifespan.startup.complete", false) => self.answer_startup(Ok(true)),
+      ("lifespan.startup.complete", false) => self.answer_startup(Ok(Answer::Complete)),
       ("lifespan.startup.failed", false) => self.answer_startup(Err(failed("startup", &text()?))),
-      ("lifespan.shutdown.complete", true) if shutdown_sent => self.answer_shutdown(Ok(true)),
+      ("lifespan.shutdown.complete", true) if shutdown_sent => {
+        self.answer_shutdown(Ok(Answer::Complete))
+      }
       ("lifespan.shutdown.failed", true) if shutdown_sent => {
         self.answer_shutdown(Err(failed("shutdown", &text()?)));
       }
@@ -262,21 +277,26 @@ impl LifespanCycle {
           "the app returned without `lifespan.startup.complete`; use lifespan 'auto' or 'off' for an app without one",
         )),
         // An app that does not know the scope type raises, as the spec tells it to.
-        _ => Ok(false),
+        (_, error) => Ok(Answer::Unsupported(
+          error.map(|error| event_loop::describe(py, error)),
+        )),
       };
       self.answer_startup(outcome);
     }
-    let outcome = match error {
-      Some(error) => {
-        let (kind, message, traceback) = event_loop::report_parts(py, error);
-        Err(HandlerError::LifespanFailed {
-          message: format!("The app raised in its lifespan shutdown: {kind}: {message}"),
-          traceback: Some(traceback),
-          kind: Some(kind),
-        })
-      }
-      None => Ok(true),
+    let Some(error) = error else {
+      self.answer_shutdown(Ok(Answer::Complete));
+      return;
     };
-    self.answer_shutdown(outcome);
+    let (kind, message, traceback) = event_loop::report_parts(py, error);
+    let failure = |when| HandlerError::LifespanFailed {
+      message: format!("The app raised in its lifespan {when}: {kind}: {message}"),
+      traceback: Some(traceback),
+      kind: Some(kind),
+    };
+    if lock(&self.state).shutting_down {
+      self.answer_shutdown(Err(failure("shutdown")));
+    } else if startup_answered {
+      (self.notice)(&failure("after its startup; its requests go on"));
+    }
   }
 }
