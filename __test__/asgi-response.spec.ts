@@ -180,7 +180,7 @@ test('connection: close ends the connection after the response', async (t) => {
   t.is(end, 'end')
 })
 
-test('the head goes out before the first byte of the body', async (t) => {
+test('an empty piece sends the head before the first byte of the body', async (t) => {
   const connection = await open(t)
   const name = unique()
   connection.write(line(`/head_first?${name}`))
@@ -189,7 +189,7 @@ test('the head goes out before the first byte of the body', async (t) => {
   t.regex(await connection.until('0\r\n\r\n'), /body after the head/)
 })
 
-test('handle() gives the head before the first byte of the body', async (t) => {
+test('an empty piece gives the head to handle() before the first byte of the body', async (t) => {
   const name = unique()
   const response = await responses.handle({ url: `/head_first?${name}` })
   t.is(response.status, 200)

@@ -264,16 +264,43 @@ test('a status set before does not leak into the response', async (t) => {
   t.is(answer.reason, 'OK')
 })
 
-test('framing set before does not harm the response', async (t) => {
-  const app = express()
-  app.use((_req, res, next) => {
-    res.setHeader('Content-Length', '1')
-    next()
-  }, responses)
-  const { url } = await serve(t, app)
-  t.is((await request(`${url}/with_length`)).text, '12345')
-  t.is((await request(`${url}/empty_chunks`)).text, 'abc')
+test('a stream through Express is framed, and its connection goes on', async (t) => {
+  const { port } = await serve(t, express().use(responses))
+  const connection = await RawConnection.open(t, port)
+  for (let index = 0; index < 2; index++) {
+    connection.write('GET /empty_chunks HTTP/1.1\r\nHost: test\r\n\r\n')
+    const { headers, body } = await connection.response()
+    t.deepEqual(valuesOf(headers.flat(), 'transfer-encoding'), ['chunked'])
+    t.is(body, 'abc')
+  }
 })
+
+for (const [name, value] of [
+  ['Content-Length', '1'],
+  ['Transfer-Encoding', 'chunked'],
+  ['Connection', 'close'],
+] as const) {
+  test(`a ${name} set before does not harm the framing`, async (t) => {
+    const app = express()
+    app.use((_req, res, next) => {
+      res.setHeader(name, value)
+      next()
+    }, responses)
+    const { port } = await serve(t, app)
+    for (const [path, expected, header] of [
+      ['with_length', '12345', 'content-length'],
+      ['empty_chunks', 'abc', 'transfer-encoding'],
+      ['no_headers', 'ok', 'content-length'],
+    ] as const) {
+      const connection = await RawConnection.open(t, port)
+      connection.write(`GET /${path} HTTP/1.1\r\nHost: test\r\n\r\n`)
+      const { headers, body } = await connection.response()
+      t.is(body, expected)
+      const framing = headers.map(([key]) => key).filter((key) => /^(content-length|transfer-encoding)$/.test(key))
+      t.deepEqual(framing, [header])
+    }
+  })
+}
 
 test('a middleware that watches the end of the response sees it', async (t) => {
   const app = express()
