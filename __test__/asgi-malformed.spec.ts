@@ -149,7 +149,7 @@ function isWhole(text: string): boolean {
   const end = text.indexOf('\r\n\r\n')
   if (end === -1) return false
   const [head, body] = [text.slice(0, end), text.slice(end + 4)]
-  if (/^HTTP\/1\.1 500/.test(head)) return false
+  if (head.startsWith('HTTP/1.1 500')) return false
   const length = /^content-length: *(\d+)/im.exec(head)?.[1]
   if (length !== undefined) return body.length >= Number(length)
   return /^transfer-encoding: *chunked/im.test(head) ? body.endsWith('0\r\n\r\n') : true

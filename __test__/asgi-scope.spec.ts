@@ -295,6 +295,16 @@ test('has defaults for everything that handle() is not told', async (t) => {
   })
 })
 
+test('takes the prefix of a mount from handle(), which its url no longer holds', async (t) => {
+  const response = await scope.handle({ url: '/x%20y?q', rootPath: '/caf%C3%A9' })
+  t.like(await response.json(), {
+    root_path: '/café',
+    path: '/café/x y',
+    raw_path: { bytes: '/caf%C3%A9/x%20y' },
+    query_string: { bytes: 'q' },
+  })
+})
+
 test('takes a socket path for a server and no client from handle()', async (t) => {
   const response = await scope.handle({ url: '/', server: ['/run/app.sock', null], client: null })
   t.like(await response.json(), { server: { tuple: ['/run/app.sock', null] }, client: null })

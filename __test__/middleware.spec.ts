@@ -319,7 +319,7 @@ async function post(t: ExecutionContext, parser: RequestHandler, body: string | 
   const app = express().use(parser, echo)
   const errors = catchErrors(app)
   const { url } = await serve(t, app)
-  const length = String(Buffer.byteLength(body as string))
+  const length = String(Buffer.byteLength(body))
   const answer = await request(url, {
     method: 'POST',
     headers: { 'content-type': type, 'content-length': length },
@@ -418,7 +418,7 @@ test('several apps live on one server', async (t) => {
     request(`${url}/echo`, { method: 'POST', body: 'body' }),
     request(`${url}/js`),
   ])
-  t.like(first.json() as SeenScope, { root_path: '/scope' })
+  t.like(first.json(), { root_path: '/scope' })
   t.is(second.text, 'body')
   t.is(third.text, 'JavaScript')
 })
