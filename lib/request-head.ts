@@ -20,7 +20,8 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 // What can stand in a request line: no space, no control character, nothing that latin-1 would narrow.
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/
-const LINE_TEXT = /^[\x20-\x7e\x80-\xff]*$/
+// Fields that were joined already: Rust counts the separators.
+const JOINED_TEXT = /^[\0\x20-\x7e\x80-\xff]*$/
 
 const USUAL_METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'])
 
@@ -103,7 +104,7 @@ export function headOfRequest(request: HandleRequest): RequestHead {
   checkLine(method, rootPath, url)
   const connection = joinConnection(scheme, client ?? null, server ?? null)
   const line = `${httpVersion}\0${connection}`
-  if (!LINE_TEXT.test(line.replaceAll('\0', ''))) {
+  if (!JOINED_TEXT.test(line)) {
     throw invalid('scheme, HTTP version or address', line.replaceAll('\0', ' '))
   }
   const headers = flatHeaders(request.headers)

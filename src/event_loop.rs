@@ -114,6 +114,8 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
   let asyncio = py.import("asyncio")?;
   let task_options = PyDict::new(py);
   task_options.set_item("loop", &event_loop)?;
+  // Before 3.12 a task without a name formats one at once.
+  task_options.set_item("name", "amphis")?;
   if py.version_info() >= (3, 12) {
     // Most requests end without ever waiting: then nothing is scheduled at all.
     task_options.set_item("eager_start", true)?;
@@ -323,15 +325,7 @@ fn begin(
     );
     cycle.body_part(py, body, arena, more_body);
     let cycle = Py::new(py, cycle)?;
-    let bound = cycle.bind(py);
-    let arguments = (
-      app.callable.bind(py),
-      scope,
-      bound.getattr(intern!(py, "receive"))?,
-      bound.getattr(intern!(py, "send"))?,
-      bound.getattr(intern!(py, "finish"))?,
-    );
-    let task = spawn(py, arguments)?;
+    let task = spawn(py, (app.callable.bind(py), scope, cycle.bind(py)))?;
     if !cycle.get().is_finished() {
       cycle.get().set_task(task);
       current.keep(host.index, slot, cycle);
@@ -344,7 +338,7 @@ fn begin(
   })
 }
 
-/// A task of `run(app, scope, receive, send, finish)`. The caller keeps it: asyncio holds tasks weakly.
+/// A task of `run(app, scope, cycle)`. The caller keeps it: asyncio holds tasks weakly.
 ///
 /// # Errors
 ///

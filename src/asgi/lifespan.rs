@@ -114,17 +114,7 @@ pub fn begin(
   scope.set_item("type", "lifespan")?;
   scope.set_item("asgi", asgi)?;
   scope.set_item("state", app_state)?;
-  let bound = cycle.bind(py);
-  let task = event_loop::spawn(
-    py,
-    (
-      app.bind(py),
-      scope,
-      bound.getattr("receive")?,
-      bound.getattr("send")?,
-      bound.getattr("finish")?,
-    ),
-  )?;
+  let task = event_loop::spawn(py, (app.bind(py), scope, cycle.bind(py)))?;
   let locals = TaskLocals::new(event_loop::bound(py)?).copy_context(py)?;
   let ended = pyo3_async_runtimes::into_future_with_locals(&locals, task.bind(py).clone())?;
   *lock(&cycle.get().ended) = Some(bridge::tokio()?.spawn(ended));

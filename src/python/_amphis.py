@@ -31,20 +31,20 @@ def is_group(exc):
     return any(cls.__name__ == "BaseExceptionGroup" for cls in type(exc).__mro__)
 
 
-async def run(app, scope, receive, send, finish):
-    """Awaits the app and tells `finish` how it went: None, or the exception of whatever kind.
+async def run(app, scope, cycle):
+    """Awaits the app and tells the cycle how it went: None, or the exception of whatever kind.
 
     SystemExit and KeyboardInterrupt end here too: out of a task they would end the loop.
     """
     try:
-        await app(scope, receive, send)
+        await app(scope, cycle.receive, cycle.send)
     except asyncio.CancelledError as exc:
-        finish(exc)
+        cycle.finish(exc)
         raise
     except BaseException as exc:
-        finish(exc)
+        cycle.finish(exc)
     else:
-        finish(None)
+        cycle.finish(None)
 
 
 def new_event_loop(kind):
