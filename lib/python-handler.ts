@@ -27,7 +27,10 @@ export class PythonHandler implements AsyncDisposable {
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: Next) => void
   readonly #options: ResolvedOptions
   readonly #host: ListenerHost
+  /** What requests run on, while they are taken. */
   #context: ExchangeContext | undefined
+  /** The same from the beginning of its startup on. */
+  #started: ExchangeContext | undefined
   #python: RunningPython | undefined
   #starting: Promise<ExchangeContext> | undefined
   #closing: Promise<void> | undefined
@@ -95,11 +98,11 @@ export class PythonHandler implements AsyncDisposable {
     if (this.#python === undefined) {
       return undefined
     }
-    const { installation, loop } = this.#python
+    const { installation, loop, version: python } = this.#python
     return {
       amphis: version,
       node: process.versions.node,
-      python: installation.version.join('.'),
+      python,
       loop,
       libpython: installation.libpython,
       executable: installation.executable,
@@ -128,6 +131,8 @@ export class PythonHandler implements AsyncDisposable {
       rootPath: options.rootPath,
       lifespan: options.lifespan,
     })
+    const context = { bridge, native, options }
+    this.#started = context
     bridge.listen(native.index, (error) => options.logger.error(error))
     const { unsupported } = await bridge.call<{ unsupported: ErrorDescription | null }>((token) => {
       native.start(token, options.timeoutStartup)
@@ -138,10 +143,10 @@ export class PythonHandler implements AsyncDisposable {
         fromDescription(unsupported),
       )
     }
-    const context = { bridge, native, options }
-    if (this.#closing === undefined) {
-      this.#context = context
+    if (this.#closing !== undefined) {
+      throw closed()
     }
+    this.#context = context
     return context
   }
 
@@ -149,17 +154,14 @@ export class PythonHandler implements AsyncDisposable {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     // New requests are refused from here on.
     this.#context = undefined
-    let context: ExchangeContext | undefined
-    try {
-      context = await this.#starting
-    } catch {
-      // It never started; whoever asked for it was told.
-    }
-    if (context !== undefined) {
-      const { bridge, native, options } = context
+    if (this.#started !== undefined) {
+      // A startup that is still under way is given up.
+      const { bridge, native, options } = this.#started
       await bridge.call((token) => native.close(token, options.timeoutGracefulShutdown))
       bridge.listen(native.index, undefined)
     }
+    // Why it did not start was told to those who waited for it.
+    await this.#starting?.catch(() => {})
   }
 
   readonly #onAbort = (): void => {

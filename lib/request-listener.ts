@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AmphisError, type AmphisErrorCode } from './errors.js'
+import type { AmphisError, AmphisErrorCode } from './errors.js'
 import { HttpExchange, type ExchangeContext, type FailureHandler } from './http-exchange.js'
 import { mountPath } from './mount-path.js'
 import type { Logger } from './types.js'

@@ -38,6 +38,8 @@ const ROUNDS: usize = 8;
 struct EventLoop {
   event_loop: Py<PyAny>,
   name: String,
+  /// `3.12.1`
+  python_version: String,
   create_future: Py<PyAny>,
   call_soon: Py<PyAny>,
   flush: Py<PyAny>,
@@ -131,6 +133,12 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
     call_soon: event_loop.getattr("call_soon")?.unbind(),
     event_loop: event_loop.unbind(),
     name,
+    python_version: py
+      .version_str()
+      .split(' ')
+      .next()
+      .unwrap_or_default()
+      .to_owned(),
     flush: flush.into_any().unbind(),
     task_type: asyncio.getattr("Task")?.unbind(),
     task_options: task_options.unbind(),
@@ -186,6 +194,11 @@ pub fn stop(py: Python<'_>) -> PyResult<()> {
 /// The loop's name: `uvloop` or `asyncio`.
 pub fn name() -> Option<&'static str> {
   LOOP.get().map(|current| current.name.as_str())
+}
+
+/// The version of the Python that runs.
+pub fn python_version() -> Option<&'static str> {
+  LOOP.get().map(|current| current.python_version.as_str())
 }
 
 /// The loop itself, for pyo3-async-runtimes.

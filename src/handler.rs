@@ -68,7 +68,7 @@ pub struct Handler {
   active: AtomicUsize,
   /// Notified each time `active` reaches zero while `closing`.
   idle: Notify,
-  /// The lifespan of the app; taken by whoever shuts it down.
+  /// The lifespan of the app, from the start of its startup on; taken by whoever ends it.
   pub lifespan: Mutex<Option<Py<LifespanCycle>>>,
 }
 
@@ -79,11 +79,19 @@ impl Handler {
 
   /// The app, while requests are taken.
   pub fn app(&self) -> Option<&App> {
-    if self.closing.load(Ordering::Acquire) {
+    if self.is_closing() {
       None
     } else {
       self.app.get()
     }
+  }
+
+  pub fn is_started(&self) -> bool {
+    self.app.get().is_some()
+  }
+
+  pub fn is_closing(&self) -> bool {
+    self.closing.load(Ordering::Acquire)
   }
 
   /// Startup is complete.
@@ -97,7 +105,7 @@ impl Handler {
   }
 
   pub fn request_finished(&self) {
-    if self.active.fetch_sub(1, Ordering::AcqRel) == 1 && self.closing.load(Ordering::Acquire) {
+    if self.active.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_closing() {
       self.idle.notify_waiters();
     }
   }
@@ -333,10 +341,9 @@ fn bytes_of(env: &Env, value: &Unknown<'_>) -> Result<Option<Pinned>> {
   let mut data: *mut c_void = ptr::null_mut();
   let mut len = 0;
   // SAFETY: as above; anything but a Buffer or typed array is an error status.
-  check_status!(
-    unsafe { sys::napi_get_buffer_info(env.raw(), value.raw(), &raw mut data, &raw mut len) },
-    "a body must be a Uint8Array"
-  )?;
+  let status =
+    unsafe { sys::napi_get_buffer_info(env.raw(), value.raw(), &raw mut data, &raw mut len) };
+  check_status!(status, "a body must be a Uint8Array")?;
   Ok(Some(Pinned {
     data: data.cast_const().cast(),
     len,

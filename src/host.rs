@@ -92,8 +92,8 @@ impl Host {
 /// What the JavaScript thread keeps for the callback of its threadsafe function.
 struct Delivery {
   host: Arc<Host>,
-  /// The array that JavaScript reads records from.
-  records: sys::napi_ref,
+  /// Where JavaScript reads records from: the memory of a typed array that a reference keeps alive for as
+  /// long as the environment lives.
   data: *mut i32,
   capacity: usize,
   spare: RefCell<Records>,
@@ -137,7 +137,6 @@ impl HostHandle {
     })?;
     let delivery = Box::new(Delivery {
       host: Arc::clone(&host),
-      records: reference,
       data,
       capacity,
       spare: RefCell::default(),
@@ -217,6 +216,7 @@ fn create_waker(
 }
 
 /// Runs on the JavaScript thread, once a wake.
+#[expect(clippy::print_stderr, reason = "there is no JavaScript to tell it to")]
 unsafe extern "C" fn deliver_records(
   env: sys::napi_env,
   callback: sys::napi_value,
@@ -263,7 +263,7 @@ impl Delivery {
     };
     for round in records.integers.chunks(self.capacity * RECORD) {
       // SAFETY: the array has room for `capacity` records, JavaScript reads it on this thread only,
-      // and the reference in `records` keeps it alive.
+      // and its reference keeps it alive.
       unsafe { ptr::copy_nonoverlapping(round.as_ptr(), self.data, round.len()) };
       let count = u32::try_from(round.len() / RECORD).unwrap_or(0);
       let mut arguments = [ptr::null_mut(), text, buffers];
@@ -285,13 +285,6 @@ impl Delivery {
       buffers = undefined;
     }
     Ok(())
-  }
-}
-
-impl Drop for Delivery {
-  fn drop(&mut self) {
-    // The reference belongs to the environment, which frees it at its end.
-    let _ = self.records;
   }
 }
 

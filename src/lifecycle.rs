@@ -140,6 +140,8 @@ fn answer_start(host: &Host, token: u32, outcome: Result<(), HandlerError>) {
   if outcome.is_ok() {
     json.push_str("{\"loop\":");
     push_json_string(&mut json, event_loop::name().unwrap_or_default());
+    json.push_str(",\"python\":");
+    push_json_string(&mut json, event_loop::python_version().unwrap_or_default());
     json.push('}');
   }
   answer(host, token, outcome.map(|()| json));
@@ -155,6 +157,9 @@ fn python_left() {
 pub fn start(host: Arc<Host>, handler: Arc<Handler>, token: u32, limit: u32) {
   spawn_task(Arc::clone(&host), token, async move {
     let outcome = start_app(&host, &handler, u64::from(limit)).await;
+    if outcome.is_err() {
+      handler::forget(handler.index);
+    }
     let json = |unsupported: Option<String>| {
       format!(
         "{{\"unsupported\":{}}}",
@@ -191,7 +196,7 @@ async fn start_app(
     startup,
   }) = lifespan
   else {
-    complete(handler, callable, None, None).await?;
+    complete(handler, callable, None).await?;
     return Ok(None);
   };
   let outcome = if limit == 0 {
@@ -200,19 +205,24 @@ async fn start_app(
     match timeout(Duration::from_millis(limit), startup).await {
       Ok(outcome) => outcome,
       Err(_) => {
+        drop(lock(&handler.lifespan).take());
         on_python(move |py| cycle.get().cancel(py)).await?;
         return Err(HandlerError::StartupTimeout(limit));
       }
     }
   };
+  if handler.is_closing() {
+    return Err(HandlerError::Closed);
+  }
   // The sender goes away only with the interpreter.
   match outcome.unwrap_or(Err(HandlerError::Closed))? {
     Answer::Complete => {
-      complete(handler, callable, Some(state), Some(cycle)).await?;
+      complete(handler, callable, Some(state)).await?;
       Ok(None)
     }
     Answer::Unsupported(why) => {
-      complete(handler, callable, Some(state), None).await?;
+      drop(lock(&handler.lifespan).take());
+      complete(handler, callable, Some(state)).await?;
       Ok(why)
     }
   }
@@ -233,6 +243,8 @@ fn import(py: Python<'_>, host: &Arc<Host>, handler: &Handler) -> Result<Begun, 
   let notice = Box::new(move |error: &HandlerError| notify(&host, index, error));
   let (cycle, startup) = lifespan::begin(py, &callable, handler.mode(), &state, notice)
     .map_err(|error| event_loop::python_error(py, error))?;
+  // From here on closing can reach it.
+  *lock(&handler.lifespan) = Some(cycle.clone_ref(py));
   Ok(Begun {
     callable,
     lifespan: Some(Lifespan {
@@ -247,13 +259,11 @@ async fn complete(
   handler: &Arc<Handler>,
   callable: Py<PyAny>,
   state: Option<Py<PyDict>>,
-  cycle: Option<Py<LifespanCycle>>,
 ) -> Result<(), HandlerError> {
   let handler = Arc::clone(handler);
   on_python(move |py| {
     let constants = ScopeConstants::new(py, &handler.options.root_path, state)
       .map_err(|error| event_loop::python_error(py, error))?;
-    *lock(&handler.lifespan) = cycle;
     handler.set_app(App {
       callable,
       constants,
@@ -307,6 +317,10 @@ async fn shut_down(handler: &Arc<Handler>, limit: Duration) -> Result<(), Handle
   let Some(cycle) = lock(&handler.lifespan).take() else {
     return Ok(());
   };
+  if !handler.is_started() {
+    // Its startup is given up; whoever waits for it is told that the handler is closed.
+    return on_python(move |py| cycle.get().cancel(py)).await;
+  }
   let (cycle, shutdown) = on_python(move |py| {
     let shutdown = cycle.get().shut_down(py);
     (cycle, shutdown)
@@ -353,6 +367,10 @@ fn flush_streams(py: Python<'_>) -> PyResult<()> {
 /// The environment of `host` ends and nobody has called `close()`: its apps are shut down, and with the
 /// main environment Python is left, all within [`LEAVE_LIMIT`]. Blocks the JavaScript thread; its loop is
 /// over. Does nothing the second time.
+#[expect(
+  clippy::print_stderr,
+  reason = "the environment's JavaScript has ended"
+)]
 pub fn leave(host: &Arc<Host>) {
   let deadline = Instant::now() + LEAVE_LIMIT;
   if !matches!(&*lock(&PYTHON), Python3::Running { .. }) {

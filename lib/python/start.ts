@@ -10,6 +10,8 @@ export interface RunningPython {
   readonly bridge: Bridge
   readonly installation: PythonInstallation
   readonly loop: 'uvloop' | 'asyncio'
+  /** As Python itself says; the files that were looked at may leave out the last number. */
+  readonly version: string
 }
 
 // One end of the bridge for each environment (the main thread or a worker).
@@ -36,8 +38,8 @@ export async function startPython({ python, appDir, loop }: ResolvedOptions): Pr
   const installation = await discoverPython({ python, appDir })
   loadLibpython(installation)
   const { binding, bridge } = openBridge()
-  const answer = await bridge.call<{ loop: 'uvloop' | 'asyncio' }>((token) => {
+  const answer = await bridge.call<{ loop: 'uvloop' | 'asyncio'; python: string }>((token) => {
     binding.startPython(bridge.host, token, { executable: installation.executable, loop })
   })
-  return { binding, bridge, installation, loop: answer.loop }
+  return { binding, bridge, installation, loop: answer.loop, version: answer.python }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyBytesMethods};
 
 use super::awaitable::{Wait, Waiters, Waiting};
 use super::message;
@@ -314,7 +314,7 @@ impl HttpCycle {
     let text = body
       .as_ref()
       .filter(|_| !large)
-      .map(|body| body.as_bytes())
+      .map(PyBytesMethods::as_bytes)
       .unwrap_or_default();
     let mark = self.host.outbox.push(|records| {
       if let Some(head) = &head {

@@ -230,7 +230,7 @@ impl LifespanCycle {
       ("lifespan.startup.complete", false) => self.answer_startup(Ok(Answer::Complete)),
       ("lifespan.startup.failed", false) => self.answer_startup(Err(failed("startup", &text()?))),
       ("lifespan.shutdown.complete", true) if shutdown_sent => {
-        self.answer_shutdown(Ok(Answer::Complete))
+        self.answer_shutdown(Ok(Answer::Complete));
       }
       ("lifespan.shutdown.failed", true) if shutdown_sent => {
         self.answer_shutdown(Err(failed("shutdown", &text()?)));

@@ -176,7 +176,7 @@ fn shown(value: &Bound<'_, PyAny>) -> String {
 }
 
 /// `bytes` as they are; other buffers that a server may be given are copied. Empty becomes `None`.
-fn bytes_like<'py>(value: Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+fn bytes_like(value: Bound<'_, PyAny>) -> PyResult<Option<Bound<'_, PyBytes>>> {
   let py = value.py();
   let bytes = match value.cast_into::<PyBytes>() {
     Ok(bytes) => bytes,
@@ -307,7 +307,7 @@ fn pair<'py>(item: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py
 fn header_bytes<'a>(value: &'a Bound<'_, PyAny>, part: &str) -> PyResult<&'a [u8]> {
   value
     .cast::<PyBytes>()
-    .map(|bytes| bytes.as_bytes())
+    .map(PyBytesMethods::as_bytes)
     .map_err(|_| {
       PyTypeError::new_err(format!(
         "the {part} of a response header must be bytes, not {}: {}",
