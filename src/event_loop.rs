@@ -133,8 +133,7 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
     call_soon: event_loop.getattr("call_soon")?.unbind(),
     event_loop: event_loop.unbind(),
     name,
-    python_version: py
-      .version_str()
+    python_version: Python::version_str()
       .split(' ')
       .next()
       .unwrap_or_default()
