@@ -74,6 +74,22 @@ export class ResponseWriter {
   }
 }
 
+/** Undoes the framing that the host has set, which is that of another body. */
+function clearFraming(response: ServerResponse, headers: readonly string[]): void {
+  if (response.hasHeader('content-length')) {
+    response.removeHeader('content-length')
+  }
+  if (response.hasHeader('transfer-encoding')) {
+    const isSized = headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length')
+    if (isSized || response.req.httpVersion === '1.0') {
+      response.removeHeader('transfer-encoding')
+    } else {
+      // Node takes its removal as a wish for no chunks at all.
+      response.setHeader('transfer-encoding', 'chunked')
+    }
+  }
+}
+
 /** Whether no middleware has set anything, nor wants to see our head before it goes out. */
 function isUntouched(response: ServerResponse): boolean {
   return response.writeHead === plainWriteHead && !response.statusMessage && response.getHeaderNames().length === 0
@@ -84,11 +100,10 @@ function isUntouched(response: ServerResponse): boolean {
  * and what the status is called belong to the app's response alone.
  */
 function mergeHeaders(response: ServerResponse, headers: readonly string[]): void {
-  response.removeHeader('content-length')
-  response.removeHeader('transfer-encoding')
   if (response instanceof ServerResponse) {
     response.statusMessage = ''
   }
+  clearFraming(response, headers)
   const seen = new Set<string>()
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!

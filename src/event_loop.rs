@@ -303,6 +303,8 @@ fn execute(py: Python<'_>, current: &EventLoop, command: Command, arena: &[u8]) 
           py,
           HttpCycle::cancel(&cycle, py, HandlerError::RequestTimeout),
         );
+        // JavaScript has answered in its place: for the app the client is gone.
+        cycle.get().disconnect(py);
       }
     }
     Command::Release(body) => drop(body.owner),

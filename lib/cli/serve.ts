@@ -27,13 +27,14 @@ export async function serve(app: string, options: OptionValues): Promise<void> {
   const signal = firstSignal()
   try {
     const interrupted = await Promise.race([handler.ready().then(() => false), signal.then(() => true)])
-    // close() would wait for a startup that may never end; leaving waits two seconds at most.
+    // An import that hangs holds up close(); leaving waits two seconds at most.
     if (interrupted) process.exit(0)
     const server = await listen(createServer(handler.listener), host, port)
     announce(app, handler, toUrl(host, (server.address() as AddressInfo).port))
     await signal
+    const stopped = stop(server, handler)
     console.log('Stopping. Press Ctrl+C again to leave at once.')
-    await stop(server, handler)
+    await stopped
   } finally {
     await handler.close()
   }

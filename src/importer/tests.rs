@@ -295,8 +295,10 @@ fn a_factory_that_fails_says_how() {
      def argument(needed): pass\n\
      def exits(): raise SystemExit(2)\n",
   )]);
+  let (code, message, _) = failure("factory_main:number", &folder, true);
+  assert_eq!(code, AppErrorKind::NotCallable);
+  assert!(message.contains("it is an int"), "{message}");
   for (target, hint) in [
-    ("number", "it is an int"),
     ("raises", "ValueError: no settings"),
     ("none", "returned a NoneType"),
     ("coroutine", "plain `def`"),

@@ -142,9 +142,11 @@ def app(error):
         if error: raise error
     return app
 result = []
-def finish(exc): result.append(type(exc).__name__)
+class Cycle:
+    receive = send = None
+    def finish(exc): result.append(type(exc).__name__)
 for error in None, ValueError(), SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError():
-    try: support.run(app(error), {}, None, None, finish).send(None)
+    try: support.run(app(error), {}, Cycle).send(None)
     except StopIteration: pass
     except asyncio.CancelledError: result.append("out")
 "#,
