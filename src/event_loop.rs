@@ -3,9 +3,9 @@
 //! `drain` runs as a reader callback of the loop whenever the inbox' descriptor is readable. Everything
 //! else here is called from apps' tasks through `receive`, `send` and `finish`, on the same thread.
 //!
-//! When JavaScript is woken decides throughput: at once when the last wake is more than [`FLUSH_AFTER`]
-//! ago, and always at the end of a drain. Records that are written outside of a drain (by a task that was
-//! resumed later) wake at once too, or schedule one flush at the end of the loop's iteration.
+//! When JavaScript is woken decides throughput: at once when [`FLUSH_AFTER`] or [`FLUSH_RECORDS`] have come
+//! together since the last wake, and always at the end of a drain. For records that are written outside of
+//! a drain, by a task that was resumed later, one flush is scheduled at the end of the loop's iteration.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -26,10 +26,12 @@ use crate::handler::{self, Handler};
 use crate::host::Host;
 use crate::interpreter;
 
-/// Between two wakes of JavaScript while Python is busy with one drain: at the end only would make the
-/// two threads take turns, at each response would cost a wake a response (measured: 17 and 20 thousand
-/// FastAPI requests a second against each other).
-const FLUSH_AFTER: Duration = Duration::from_micros(50);
+/// Between two wakes of JavaScript while Python is busy. A wake costs both threads some microseconds; with
+/// none before the end of a drain the two would take turns instead of working at the same time. Apps that
+/// take 100 µs a request want the time (a few responses a wake), those that take 5 µs the count.
+const FLUSH_AFTER: Duration = Duration::from_micros(500);
+/// Records that are not held back for more to come.
+const FLUSH_RECORDS: u32 = 8;
 
 /// How many batches one drain takes before other callbacks of the loop get their turn.
 const ROUNDS: usize = 8;
@@ -59,12 +61,21 @@ struct EventLoop {
 
 struct Flushing {
   last: Instant,
+  /// Written since then.
+  records: u32,
   /// Inside a drain: its end flushes.
   draining: bool,
   /// A flush is scheduled at the end of this iteration of the loop.
   scheduled: bool,
   /// Environments that have records and were not woken since.
   dirty: Vec<Arc<Host>>,
+}
+
+impl Flushing {
+  fn flushed(&mut self) {
+    self.last = Instant::now();
+    self.records = 0;
+  }
 }
 
 static LOOP: OnceLock<EventLoop> = OnceLock::new();
@@ -149,6 +160,7 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
     cycles: Mutex::default(),
     flushing: Mutex::new(Flushing {
       last: Instant::now(),
+      records: 0,
       draining: false,
       scheduled: false,
       dirty: Vec::new(),
@@ -236,7 +248,7 @@ fn drain(py: Python<'_>) -> PyResult<()> {
   let dirty = {
     let mut flushing = lock(&current.flushing);
     flushing.draining = false;
-    flushing.last = Instant::now();
+    flushing.flushed();
     std::mem::take(&mut flushing.dirty)
   };
   for host in dirty {
@@ -442,8 +454,9 @@ pub fn flush_soon(py: Python<'_>, host: &Arc<Host>) {
   let schedule = {
     let mut flushing = lock(&current.flushing);
     let now = Instant::now();
-    if now.duration_since(flushing.last) > FLUSH_AFTER {
-      flushing.last = now;
+    flushing.records += 1;
+    if flushing.records >= FLUSH_RECORDS || now.duration_since(flushing.last) > FLUSH_AFTER {
+      flushing.flushed();
       drop(flushing);
       host.wake();
       return;
@@ -469,7 +482,7 @@ fn flush(_py: Python<'_>) -> PyResult<()> {
     let dirty = {
       let mut flushing = lock(&current.flushing);
       flushing.scheduled = false;
-      flushing.last = Instant::now();
+      flushing.flushed();
       std::mem::take(&mut flushing.dirty)
     };
     for host in dirty {
