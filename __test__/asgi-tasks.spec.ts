@@ -1,0 +1,77 @@
+import test from 'ava'
+import { runNode } from './helpers/node-process.js'
+import { shareHandler } from './helpers/python.js'
+
+const tasks = shareHandler('tasks:app')
+const ask = async (path: string): Promise<unknown> => (await tasks.handle({ url: path })).json()
+
+for (const [path, expected] of [
+  ['current_task', [true, true, false, true]],
+  ['names', [true, ['app', 'names'], true, true]],
+  ['wait_for', 'timed out'],
+  ['fail_after', 'timed out'],
+  ['move_on_after', true],
+  ['task_group', [0, 1, 2, 3, 4]],
+  ['gather', [0, 1, 2, 3, 4]],
+  ['cancels_itself', 'caught'],
+  ['to_thread', 'seen in the thread'],
+  ['from_thread', 'from the loop'],
+  ['run_coroutine_threadsafe', 'from the loop'],
+  ['call_soon_threadsafe', 'woken'],
+  ['create_tasks_of_receive_and_send', 'sent by tasks'],
+  ['waits_first_completed', ['worked']],
+  ['async_generator', [0, 1, 2]],
+  ['streams', 'HELLO\n'],
+  ['debug', false],
+] as const) {
+  test(`what asyncio promises holds in an app: ${path}`, async (t) => {
+    t.deepEqual(await ask(`/${path}`), expected)
+  })
+}
+
+test('every request has a context of its own', async (t) => {
+  for (let index = 0; index < 3; index++) t.deepEqual(await ask('/context'), ['unset', 'set by a request'])
+  const together = await Promise.all(Array.from({ length: 20 }, async () => ask('/context')))
+  for (const seen of together) t.deepEqual(seen, ['unset', 'set by a request'])
+})
+
+test('all of it holds in asyncio’s debug mode, in silence', async (t) => {
+  const child = runNode(
+    t,
+    { app: 'tasks:app', lifespan: 'off' },
+    `const handler = new PythonHandler(options)
+     const paths = ['debug', 'current_task', 'names', 'fail_after', 'task_group', 'to_thread', 'waits_first_completed', 'create_tasks_of_receive_and_send']
+     for (const path of paths) console.log(path, await (await handler.handle({ url: '/' + path })).text())`,
+    { env: { PYTHONASYNCIODEBUG: '1' } },
+  )
+  const { code, stdout, stderr } = await child.ends()
+  t.is(code, 0, stderr)
+  t.deepEqual(stdout.trim().split('\n'), [
+    'debug true',
+    'current_task [true, true, false, true]',
+    'names [true, ["app", "names"], true, true]',
+    'fail_after "timed out"',
+    'task_group [0, 1, 2, 3, 4]',
+    'to_thread "seen in the thread"',
+    'waits_first_completed ["worked"]',
+    'create_tasks_of_receive_and_send "sent by tasks"',
+  ])
+  t.notRegex(stderr, /never awaited|Traceback|Error/)
+})
+
+test('a FastAPI app runs in asyncio’s debug mode', async (t) => {
+  const child = runNode(
+    t,
+    'fastapi_app:app',
+    `const handler = new PythonHandler(options)
+     for (const url of ['/items/3', '/sync', '/dependency?name=debug', '/lines/3']) {
+       const response = await handler.handle({ url })
+       console.log(response.status, (await response.text()).length > 0)
+     }`,
+    { env: { PYTHONASYNCIODEBUG: '1' } },
+  )
+  const { code, stdout, stderr } = await child.ends()
+  t.is(code, 0, stderr)
+  t.is(stdout, '200 true\n'.repeat(4), stderr)
+  t.notRegex(stderr, /never awaited|Traceback/)
+})
