@@ -134,7 +134,15 @@ export class Bridge {
     }
     const records = this.#records
     for (let at = 0; at < count * RECORD; at += RECORD) {
-      this.#record(records[at]!, records[at + 1]!, records[at + 2]!, records[at + 3]!, records[at + 4]!)
+      try {
+        this.#record(records[at]!, records[at + 1]!, records[at + 2]!, records[at + 3]!, records[at + 4]!)
+      } catch (error) {
+        // Thrown by an error handler or a logger of the user's: uncaught, as from any callback, but not at the cost
+        // of the records behind this one.
+        process.nextTick(() => {
+          throw error
+        })
+      }
     }
   }
 
@@ -149,6 +157,17 @@ export class Bridge {
       return
     }
     const exchange = this.#exchanges[slot]!
+    try {
+      this.#dispatch(exchange, kind, operation, a, b, c)
+    } finally {
+      if (kind === DONE || (operation & FLAG_DONE) !== 0) {
+        this.release(slot)
+        exchange.onDone()
+      }
+    }
+  }
+
+  #dispatch(exchange: Exchange, kind: number, operation: number, a: number, b: number, c: number): void {
     const end = (operation & FLAG_END) !== 0
     switch (kind) {
       case RESPONSE: {
@@ -167,10 +186,6 @@ export class Bridge {
         break
       default:
         break
-    }
-    if (kind === DONE || (operation & FLAG_DONE) !== 0) {
-      this.release(slot)
-      exchange.onDone()
     }
   }
 

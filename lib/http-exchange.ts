@@ -59,7 +59,12 @@ export class HttpExchange implements Exchange {
       return
     }
     // In the tick in which Node parses the head its body has not been seen yet.
-    process.nextTick(() => this.#stream(head))
+    process.nextTick(() => {
+      // The client may have left meanwhile, and its `close` is not said twice.
+      if (!this.#response.destroyed) {
+        this.#stream(head)
+      }
+    })
   }
 
   #stream(head: RequestHead): void {
@@ -97,14 +102,14 @@ export class HttpExchange implements Exchange {
   onResponse(status: number, headers: string[], body: string | Buffer, end: boolean): void {
     if (!this.#isOver) {
       this.#isStarted = true
-      this.#isEnded = end
+      this.#setEnded(end)
       this.#guard(() => this.#writer.start(status, headers, body, end))
     }
   }
 
   onChunk(body: string | Buffer, end: boolean): void {
     if (!this.#isOver) {
-      this.#isEnded = end
+      this.#setEnded(end)
       this.#guard(() => this.#writer.write(body, end))
     }
   }
@@ -141,6 +146,15 @@ export class HttpExchange implements Exchange {
     clearTimeout(this.#timer)
     this.#pump?.stop()
     this.#pump = undefined
+  }
+
+  #setEnded(end: boolean): void {
+    this.#isEnded = end
+    if (end) {
+      // Nobody receives what is left of the request's body, also while the app is still at work.
+      this.#pump?.stop()
+      this.#pump = undefined
+    }
   }
 
   /** Middleware may have replaced what we call; what it throws must not reach the bridge. */

@@ -32,12 +32,7 @@ function run(host: ListenerHost, request: IncomingMessage, response: ServerRespo
     return
   }
   host.start().then(
-    (started) => {
-      // The client may have left while Python started.
-      if (!response.destroyed) {
-        begin(started, request, response, fail)
-      }
-    },
+    (started) => begin(started, request, response, fail),
     (error: unknown) => fail(error as AmphisError),
   )
 }
@@ -48,6 +43,10 @@ function begin(
   response: ServerResponse,
   fail: FailureHandler,
 ): void {
+  if (response.destroyed) {
+    // The client has left while Python started, or while middleware was at work.
+    return
+  }
   try {
     const { prefix, url } = mountPath(request)
     const { method = 'GET', httpVersion, socket, rawHeaders } = request

@@ -7,6 +7,7 @@
 //! together since the last wake, and always at the end of a drain. For records that are written outside of
 //! a drain, by a task that was resumed later, one flush is scheduled at the end of the loop's iteration.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -232,7 +233,16 @@ fn drain(py: Python<'_>) -> PyResult<()> {
   for round in 1.. {
     if inbox.swap(&mut batch) {
       for command in batch.commands.drain(..) {
-        execute(py, current, command, &batch.arena);
+        // A panic must not cost the commands behind this one, nor leave the loop in the middle of a drain.
+        let executed = catch_unwind(AssertUnwindSafe(|| {
+          execute(py, current, command, &batch.arena);
+        }));
+        if executed.is_err() {
+          report(
+            py,
+            Err(PyRuntimeError::new_err("amphis panicked; please report it")),
+          );
+        }
       }
     }
     if !inbox.arm() {

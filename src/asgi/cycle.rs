@@ -298,6 +298,8 @@ impl HttpCycle {
     let end = if more { 0 } else { flag::END };
     if !more {
       state.phase = Phase::Complete;
+      // Once JavaScript sees the end it may free the Buffers of the request's body.
+      state.body.clear();
     }
     let large = length > TEXT_BODY;
     let text_length = if large {
