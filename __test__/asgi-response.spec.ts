@@ -119,6 +119,13 @@ test('takes a stream in answer to HEAD and throws it away', async (t) => {
   t.is((await connection.response()).body, '12345')
 })
 
+test('handle() gives nothing of a body to HEAD, but its length', async (t) => {
+  const response = await responses.handle({ method: 'HEAD', url: '/with_length' })
+  t.deepEqual(valuesOf(response.headers, 'content-length'), ['5'])
+  t.is(await response.text(), '')
+  t.is(await (await responses.handle({ method: 'HEAD', url: '/endless_head' })).text(), '')
+})
+
 test('empty pieces do not end a body', async (t) => {
   t.is((await get(t, '/empty_chunks')).body, 'abc')
 })

@@ -12,6 +12,7 @@ const barrier = shareHandler('barrier:app')
 const echo = shareHandler('echo:app')
 const digest = shareHandler('echo:digest')
 const responses = shareHandler('responses:app')
+const stream = shareHandler('stream:app')
 const probe = shareProbe()
 
 const times = <T>(count: number, make: (index: number) => T): T[] =>
@@ -139,4 +140,35 @@ test.serial('connections that come and go leave nothing behind', async (t) => {
     )
   }
   t.deepEqual(await probe.tasks(), [])
+})
+
+test.serial('requests given up at any moment leave everybody else whole', async (t) => {
+  const { port } = await serve(t, stream.listener)
+  const turns = async (count: number) => {
+    for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
+  }
+  const giveUp = async (index: number) => {
+    const connection = await RawConnection.open(t, port)
+    connection.write('GET /count/50 HTTP/1.1\r\nHost: test\r\n\r\n')
+    // From before the request has arrived to after the response has.
+    await turns(index % 40)
+    connection[index % 2 ? 'reset' : 'leave']()
+  }
+  const abort = async (index: number) => {
+    const controller = new AbortController()
+    const pending = stream.handle({ url: '/count/50', signal: controller.signal }).then((response) => response.text())
+    await turns(index % 20)
+    controller.abort()
+    await pending.catch((error: { code: string }) => t.is(error.code, 'AMPHIS_ERR_ABORTED'))
+  }
+  const expected = times(50, (index) => `chunk ${index}\n`).join('')
+  for (let round = 0; round < 5; round++) {
+    await Promise.all([
+      ...times(40, (index) => giveUp(index + round)),
+      ...times(40, (index) => abort(index + round)),
+      ...times(20, async () => t.is(await (await stream.handle({ url: '/count/50' })).text(), expected)),
+      ...times(20, async () => t.is((await request(`http://127.0.0.1:${port}/count/50`)).text, expected)),
+    ])
+  }
+  t.is(await (await stream.handle({ url: '/count/50' })).text(), expected)
 })

@@ -320,3 +320,12 @@ test('streams under way are drained before the shutdown', async (t) => {
   t.is(await response.text(), 'chunk 0\nchunk 1\nchunk 2\n')
   await closed
 })
+
+test('closing ends an app that waits for a reader', async (t) => {
+  const stream = createHandler(t, { app: 'stream:app', timeoutGracefulShutdown: 20, logger: new Recorder() })
+  const name = unique()
+  const response = await stream.handle({ url: `/flood/${name}` })
+  await probe.wait(`${name}:started`)
+  await stream.close()
+  await t.throwsAsync(response.bytes(), { code: 'AMPHIS_ERR_CLOSED' })
+})

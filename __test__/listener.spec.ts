@@ -235,6 +235,18 @@ test('serves over the HTTP/2 compatibility of Node', async (t) => {
   }
 })
 
+test('a request to upgrade is an ordinary one to an app of HTTP', async (t) => {
+  const { port } = await serve(t, scope.listener)
+  const connection = await RawConnection.open(t, port)
+  connection.write(
+    'GET /socket HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+  )
+  const { status: code, body } = await connection.response()
+  t.is(code, 200)
+  t.like(JSON.parse(body), { type: 'http', path: '/socket' })
+})
+
 test('leaves a response alone that somebody has already ended', async (t) => {
   const server = createServer((req, res) => {
     res.end('by somebody else')

@@ -401,6 +401,87 @@ test('a request that was paused by an asynchronous middleware keeps its body', a
   t.deepEqual(answer.body, body)
 })
 
+test('a middleware that adds headers at the last moment does', async (t) => {
+  // The way of `on-headers`, which sessions and response times use.
+  const app = express()
+  app.use((_req, res, next) => {
+    const writeHead = res.writeHead
+    res.writeHead = function (this: typeof res, ...args: Parameters<typeof writeHead>) {
+      res.setHeader('X-Late', 'yes')
+      return Reflect.apply(writeHead, this, args)
+    } as typeof writeHead
+    next()
+  }, responses)
+  const { url } = await serve(t, app)
+  for (const [path, body] of [
+    ['duplicates', 'ok'],
+    ['empty_chunks', 'abc'],
+  ] as const) {
+    const answer = await request(`${url}/${path}`)
+    t.deepEqual(valuesOf(answer.rawHeaders, 'x-late'), ['yes'])
+    t.is(answer.text, body)
+  }
+  t.deepEqual(valuesOf((await request(`${url}/duplicates`)).rawHeaders, 'set-cookie').length, 3)
+})
+
+test('a middleware that rewrites the body sees all of it', async (t) => {
+  // The way of `compression`: the length goes when the head does, and write and end are replaced.
+  const app = express()
+  const seen: unknown[] = []
+  app.use((_req, res, next) => {
+    const { write, end, writeHead } = res
+    const rewritten = (chunk: string | Uint8Array, encoding: BufferEncoding) => {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : Buffer.from(chunk)
+      return `${bytes.toString().toUpperCase()}.`
+    }
+    res.writeHead = ((...args: Parameters<typeof writeHead>) => {
+      seen.push(res.getHeader('content-length'))
+      res.removeHeader('content-length')
+      return Reflect.apply(writeHead, res, args)
+    }) as typeof writeHead
+    res.write = ((chunk: string | Uint8Array, encoding: BufferEncoding) =>
+      Reflect.apply(write, res, [rewritten(chunk, encoding)])) as typeof write
+    res.end = ((chunk: string | Uint8Array | undefined, encoding: BufferEncoding) => {
+      if (chunk !== undefined) Reflect.apply(write, res, [rewritten(chunk, encoding)])
+      return Reflect.apply(end, res, [])
+    }) as typeof end
+    next()
+  }, responses)
+  const { url } = await serve(t, app)
+  t.is((await request(`${url}/empty_chunks`)).text.replaceAll('.', ''), 'ABC')
+  t.is((await request(`${url}/with_length`)).text, '12345.')
+  t.deepEqual(seen, [undefined, '5'])
+})
+
+test('a middleware whose write throws loses its own connection only', async (t) => {
+  const logger = new Recorder()
+  const app = express()
+  app.use(
+    (req, res, next) => {
+      if (req.query.broken !== undefined) {
+        res.write = () => {
+          throw new Error('the middleware is broken')
+        }
+      }
+      next()
+    },
+    createHandler(t, { app: 'responses:app', logger }).middleware,
+  )
+  const { url } = await serve(t, app)
+  await t.throwsAsync(request(`${url}/empty_chunks?broken`))
+  t.is((await logger.waitForError()).message, 'the middleware is broken')
+  t.is((await request(`${url}/empty_chunks`)).text, 'abc')
+})
+
+test('a request whose stream was set to text keeps its body', async (t) => {
+  const decode: RequestHandler = (req, _res, next) => {
+    req.setEncoding('utf8')
+    next()
+  }
+  const { answer } = await post(t, decode, 'naïve ☃', 'text/plain')
+  t.is(answer.text, 'naïve ☃')
+})
+
 test('serves as plain Connect middleware, without Express', async (t) => {
   const { url } = await serve(t, (req, res) => scope(req, res, (error) => res.writeHead(599).end(String(error))))
   const seen = (await request(`${url}/plain?q`)).json() as SeenScope

@@ -31,6 +31,7 @@ leaves('an idle handler does not keep Node alive, and its app is shut down', asy
   const { code, stdout, took, stderr } = await end(child, since)
   t.is(code, 0, stderr)
   t.deepEqual(python(stdout), ['imported', 'startup', 'shutdown', 'atexit'])
+  t.is(stderr, '')
   t.true(took < 3000, `${took} ms`)
 })
 
@@ -49,6 +50,7 @@ leaves('a handler is not kept alive by what it has already done', async (t) => {
   )
   t.is(code, 0, stderr)
   t.deepEqual(python(stdout), ['imported', 'startup', 'shutdown', 'atexit'])
+  t.is(stderr, '')
 })
 
 leaves('a request in flight keeps Node alive', async (t) => {
