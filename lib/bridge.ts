@@ -41,8 +41,6 @@ const FLAG_DESTROY = 1 << 11
 /** Records that one call from Rust can bring; more come in further calls. */
 const CAPACITY = 4096
 
-const NO_HEADERS: readonly string[] = []
-
 /**
  * This environment's end of the bridge: gives exchanges their slots, keeps Node alive while anything is pending, and
  * hands what comes from Python to whom it belongs.
@@ -124,12 +122,15 @@ export class Bridge {
     }
   }
 
-  /** Called from Rust once a batch, or several times when there are more records than {@link CAPACITY}. */
-  readonly #deliver = (count: number, text: string | undefined, buffers: Buffer[] | undefined): void => {
-    if (text !== undefined) {
-      this.#text = text
-      this.#at = 0
-      this.#buffers = buffers ?? []
+  /**
+   * Called from Rust once a batch, or several times when it is larger than the array or a string can be. `buffers`
+   * come with the first call.
+   */
+  readonly #deliver = (count: number, text: string, buffers: Buffer[] | undefined): void => {
+    this.#text = text
+    this.#at = 0
+    if (buffers !== undefined) {
+      this.#buffers = buffers
       this.#buffer = 0
     }
     const records = this.#records
@@ -153,7 +154,8 @@ export class Bridge {
       return
     }
     if (kind === NOTICE) {
-      this.#listeners.get(slot)?.(parseError(this.#take(a)))
+      const error = parseError(this.#take(a))
+      this.#listeners.get(slot)?.(error)
       return
     }
     const exchange = this.#exchanges[slot]!
@@ -171,7 +173,7 @@ export class Bridge {
     const end = (operation & FLAG_END) !== 0
     switch (kind) {
       case RESPONSE: {
-        const headers = b === 0 ? [...NO_HEADERS] : this.#take(b).split('\0')
+        const headers = b === 0 ? [] : this.#take(b).split('\0')
         exchange.onResponse(a, headers, this.#body(operation, c), end)
         break
       }
@@ -179,7 +181,7 @@ export class Bridge {
         exchange.onChunk(this.#body(operation, a), end)
         break
       case ACK:
-        exchange.onAck(a, b)
+        exchange.onAck(a + c * 2 ** 30, b)
         break
       case FAIL:
         exchange.onFail(parseError(this.#take(a)), (operation & FLAG_DESTROY) !== 0)

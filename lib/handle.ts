@@ -56,8 +56,7 @@ class HandleExchange implements Exchange {
   #isSettled = false
   #timer: NodeJS.Timeout | undefined
   #signal: AbortSignal | undefined
-  /** Pieces of the request's body that Python may still read, and how many bytes they are. */
-  #pins: Uint8Array[] = []
+  /** Bytes of the request's body that Python has not read. */
   #unread = 0
   #resumeBody: (() => void) | undefined
 
@@ -83,14 +82,11 @@ class HandleExchange implements Exchange {
     }
     const { bridge, native, options } = this.#context
     const slot = bridge.open(this)
-    if (!native.request(slot, head.text, head.text.length, head.fields, isStream, isStream ? undefined : bytes)) {
+    if (!native.request(slot, head.text, head.text.length, head.fields, isStream, isStream ? undefined : bytes, true)) {
       bridge.release(slot)
       throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The head of the request is not valid HTTP.')
     }
     this.#slot = slot
-    if (!isStream && bytes !== undefined) {
-      this.#pins.push(bytes)
-    }
     if (signal !== undefined) {
       this.#signal = signal
       signal.addEventListener('abort', this.#onAbort)
@@ -114,9 +110,8 @@ class HandleExchange implements Exchange {
       if (chunk.length === 0) {
         continue
       }
-      this.#pins.push(chunk)
       this.#unread += chunk.length
-      this.#context.native.chunk(this.#slot, chunk, true)
+      this.#context.native.chunk(this.#slot, chunk, true, true)
       if (this.#unread >= HIGH_WATER) {
         await new Promise<void>((resolve) => {
           this.#resumeBody = resolve
@@ -124,11 +119,14 @@ class HandleExchange implements Exchange {
       }
     }
     if (this.#slot >= 0) {
-      this.#context.native.chunk(this.#slot, undefined, false)
+      this.#context.native.chunk(this.#slot, undefined, false, true)
     }
   }
 
   onResponse(status: number, headers: string[], body: string | Buffer, end: boolean): void {
+    if (end) {
+      clearTimeout(this.#timer)
+    }
     if (!this.#isSettled) {
       this.#isSettled = true
       this.#body = new ResponseBody(body, end, this.#credit, this.#disconnect)
@@ -137,6 +135,9 @@ class HandleExchange implements Exchange {
   }
 
   onChunk(body: string | Buffer, end: boolean): void {
+    if (end) {
+      clearTimeout(this.#timer)
+    }
     this.#body?.push(body, end)
   }
 
@@ -152,8 +153,7 @@ class HandleExchange implements Exchange {
     }
   }
 
-  onAck(bytes: number, parts: number): void {
-    this.#pins.splice(0, parts)
+  onAck(bytes: number): void {
     this.#unread -= bytes
     if (this.#unread < HIGH_WATER) {
       this.#resumeBody?.()
@@ -163,7 +163,6 @@ class HandleExchange implements Exchange {
 
   onDone(): void {
     this.#slot = -1
-    this.#pins = []
     this.#resumeBody?.()
     clearTimeout(this.#timer)
     this.#signal?.removeEventListener('abort', this.#onAbort)

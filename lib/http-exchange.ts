@@ -50,8 +50,7 @@ export class HttpExchange implements Exchange {
   /** Sends the request to Python. */
   begin(head: RequestHead, body: IncomingBody): void {
     if (body.kind === 'whole') {
-      this.#wholeBody = body.bytes
-      this.#submit(head, body.bytes, false)
+      this.#submit(head, body.bytes, false, true)
       return
     }
     if (this.#request.complete || this.#request.readableLength > 0) {
@@ -71,19 +70,20 @@ export class HttpExchange implements Exchange {
     const { bytes, isWhole } = readAtOnce(this.#request)
     if (isWhole) {
       this.#wholeBody = bytes
-      this.#submit(head, bytes, false)
+      this.#submit(head, bytes, false, false)
       return
     }
-    if (this.#submit(head, bytes, true)) {
+    if (this.#submit(head, bytes, true, false)) {
       this.#pump = new RequestBodyPump(this.#request, this.#context.native, this.#slot, bytes)
       this.#pump.start()
     }
   }
 
-  #submit({ text, fields }: RequestHead, bytes: Uint8Array | undefined, moreBody: boolean): boolean {
+  /** `isUsers`: somebody else holds the bytes and may change them, so they are copied. */
+  #submit({ text, fields }: RequestHead, bytes: Uint8Array | undefined, moreBody: boolean, isUsers: boolean): boolean {
     const { bridge, native, options } = this.#context
     const slot = bridge.open(this)
-    if (!native.request(slot, text, text.length, fields, moreBody, bytes)) {
+    if (!native.request(slot, text, text.length, fields, moreBody, bytes, isUsers)) {
       bridge.release(slot)
       this.#isOver = true
       this.#fail(
@@ -93,6 +93,10 @@ export class HttpExchange implements Exchange {
     }
     this.#slot = slot
     this.#response.on('close', this.#onClose)
+    if (this.#response.socket === null) {
+      // A pipelined response has no socket before its turn, and is not told when the connection goes.
+      this.#request.socket.on('close', this.#onClose)
+    }
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
     }
@@ -142,6 +146,7 @@ export class HttpExchange implements Exchange {
 
   onDone(): void {
     this.#slot = -1
+    this.#request.socket.off('close', this.#onClose)
     this.#wholeBody = undefined
     clearTimeout(this.#timer)
     this.#pump?.stop()
@@ -151,6 +156,7 @@ export class HttpExchange implements Exchange {
   #setEnded(end: boolean): void {
     this.#isEnded = end
     if (end) {
+      clearTimeout(this.#timer)
       // Nobody receives what is left of the request's body, also while the app is still at work.
       this.#pump?.stop()
       this.#pump = undefined
@@ -162,16 +168,24 @@ export class HttpExchange implements Exchange {
     try {
       write()
     } catch (error) {
-      this.#isOver = true
       this.#context.options.logger.error(error)
+      this.#disconnect()
       this.#response.destroy()
     }
   }
 
-  readonly #onClose = (): void => {
-    if (this.#slot >= 0 && !this.#response.writableFinished) {
-      this.#isOver = true
+  /** The app is told that its client is gone. */
+  #disconnect(): void {
+    this.#isOver = true
+    if (this.#slot >= 0) {
       this.#context.native.disconnect(this.#slot)
+    }
+  }
+
+  readonly #onClose = (): void => {
+    // Also where the host has ended the response in the app's place.
+    if (!this.#isEnded || !this.#response.writableFinished) {
+      this.#disconnect()
     }
   }
 

@@ -8,7 +8,7 @@ const LOW_WATER = 128 * 1024
 
 /** What the native handler does with pieces of a body. */
 export interface BodyTarget {
-  chunk(slot: number, bytes: Uint8Array | undefined, moreBody: boolean): void
+  chunk(slot: number, bytes: Uint8Array | undefined, moreBody: boolean, isUsers: boolean): void
 }
 
 /** A request's body before it is sent to Python. */
@@ -71,8 +71,14 @@ export function incomingBody(request: ParsedRequest): IncomingBody {
  * head, and then rides in the same record.
  */
 export function readAtOnce(request: IncomingMessage): { bytes: Uint8Array | undefined; isWhole: boolean } {
-  const chunk = request.read() as Buffer | null
-  return { bytes: chunk ?? undefined, isWhole: request.complete && request.readableLength === 0 }
+  const chunk = request.read() as Buffer | string | null
+  const bytes = chunk === null ? undefined : toBytes(request, chunk)
+  return { bytes, isWhole: request.complete && request.readableLength === 0 }
+}
+
+/** Middleware may have called `setEncoding`: then the stream gives strings. */
+function toBytes({ readableEncoding }: IncomingMessage, chunk: Buffer | string): Buffer {
+  return typeof chunk === 'string' ? Buffer.from(chunk, readableEncoding ?? 'utf8') : chunk
 }
 
 /**
@@ -102,6 +108,9 @@ export class RequestBodyPump {
     this.#request.on('end', this.#onEnd)
     if (this.#unread >= HIGH_WATER) {
       this.#request.pause()
+    } else {
+      // Middleware may have paused it.
+      this.#request.resume()
     }
   }
 
@@ -122,16 +131,17 @@ export class RequestBodyPump {
     this.#request.resume()
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #onData = (piece: Buffer | string): void => {
+    const chunk = toBytes(this.#request, piece)
     this.#pins.push(chunk)
     this.#unread += chunk.length
-    this.#target.chunk(this.#slot, chunk, true)
+    this.#target.chunk(this.#slot, chunk, true, false)
     if (this.#unread >= HIGH_WATER) {
       this.#request.pause()
     }
   }
 
   readonly #onEnd = (): void => {
-    this.#target.chunk(this.#slot, undefined, false)
+    this.#target.chunk(this.#slot, undefined, false, false)
   }
 }

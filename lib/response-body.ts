@@ -4,6 +4,11 @@ import { AmphisError } from './errors.js'
 /** Bytes read after which Python is told, while it may still be sending. */
 const CREDIT = 64 * 1024
 
+interface Reader {
+  resolve: (result: IteratorResult<Buffer, undefined>) => void
+  reject: (error: Error) => void
+}
+
 /**
  * The body of a response made by hand: what has come in and was not read. Bytes are copied out of Python's memory,
  * which must not be written to.
@@ -14,7 +19,7 @@ export class ResponseBody implements AsyncIterator<Buffer, undefined> {
   #error: Error | undefined
   #uncredited = 0
   #isTaken = false
-  #reader: { resolve: (result: IteratorResult<Buffer, undefined>) => void; reject: (error: Error) => void } | undefined
+  readonly #readers: Reader[] = []
   readonly #credit: (bytes: number) => void
   readonly #leave: () => void
 
@@ -32,6 +37,10 @@ export class ResponseBody implements AsyncIterator<Buffer, undefined> {
   }
 
   push(piece: string | Buffer, isEnded: boolean): void {
+    if (this.#isEnded) {
+      // Given up already; what was on its way is for nobody.
+      return
+    }
     if (piece.length > 0) {
       this.#pieces.push(piece)
     }
@@ -68,7 +77,7 @@ export class ResponseBody implements AsyncIterator<Buffer, undefined> {
   next(): Promise<IteratorResult<Buffer, undefined>> {
     this.#isTaken = true
     return new Promise((resolve, reject) => {
-      this.#reader = { resolve, reject }
+      this.#readers.push({ resolve, reject })
       this.#serve()
     })
   }
@@ -79,28 +88,21 @@ export class ResponseBody implements AsyncIterator<Buffer, undefined> {
       this.#isEnded = true
       this.#leave()
     }
+    this.#serve()
     return Promise.resolve({ value: undefined, done: true })
   }
 
   #serve(): void {
-    const reader = this.#reader
-    if (reader === undefined) {
-      return
-    }
-    const piece = this.#pieces.shift()
-    if (piece !== undefined) {
-      this.#reader = undefined
-      this.#count(piece.length)
-      reader.resolve({
-        value: typeof piece === 'string' ? Buffer.from(piece, 'latin1') : Buffer.from(piece),
-        done: false,
-      })
-    } else if (this.#isEnded) {
-      this.#reader = undefined
-      if (this.#error === undefined) {
-        reader.resolve({ value: undefined, done: true })
+    while (this.#readers.length > 0 && (this.#pieces.length > 0 || this.#isEnded)) {
+      const { resolve, reject } = this.#readers.shift()!
+      const piece = this.#pieces.shift()
+      if (piece !== undefined) {
+        this.#count(piece.length)
+        resolve({ value: typeof piece === 'string' ? Buffer.from(piece, 'latin1') : Buffer.from(piece), done: false })
+      } else if (this.#error === undefined) {
+        resolve({ value: undefined, done: true })
       } else {
-        reader.reject(this.#error)
+        reject(this.#error)
         this.#error = undefined
       }
     }

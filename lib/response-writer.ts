@@ -12,6 +12,7 @@ export class ResponseWriter {
   /** Bytes written that Python does not know to be taken. */
   #uncredited = 0
   #isDraining = false
+  #isListening = false
 
   constructor(response: ServerResponse, credit: (bytes: number) => void) {
     this.#response = response
@@ -58,9 +59,11 @@ export class ResponseWriter {
   }
 
   #awaitDrain(): void {
-    if (!this.#isDraining) {
-      this.#isDraining = true
-      this.#response.once('drain', () => {
+    this.#isDraining = true
+    if (!this.#isListening) {
+      // One listener for good: `compression` takes listeners over and can't give one back.
+      this.#isListening = true
+      this.#response.on('drain', () => {
         this.#isDraining = false
         this.#giveCredit()
       })

@@ -40,13 +40,15 @@ impl Span {
 }
 
 /// A piece of a request body on its way to Python.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub enum BodyPart {
   /// No bytes.
   Empty,
   /// Copied into the batch's arena.
   Copied(Span),
-  /// Still in a Node Buffer, which JavaScript keeps until the part is acknowledged or the exchange is over.
+  /// Copied on its own.
+  Owned(Box<[u8]>),
+  /// Still in a Node Buffer that came from a socket, which JavaScript keeps until the part is acknowledged or the exchange is over.
   Pinned(Pinned),
 }
 
@@ -57,8 +59,23 @@ pub struct Pinned {
   pub len: usize,
 }
 
-// SAFETY: the memory is not written after JavaScript handed it over, JavaScript keeps the Buffer alive
-// until Python acknowledges it, and the host's pin lock keeps its environment from going away meanwhile.
+impl Pinned {
+  /// # Safety
+  ///
+  /// The Buffer must be alive and unchanged for as long as the slice is used.
+  pub unsafe fn as_slice<'a>(self) -> &'a [u8] {
+    if self.len == 0 {
+      // Node-API's pointer may be null then.
+      return &[];
+    }
+    // SAFETY: the caller's promise; pointer and length are of one Buffer.
+    unsafe { std::slice::from_raw_parts(self.data, self.len) }
+  }
+}
+
+// SAFETY: only Buffers that Node itself has filled from a socket are pinned, which nobody writes to or
+// detaches; JavaScript keeps them alive until Python acknowledges them, and the host's pin lock keeps the
+// environment from going away meanwhile. What a user of amphis owns is copied.
 unsafe impl Send for Pinned {}
 
 /// Work that runs on the Python thread, for everything that is rare.
@@ -187,7 +204,7 @@ pub mod op {
   pub const DONE: i32 = 3;
   /// `length` of an error description: the app failed; JavaScript knows how far its response was.
   pub const FAIL: i32 = 4;
-  /// `bytes, parts` of the request's body that Python has read.
+  /// `bytes, parts, bytes / 2^30` of the request's body that Python has read.
   pub const ACK: i32 = 5;
   /// `ok, length` of a JSON text: the answer to a command with this token.
   pub const RESULT: i32 = 6;
@@ -226,6 +243,20 @@ pub struct Records {
   pub bodies: Vec<LargeBody>,
 }
 
+/// How much of a batch's text one record is cut from.
+pub fn text_length(record: &[i32]) -> usize {
+  let [operation, _, a, b, c] = record else {
+    return 0;
+  };
+  let length = match operation & 0xff {
+    op::RESPONSE => b + c,
+    op::CHUNK | op::FAIL | op::NOTICE => *a,
+    op::RESULT => *b,
+    _ => 0,
+  };
+  usize::try_from(length).unwrap_or(0)
+}
+
 impl Records {
   pub fn push(&mut self, operation: i32, slot: u32, operands: [i32; 3]) {
     self
@@ -255,6 +286,8 @@ struct Pending {
   records: Records,
   /// Counts the swaps, so that a mark from an earlier batch is known to be stale.
   serial: u64,
+  /// The environment is gone: what comes is dropped.
+  closed: bool,
 }
 
 /// The queue towards one JavaScript environment.
@@ -272,7 +305,9 @@ impl Outbox {
       serial: pending.serial,
       index: pending.records.integers.len(),
     };
-    append(&mut pending.records);
+    if !pending.closed {
+      append(&mut pending.records);
+    }
     mark
   }
 
@@ -295,6 +330,13 @@ impl Outbox {
   /// True when the caller has to wake JavaScript: there are records and no wake is under way.
   pub fn needs_wake(&self) -> bool {
     !self.scheduled.swap(true, Ordering::AcqRel)
+  }
+
+  /// The environment is gone. Returns what it did not take.
+  pub fn close(&self) -> Records {
+    let mut pending = lock(&self.pending);
+    pending.closed = true;
+    mem::take(&mut pending.records)
   }
 
   /// JavaScript side: swaps the whole queue for `empty`, which is cleared first.

@@ -19,6 +19,7 @@ pub const LOW_WATER: usize = 128 * 1024;
 
 enum Part {
   Bytes(Py<PyBytes>),
+  Owned(Box<[u8]>),
   Pinned(Pinned),
 }
 
@@ -58,6 +59,11 @@ impl RequestBody {
   pub fn push_bytes(&mut self, bytes: Bound<'_, PyBytes>) {
     self.bytes += bytes.as_bytes().len();
     self.parts.push_back(Part::Bytes(bytes.unbind()));
+  }
+
+  pub fn push_owned(&mut self, bytes: Box<[u8]>) {
+    self.bytes += bytes.len();
+    self.parts.push_back(Part::Owned(bytes));
   }
 
   pub fn push_pinned(&mut self, pinned: Pinned) {
@@ -112,9 +118,10 @@ impl Received {
       for part in &self.parts {
         let source = match part {
           Part::Bytes(bytes) => bytes.as_bytes(py),
+          Part::Owned(bytes) => bytes,
           // SAFETY: JavaScript keeps the Buffer until it is told that this part was taken, and the
           // guard above keeps its environment alive.
-          Part::Pinned(pinned) => unsafe { std::slice::from_raw_parts(pinned.data, pinned.len) },
+          Part::Pinned(pinned) => unsafe { pinned.as_slice() },
         };
         let (here, after) = rest.split_at_mut(source.len());
         here.copy_from_slice(source);

@@ -175,16 +175,18 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
 
 /// Runs the loop until [`stop`].
 ///
-/// asyncio lets `SystemExit` and `KeyboardInterrupt` of any task out of the loop. Here they end nothing but
-/// their task: the process belongs to Node, and to other apps.
+/// asyncio lets `SystemExit` and `KeyboardInterrupt` of any task out of the loop, and any app can call its
+/// `stop()`. Here neither ends it: the loop belongs to other apps as well.
 pub fn run_forever(py: Python<'_>) {
   let Some(current) = LOOP.get() else { return };
-  while let Err(error) = current.event_loop.call_method0(py, "run_forever") {
-    error.write_unraisable(py, None);
+  loop {
+    let ended = current.event_loop.call_method0(py, "run_forever");
+    if let Err(error) = ended {
+      error.write_unraisable(py, None);
+    }
     let closed = current.event_loop.call_method0(py, "is_closed");
-    if STOPPED.load(Ordering::Acquire)
-      || closed.is_ok_and(|closed| closed.is_truthy(py).unwrap_or(true))
-    {
+    let closed = closed.and_then(|closed| closed.is_truthy(py));
+    if STOPPED.load(Ordering::Acquire) || closed.unwrap_or(true) {
       return;
     }
   }
@@ -361,7 +363,14 @@ fn begin(
     );
     cycle.body_part(py, body, arena, more_body);
     let cycle = Py::new(py, cycle)?;
-    let task = spawn(py, (app.callable.bind(py), scope, cycle.bind(py)))?;
+    let task = match spawn(py, (app.callable.bind(py), scope, cycle.bind(py))) {
+      // Started eagerly it may have come to its end and been told of, before the task could not be made.
+      Err(error) if cycle.get().is_finished() => {
+        report(py, Err(error));
+        return Ok(());
+      }
+      task => task?,
+    };
     if !cycle.get().is_finished() {
       cycle.get().set_task(task);
       current.keep(host.index, slot, cycle);

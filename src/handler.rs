@@ -136,6 +136,11 @@ pub fn get(index: u32) -> Option<Arc<Handler>> {
   lock(&HANDLERS).get(index as usize).cloned().flatten()
 }
 
+/// The handlers of the process.
+pub fn all() -> Vec<Arc<Handler>> {
+  lock(&HANDLERS).iter().flatten().cloned().collect()
+}
+
 /// The handlers of an environment.
 pub fn of_host(host: u32) -> Vec<Arc<Handler>> {
   lock(&HANDLERS)
@@ -211,7 +216,8 @@ impl HandlerHandle {
   }
 
   /// A request. `head` is latin-1 text of `length` characters: the `fields` of `asgi/scope.rs` joined by
-  /// NUL. JavaScript keeps `body` until the exchange is over. False when the head is not sound.
+  /// NUL. `body` is copied when it is the user's; JavaScript keeps one from the socket until the exchange is
+  /// over. False when the head is not sound.
   #[napi(catch_unwind)]
   #[allow(
     clippy::too_many_arguments,
@@ -226,15 +232,16 @@ impl HandlerHandle {
     fields: u32,
     more_body: bool,
     #[napi(ts_arg_type = "Uint8Array | undefined")] body: Unknown<'_>,
+    is_users: bool,
   ) -> Result<bool> {
-    let body = bytes_of(&env, &body)?;
+    let body = Piece::of(bytes_of(&env, &body)?, is_users);
     bridge::get().inbox().push(|batch| {
       let head = append_latin1(&env, &head, length as usize, &mut batch.arena)?;
       if !scope::check_head(head.of(&batch.arena), fields as usize) {
         batch.arena.truncate(head.start);
         return Ok(false);
       }
-      let body = part(batch, body);
+      let body = body.into_part(batch);
       batch.commands.push(Command::Request {
         handler: self.handler.index,
         host: self.host.index,
@@ -247,7 +254,8 @@ impl HandlerHandle {
     })
   }
 
-  /// A piece of a request's body, which JavaScript keeps until it is acknowledged.
+  /// A piece of a request's body. It is copied when it is the user's; JavaScript keeps one from the socket
+  /// until it is acknowledged.
   #[napi(catch_unwind)]
   pub fn chunk(
     &self,
@@ -255,10 +263,11 @@ impl HandlerHandle {
     slot: u32,
     #[napi(ts_arg_type = "Uint8Array | undefined")] bytes: Unknown<'_>,
     more_body: bool,
+    is_users: bool,
   ) -> Result<()> {
-    let bytes = bytes_of(&env, &bytes)?;
+    let bytes = Piece::of(bytes_of(&env, &bytes)?, is_users);
     bridge::get().inbox().push(|batch| {
-      let part = part(batch, bytes);
+      let part = bytes.into_part(batch);
       batch.commands.push(Command::Chunk {
         host: self.host.index,
         slot,
@@ -280,7 +289,12 @@ impl HandlerHandle {
 
   /// The client's socket has taken `bytes` more of the response.
   #[napi(catch_unwind)]
-  pub fn credit(&self, slot: u32, bytes: u32) {
+  #[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a byte count, below 2^53"
+  )]
+  pub fn credit(&self, slot: u32, bytes: f64) {
     self.command(Command::Credit {
       host: self.host.index,
       slot,
@@ -318,15 +332,31 @@ pub fn start_python(host: &HostHandle, token: u32, options: PythonOptions) -> Re
   Ok(())
 }
 
-fn part(batch: &mut Batch, bytes: Option<Pinned>) -> BodyPart {
-  match bytes {
-    None => BodyPart::Empty,
-    Some(pinned) if pinned.len == 0 => BodyPart::Empty,
-    Some(pinned) if pinned.len <= COPY_BODY => {
+/// Bytes of a call's argument, before they go into a batch.
+enum Piece {
+  Small(Pinned),
+  Ready(BodyPart),
+}
+
+impl Piece {
+  /// Large bytes of the user's are copied here, before the queue is locked.
+  fn of(bytes: Option<Pinned>, is_users: bool) -> Self {
+    match bytes {
+      Some(bytes) if bytes.len == 0 => Self::Ready(BodyPart::Empty),
+      Some(bytes) if bytes.len <= COPY_BODY => Self::Small(bytes),
       // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
-      batch.copy(unsafe { std::slice::from_raw_parts(pinned.data, pinned.len) })
+      Some(bytes) if is_users => Self::Ready(BodyPart::Owned(unsafe { bytes.as_slice() }.into())),
+      Some(bytes) => Self::Ready(BodyPart::Pinned(bytes)),
+      None => Self::Ready(BodyPart::Empty),
     }
-    Some(pinned) => BodyPart::Pinned(pinned),
+  }
+
+  fn into_part(self, batch: &mut Batch) -> BodyPart {
+    match self {
+      // SAFETY: as above, and the call is not over yet.
+      Self::Small(bytes) => batch.copy(unsafe { bytes.as_slice() }),
+      Self::Ready(part) => part,
+    }
   }
 }
 

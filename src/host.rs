@@ -10,15 +10,19 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use napi::bindgen_prelude::{Function, Int32Array, JsValue, Object};
 use napi::{Env, Error, Result, Status, check_status, sys};
 use napi_derive::napi;
 
-use crate::batch::{Command, LargeBody, Outbox, RECORD, Records};
+use crate::batch::{Command, LargeBody, Outbox, RECORD, Records, text_length};
 use crate::bridge;
 use crate::lifecycle;
+
+/// V8's strings end at half a gigabyte.
+const ROUND_TEXT: usize = 64 << 20;
 
 /// The threadsafe function, while its environment lives.
 struct Waker(sys::napi_threadsafe_function);
@@ -35,6 +39,8 @@ pub struct Host {
   /// Whether this is the main thread's environment, whose end is the process' end.
   pub is_main: bool,
   pub outbox: Outbox,
+  /// `lifecycle::leave` has been here.
+  pub left: AtomicBool,
   environment: RwLock<Option<Waker>>,
 }
 
@@ -114,9 +120,7 @@ impl HostHandle {
   pub fn new(
     env: Env,
     records: Int32Array,
-    #[napi(
-      ts_arg_type = "(count: number, text: string | undefined, buffers: Buffer[] | undefined) => void"
-    )]
+    #[napi(ts_arg_type = "(count: number, text: string, buffers: Buffer[] | undefined) => void")]
     deliver: Function<'_, (), ()>,
     is_main: bool,
   ) -> Result<Self> {
@@ -125,6 +129,7 @@ impl HostHandle {
       index,
       is_main,
       outbox: Outbox::default(),
+      left: AtomicBool::new(false),
       environment: RwLock::new(None),
     });
     let capacity = records.len() / RECORD;
@@ -235,6 +240,8 @@ unsafe extern "C" fn deliver_records(
   }));
   match delivered {
     Ok(Ok(())) => {}
+    // A worker that is being terminated runs no more JavaScript.
+    Ok(Err(error)) if matches!(error.status, Status::PendingException | Status::Closing) => {}
     Ok(Err(error)) => eprintln!("amphis: records could not be delivered: {error}"),
     Err(_) => eprintln!("amphis: a panic while records were delivered"),
   }
@@ -244,31 +251,39 @@ impl Delivery {
   /// # Safety
   /// On the JavaScript thread, in a callback of `env`.
   unsafe fn run(&self, env: sys::napi_env, callback: sys::napi_value) -> Result<()> {
-    // JavaScript called from here never comes back to this function.
-    let mut records = self.spare.borrow_mut();
-    self.host.outbox.swap(&mut records);
+    // A callback that runs the event loop comes back here while the first batch is still being read.
+    let mut fresh = Records::default();
+    let mut spare = self.spare.try_borrow_mut();
+    let records = spare.as_deref_mut().unwrap_or(&mut fresh);
+    self.host.outbox.swap(records);
     if records.integers.is_empty() {
       return Ok(());
     }
     let mut undefined = ptr::null_mut();
     // SAFETY: `env` is alive.
     check_status!(unsafe { sys::napi_get_undefined(env, &raw mut undefined) })?;
-    // SAFETY: the text is copied into a string of V8's.
-    let mut text = unsafe { latin1(env, &records.text)? };
     let mut buffers = if records.bodies.is_empty() {
       undefined
     } else {
       // SAFETY: `env` is alive.
       unsafe { external_buffers(env, records.bodies.drain(..))? }
     };
-    for round in records.integers.chunks(self.capacity * RECORD) {
+    let mut text = records.text.as_slice();
+    let mut integers = records.integers.as_slice();
+    while !integers.is_empty() {
+      let (count, length) = self.round(integers);
+      let (round, rest) = integers.split_at(count * RECORD);
+      let (round_text, rest_text) = text.split_at(length.min(text.len()));
+      (integers, text) = (rest, rest_text);
       // SAFETY: the array has room for `capacity` records, JavaScript reads it on this thread only,
       // and its reference keeps it alive.
       unsafe { ptr::copy_nonoverlapping(round.as_ptr(), self.data, round.len()) };
-      let count = u32::try_from(round.len() / RECORD).unwrap_or(0);
-      let mut arguments = [ptr::null_mut(), text, buffers];
+      let mut arguments = [ptr::null_mut(), ptr::null_mut(), buffers];
+      let count = u32::try_from(count).unwrap_or(0);
       // SAFETY: `env` is alive, the arguments are values of this callback's scope.
       check_status!(unsafe { sys::napi_create_uint32(env, count, &raw mut arguments[0]) })?;
+      // SAFETY: `env` is alive.
+      arguments[1] = unsafe { latin1(env, round_text)? };
       // SAFETY: as above.
       check_status!(unsafe {
         sys::napi_call_function(
@@ -280,11 +295,26 @@ impl Delivery {
           ptr::null_mut(),
         )
       })?;
-      // JavaScript reads on where it was in the text and the buffers of the first round.
-      text = undefined;
+      // JavaScript reads on where it was in the buffers of the first round.
       buffers = undefined;
     }
     Ok(())
+  }
+
+  /// How many records go into one call, and how much text they are cut from: no more than the array holds,
+  /// and no more than fits into a string with ease.
+  fn round(&self, integers: &[i32]) -> (usize, usize) {
+    let mut length = 0;
+    let mut count = 0;
+    for record in integers.chunks(RECORD).take(self.capacity) {
+      let more = text_length(record);
+      if count > 0 && length + more > ROUND_TEXT {
+        break;
+      }
+      length += more;
+      count += 1;
+    }
+    (count, length)
   }
 }
 
@@ -361,6 +391,12 @@ unsafe extern "C" fn environment_ends(hook: *mut c_void) {
     unsafe {
       sys::napi_release_threadsafe_function(function, sys::ThreadsafeFunctionReleaseMode::abort);
     }
+  }
+  // Bodies that were not taken go home; what apps still send is dropped from here on.
+  for body in host.outbox.close().bodies {
+    bridge::get()
+      .inbox()
+      .push(|batch| batch.commands.push(Command::Release(body)));
   }
   bridge::get().remove_host(host.index);
 }

@@ -3,12 +3,14 @@
 //! All of it waits for something, so it runs as tokio tasks, which send jobs to the Python thread and wait
 //! for their answers without holding the GIL.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::asgi::cycle::HttpCycle;
@@ -287,7 +289,9 @@ async fn close_app(
   grace: Duration,
   shutdown_limit: Duration,
 ) -> Result<(), HandlerError> {
-  handler.start_closing();
+  // On the Python thread, behind all requests that were sent before.
+  let owner = Arc::clone(handler);
+  on_python(move |_| owner.start_closing()).await?;
   if timeout(grace, handler.drained()).await.is_err() {
     let owner = Arc::clone(handler);
     on_python(move |py| {
@@ -372,17 +376,29 @@ fn flush_streams(py: Python<'_>) -> PyResult<()> {
   reason = "the environment's JavaScript has ended"
 )]
 pub fn leave(host: &Arc<Host>) {
+  if host.left.swap(true, Ordering::AcqRel) {
+    return;
+  }
   let deadline = Instant::now() + LEAVE_LIMIT;
   if !matches!(&*lock(&PYTHON), Python3::Running { .. }) {
     return;
   }
-  let handlers = handler::of_host(host.index);
   let is_main = host.is_main;
+  // The end of the main environment is the end of the process, and of the workers' apps too.
+  let handlers = if is_main {
+    handler::all()
+  } else {
+    handler::of_host(host.index)
+  };
   let (sender, receiver) = std::sync::mpsc::channel();
   let Ok(runtime) = bridge::tokio() else { return };
   runtime.spawn(async move {
+    let mut closing = JoinSet::new();
     for handler in handlers {
-      if let Err(error) = close_app(&handler, Duration::ZERO, LEAVE_LIMIT).await {
+      closing.spawn(async move { close_app(&handler, Duration::ZERO, LEAVE_LIMIT).await });
+    }
+    while let Some(closed) = closing.join_next().await {
+      if let Ok(Err(error)) = closed {
         eprintln!("amphis: {error}");
       }
     }

@@ -6,8 +6,9 @@
 
 use std::mem;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use pyo3::exceptions::{PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -119,6 +120,8 @@ pub struct Waiting {
   wait: Wait,
   /// The future that the awaiting task sleeps on.
   future: Mutex<Option<Py<PyAny>>>,
+  /// It has given its result.
+  done: AtomicBool,
 }
 
 impl Waiting {
@@ -126,6 +129,7 @@ impl Waiting {
     Self {
       wait,
       future: Mutex::new(None),
+      done: AtomicBool::new(false),
     }
   }
 
@@ -149,8 +153,26 @@ impl Waiting {
   }
 
   fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    if self.done.load(Ordering::Acquire) {
+      return Err(PyRuntimeError::new_err(
+        "cannot reuse already awaited receive() or send()",
+      ));
+    }
+    let asleep = lock(&self.future)
+      .as_ref()
+      .map(|future| future.clone_ref(py));
+    if let Some(asleep) = asleep
+      && !asleep
+        .call_method0(py, intern!(py, "done"))?
+        .is_truthy(py)?
+    {
+      return Err(PyRuntimeError::new_err(
+        "receive() or send() is being awaited already",
+      ));
+    }
     self.forget();
     if let Some(value) = self.wait.poll(py)? {
+      self.done.store(true, Ordering::Release);
       return Err(PyStopIteration::new_err(value));
     }
     let future = event_loop::create_future(py)?;

@@ -24,6 +24,22 @@ use crate::host::Host;
 /// where four small copies cost as much as making and finalising an external buffer.
 const TEXT_BODY: usize = 16 * 1024;
 
+/// What fits into one Buffer in every supported version of Node.
+const MAX_BUFFER: usize = 1 << 30;
+
+/// A body as it travels: in one piece, unless it is huge.
+fn large_bodies(body: &Bound<'_, PyBytes>) -> Vec<LargeBody> {
+  body
+    .as_bytes()
+    .chunks(MAX_BUFFER)
+    .map(|piece| LargeBody {
+      data: piece.as_ptr(),
+      len: piece.len(),
+      owner: body.clone().unbind(),
+    })
+    .collect()
+}
+
 /// Where the response is. Transitions go down the list only.
 enum Phase {
   /// Nothing was sent.
@@ -118,7 +134,7 @@ impl HttpCycle {
   /// A piece of the request's body has come in.
   pub fn body_part(&self, py: Python<'_>, part: BodyPart, arena: &[u8], more: bool) {
     let copied = match part {
-      BodyPart::Copied(span) => Some(PyBytes::new(py, span.of(arena))),
+      BodyPart::Copied(ref span) => Some(PyBytes::new(py, span.of(arena))),
       _ => None,
     };
     {
@@ -126,10 +142,11 @@ impl HttpCycle {
       if state.finished {
         return;
       }
-      if let Some(bytes) = copied {
-        state.body.push_bytes(bytes);
-      } else if let BodyPart::Pinned(pinned) = part {
-        state.body.push_pinned(pinned);
+      match (copied, part) {
+        (Some(bytes), _) => state.body.push_bytes(bytes),
+        (None, BodyPart::Owned(bytes)) => state.body.push_owned(bytes),
+        (None, BodyPart::Pinned(pinned)) => state.body.push_pinned(pinned),
+        (None, BodyPart::Empty | BodyPart::Copied(_)) => {}
       }
       state.body.set_more(more);
     }
@@ -183,6 +200,7 @@ impl HttpCycle {
       state.task.take()
     };
     drop(task);
+    self.waiters.wake(py);
     self.conclude(py, Some(reason), false);
   }
 
@@ -208,10 +226,11 @@ impl HttpCycle {
       return message::bare(py, "http.disconnect").map(|event| Some(event.into_any().unbind()));
     };
     if received.counted && received.parts() > 0 {
-      let bytes = i32::try_from(received.bytes).unwrap_or(i32::MAX);
+      let low = i32::try_from(received.bytes & 0x3fff_ffff).unwrap_or(0);
+      let high = i32::try_from(received.bytes >> 30).unwrap_or(i32::MAX);
       let parts = i32::try_from(received.parts()).unwrap_or(i32::MAX);
       self.host.outbox.push(|records| {
-        records.push(op::ACK, self.slot, [bytes, parts, 0]);
+        records.push(op::ACK, self.slot, [low, parts, high]);
       });
       event_loop::flush_soon(py, &self.host);
     }
@@ -279,13 +298,18 @@ impl HttpCycle {
           )));
         }
         Some(left) if !more && left > 0 => {
+          // The app may still send the rest; if it does not, the message can't be mended.
           state.short = true;
+          state.phase = head.map_or(Phase::Streaming, Phase::Started);
           drop(state);
           return Err(PyRuntimeError::new_err(format!(
             "the response's body is {left} bytes shorter than its 'content-length'"
           )));
         }
-        Some(left) => state.remaining = Some(left),
+        Some(left) => {
+          state.remaining = Some(left);
+          state.short = false;
+        }
       }
     }
     if let Some(head) = head
@@ -295,45 +319,12 @@ impl HttpCycle {
     {
       head.set_content_length(length);
     }
-    let end = if more { 0 } else { flag::END };
     if !more {
       state.phase = Phase::Complete;
       // Once JavaScript sees the end it may free the Buffers of the request's body.
       state.body.clear();
     }
-    let large = length > TEXT_BODY;
-    let text_length = if large {
-      0
-    } else {
-      i32::try_from(length).unwrap_or(i32::MAX)
-    };
-    let large_body = body.as_ref().filter(|_| large).map(|body| LargeBody {
-      data: body.as_bytes().as_ptr(),
-      len: length,
-      owner: body.clone().unbind(),
-    });
-    let buffer = if large { flag::BUFFER } else { 0 };
-    let text = body
-      .as_ref()
-      .filter(|_| !large)
-      .map(PyBytesMethods::as_bytes)
-      .unwrap_or_default();
-    let mark = self.host.outbox.push(|records| {
-      if let Some(head) = &head {
-        let head_length = i32::try_from(head.text.len()).unwrap_or(i32::MAX);
-        records.text.extend_from_slice(&head.text);
-        records.push(
-          op::RESPONSE | end | buffer,
-          self.slot,
-          [i32::from(head.status), head_length, text_length],
-        );
-      } else {
-        records.push(op::CHUNK | end | buffer, self.slot, [text_length, 0, 0]);
-      }
-      records.text.extend_from_slice(text);
-      records.bodies.extend(large_body);
-    });
-    state.last_record = Some(mark);
+    state.last_record = self.write(head.as_ref(), body.as_ref(), !more);
     state.outstanding += length;
     let full = more && state.outstanding > HIGH_WATER;
     drop(state);
@@ -343,6 +334,49 @@ impl HttpCycle {
     }
     event_loop::flush_soon(py, &self.host);
     Ok(full)
+  }
+
+  /// Writes one piece of the response, with its head if that was not written yet. Returns the record to
+  /// which `DONE` may be added.
+  fn write(
+    &self,
+    head: Option<&message::ResponseHead>,
+    body: Option<&Bound<'_, PyBytes>>,
+    last: bool,
+  ) -> Option<RecordMark> {
+    let bytes = body.map(PyBytesMethods::as_bytes).unwrap_or_default();
+    let is_large = bytes.len() > TEXT_BODY;
+    let large = body
+      .filter(|_| is_large)
+      .map(large_bodies)
+      .unwrap_or_default();
+    let text = if is_large { &[] } else { bytes };
+    let text_length = i32::try_from(text.len()).unwrap_or(i32::MAX);
+    let pieces = large.len().max(1);
+    let flags = |piece: usize| {
+      let end = if last && piece + 1 == pieces {
+        flag::END
+      } else {
+        0
+      };
+      if is_large { end | flag::BUFFER } else { end }
+    };
+    let mark = self.host.outbox.push(|records| {
+      if let Some(head) = head {
+        let head_length = i32::try_from(head.text.len()).unwrap_or(i32::MAX);
+        let operands = [i32::from(head.status), head_length, text_length];
+        records.text.extend_from_slice(&head.text);
+        records.push(op::RESPONSE | flags(0), self.slot, operands);
+      } else {
+        records.push(op::CHUNK | flags(0), self.slot, [text_length, 0, 0]);
+      }
+      records.text.extend_from_slice(text);
+      records.bodies.extend(large);
+      for piece in 1..pieces {
+        records.push(op::CHUNK | flags(piece), self.slot, [0; 3]);
+      }
+    });
+    (pieces == 1).then_some(mark)
   }
 
   /// Tells JavaScript how the app ended.

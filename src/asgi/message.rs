@@ -5,6 +5,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 
+/// Far more than any client takes, and little enough for any batch.
+const MAX_HEAD: usize = 1 << 20;
+
 /// The head of a response, ready for the outbox.
 pub struct ResponseHead {
   pub status: u16,
@@ -77,6 +80,12 @@ pub fn response_start(message: &Bound<'_, PyAny>) -> PyResult<ResponseHead> {
         head.item(&item?)?;
       }
     }
+  }
+  if head.text.len() > MAX_HEAD {
+    return Err(PyValueError::new_err(format!(
+      "the response's headers are {} bytes long; at most {MAX_HEAD} can be sent",
+      head.text.len()
+    )));
   }
   if head.transfer_encoding && head.content_length.is_some() {
     return Err(PyValueError::new_err(
