@@ -145,6 +145,12 @@ export class Bridge {
         })
       }
     }
+    // An idle bridge must not hold the last bodies.
+    this.#text = ''
+    if (this.#buffer === this.#buffers.length) {
+      this.#buffers = []
+      this.#buffer = 0
+    }
   }
 
   #record(operation: number, slot: number, a: number, b: number, c: number): void {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Binding, Bridge, Exchange } from './bridge.js'
+import { unwatchConnection, watchConnection } from './connection-close.js'
 import { AmphisError } from './errors.js'
 import type { ResolvedOptions } from './options.js'
 import { readAtOnce, RequestBodyPump, type IncomingBody } from './request-body.js'
@@ -95,7 +96,7 @@ export class HttpExchange implements Exchange {
     this.#response.on('close', this.#onClose)
     if (this.#response.socket === null) {
       // A pipelined response has no socket before its turn, and is not told when the connection goes.
-      this.#request.socket.on('close', this.#onClose)
+      watchConnection(this.#request.socket, this.#onClose)
     }
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
@@ -146,7 +147,7 @@ export class HttpExchange implements Exchange {
 
   onDone(): void {
     this.#slot = -1
-    this.#request.socket.off('close', this.#onClose)
+    unwatchConnection(this.#request.socket, this.#onClose)
     this.#wholeBody = undefined
     clearTimeout(this.#timer)
     this.#pump?.stop()
