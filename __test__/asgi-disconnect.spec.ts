@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import test, { type ExecutionContext } from 'ava'
 import express, { type ErrorRequestHandler } from 'express'
+import type { PythonHandler } from '../index.js'
 import { type Probe, shareProbe, unique } from './helpers/probe.js'
 import { createHandler, shareHandler } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
@@ -24,6 +25,23 @@ async function enter(t: ExecutionContext, kind: string, handler = disconnect) {
   connection.write(get(`/${kind}?${name}`))
   await probe.wait(`${name}:idle`)
   return { connection, name }
+}
+
+/** Calls a handler for a request whose client has gone meanwhile, as behind middleware that asks a database first. */
+async function arriveGone(t: ExecutionContext, handler: PythonHandler, lines: string) {
+  let noteCall = (): void => {}
+  const called = new Promise<void>((resolve) => (noteCall = resolve))
+  const { port } = await serve(t, (req, res) => {
+    res.once('close', () => {
+      handler.listener(req, res)
+      noteCall()
+    })
+    // Not before the request is there.
+    connection.leave()
+  })
+  const connection = await RawConnection.open(t, port)
+  connection.write(lines)
+  await called
 }
 
 for (const kind of ['idle_before', 'idle_during']) {
@@ -197,6 +215,92 @@ test('an OSError of the app’s own is an error', async (t) => {
     message: 'the database is gone',
   })
 })
+
+test('an app is not run for a client that left before the handler was called', async (t) => {
+  const handler = createHandler(t, { app: 'barrier:app' })
+  await handler.ready()
+  const name = unique()
+  await arriveGone(t, handler, get(`/order/${name}`))
+  // Would the app run, it would do so before this.
+  t.is(await (await handler.handle({ url: '/fast/next' })).json(), 'next')
+  t.deepEqual(await probe.marks(name), [])
+})
+
+for (const [what, lines] of [
+  ['no body', get('/idle_before?nobody')],
+  ['half a body', 'POST /upload?nobody HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf'],
+] as const) {
+  test(`a request of ${what} whose client left before the handler was called does not hold up closing`, async (t) => {
+    const handler = createHandler(t, { app: 'disconnect:app', timeoutGracefulShutdown: 60_000 })
+    await handler.ready()
+    await arriveGone(t, handler, lines)
+    const start = performance.now()
+    await handler.close()
+    t.true(performance.now() - start < 1000)
+  })
+}
+
+test('all pipelined requests of a connection are told, also those whose turn has not come', async (t) => {
+  const { port } = await serve(t, disconnect.listener)
+  const connection = await RawConnection.open(t, port)
+  const names = Array.from({ length: 20 }, unique)
+  connection.write(names.map((name) => get(`/idle_before?${name}`)).join(''))
+  await Promise.all(names.map((name) => probe.wait(`${name}:idle`)))
+  connection.reset()
+  const told = await Promise.all(names.map((name) => probe.wait(`${name}:message`)))
+  t.deepEqual(
+    told,
+    names.map(() => ({ type: 'http.disconnect' })),
+  )
+})
+
+test('send() raises for a pipelined request whose turn never came', async (t) => {
+  const { port } = await serve(t, disconnect.listener)
+  const connection = await RawConnection.open(t, port)
+  const [first, second] = [unique(), unique()]
+  connection.write(get(`/idle_before?${first}`) + get(`/sends_until_it_fails?${second}`))
+  await Promise.all([probe.wait(`${first}:idle`), probe.wait(`${second}:idle`)])
+  connection.reset()
+  t.is(await probe.wait(`${second}:message`), 'ClientDisconnected')
+})
+
+for (const [kind, when, expected] of [
+  ['sends_late', 'before its response', ['http.disconnect', 'ClientDisconnected']],
+  [
+    'sends_after',
+    'in the middle of its response',
+    ['http.disconnect', ['ClientDisconnected', true, true], ['ClientDisconnected', true, true], 'http.disconnect'],
+  ],
+  ['sends_until_it_fails', 'while it streams', 'ClientDisconnected'],
+] as const) {
+  test(`an app whose response the host ends ${when} is told so`, async (t) => {
+    const logger = new Recorder()
+    const handler = createHandler(t, { app: 'disconnect:app', logger, timeoutGracefulShutdown: 60_000 })
+    const name = unique()
+    // The way of middleware that limits the time of a request.
+    let endByHost = (): void => {}
+    const { port } = await serve(t, (req, res) => {
+      endByHost = () => {
+        if (!res.headersSent) res.statusCode = 503
+        res.end('ended by the host')
+      }
+      handler.listener(req, res)
+    })
+    const connection = await RawConnection.open(t, port)
+    connection.write(get(`/${kind}?${name}`))
+    await probe.wait(`${name}:idle`)
+    endByHost()
+    const { status, body } = await connection.response()
+    t.is(status, kind === 'sends_late' ? 503 : 200)
+    t.true(body.endsWith('ended by the host'), body)
+    t.deepEqual(await probe.wait(`${name}:message`), expected)
+    await probe.wait(`${name}:left`)
+    const start = performance.now()
+    await handler.close()
+    t.true(performance.now() - start < 1000)
+    t.deepEqual(logger.at('error'), [])
+  })
+}
 
 test('a client that leaves harms no other', async (t) => {
   const { port } = await serve(t, disconnect.listener)

@@ -10,6 +10,7 @@ import { serve } from './helpers/server.js'
 const body = shareHandler('body:app')
 const digest = shareHandler('echo:digest')
 const disconnect = shareHandler('disconnect:app')
+const responses = shareHandler('responses:app')
 const probe = shareProbe()
 
 const head = (method: string, path: string, ...lines: string[]) =>
@@ -154,6 +155,20 @@ test('a client still sending gets an early answer', async (t) => {
   const connection = await RawConnection.open(t, port)
   connection.write(head('POST', '/ignores', 'Content-Length: 1000000') + 'only the beginning')
   t.is((await connection.response()).status, 413)
+})
+
+test('an app that works on after its answer holds up neither the upload nor the next request', async (t) => {
+  const { port } = await serve(t, responses.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  const size = 8_000_000
+  connection.write(head('POST', `/works_on?${name}`, `Content-Length: ${size}`))
+  connection.write('x'.repeat(size))
+  connection.write(head('GET', '/with_length'))
+  t.is((await connection.response()).body, 'done')
+  t.is((await connection.response()).body, '12345')
+  await probe.tell(`${name}:go`)
+  await t.notThrowsAsync(probe.wait(`${name}:finished`))
 })
 
 test('a body waits for an app that is late', async (t) => {

@@ -14,6 +14,8 @@ const main = shareHandler('main:app')
 const echo = shareHandler('echo:app')
 const echoStream = shareHandler('echo:stream')
 const digest = shareHandler('echo:digest')
+const bodies = shareHandler('body:app')
+const disconnect = shareHandler('disconnect:app')
 const status = shareHandler('status:app')
 const stream = shareHandler('stream:app')
 const error = shareHandler('error:app')
@@ -128,7 +130,6 @@ test('streams a request body into the response while it is still being written',
 })
 
 test('tells the app that the client left when the request body iterable throws', async (t) => {
-  const disconnect = createHandler(t, 'disconnect:app')
   const name = unique()
   async function* body(): AsyncGenerator<Uint8Array> {
     yield Buffer.from('partial')
@@ -142,6 +143,49 @@ test('tells the app that the client left when the request body iterable throws',
   ])
   t.regex(String((await failed).stack) + String((await failed).cause), /the source dried up/)
 })
+
+/** What a user may do with an ArrayBuffer that they have handed over. */
+const fates: Record<string, (bytes: Uint8Array<ArrayBuffer>) => void> = {
+  overwritten: (bytes) => bytes.fill(0),
+  'transferred and overwritten': ({ buffer }) => {
+    new Uint8Array(structuredClone(buffer, { transfer: [buffer] })).fill(0)
+  },
+}
+
+for (const [fate, befall] of Object.entries(fates)) {
+  for (const size of [100, 200_000]) {
+    test(`the app sees ${size} bytes as they were when handle() was called, though they are ${fate}`, async (t) => {
+      await bodies.ready()
+      const name = unique()
+      const bytes = new Uint8Array(randomBytes(size))
+      const sha256 = createHash('sha256').update(bytes).digest('hex')
+      const pending = bodies.handle({ method: 'POST', url: `/late_digest?${name}`, body: bytes })
+      befall(bytes)
+      await probe.wait(`${name}:started`)
+      await probe.tell(`${name}:go`)
+      t.is(await (await pending).json(), sha256)
+    })
+
+    test(`the app sees pieces of ${size} bytes as they were when yielded, though they are ${fate}`, async (t) => {
+      const name = unique()
+      const expected = createHash('sha256')
+      async function* pieces(): AsyncGenerator<Uint8Array> {
+        for (let index = 0; index < 3; index++) {
+          const bytes = new Uint8Array(randomBytes(size))
+          expected.update(bytes)
+          yield bytes
+          befall(bytes)
+        }
+      }
+      const pending = bodies.handle({ method: 'POST', url: `/late_digest?${name}`, body: pieces() })
+      await probe.wait(`${name}:started`)
+      await probe.tell(`${name}:go`)
+      const seen = await (await pending).json()
+      // By now all pieces were drawn.
+      t.is(seen, expected.digest('hex'))
+    })
+  }
+}
 
 for (const code of [
   200, 201, 202, 204, 206, 226, 301, 302, 304, 307, 400, 401, 404, 418, 422, 451, 500, 503, 599, 799, 999,
@@ -213,7 +257,6 @@ test('refuses a request whose signal is already aborted', async (t) => {
 })
 
 test('aborting rejects at once and tells the app', async (t) => {
-  const disconnect = createHandler(t, 'disconnect:app')
   const name = unique()
   const controller = new AbortController()
   const pending = disconnect.handle({ url: `/idle_before?${name}`, signal: controller.signal })
@@ -226,13 +269,39 @@ test('aborting rejects at once and tells the app', async (t) => {
 })
 
 test('aborting in the middle of a response fails its body and tells the app', async (t) => {
-  const disconnect = createHandler(t, 'disconnect:app')
   const name = unique()
   const controller = new AbortController()
   const response = await disconnect.handle({ url: `/idle_during?${name}`, signal: controller.signal })
   await probe.wait(`${name}:idle`)
   controller.abort()
   await t.throwsAsync(response.text(), { code: 'AMPHIS_ERR_ABORTED' })
+  t.deepEqual(await probe.wait(`${name}:message`), { type: 'http.disconnect' })
+})
+
+for (const when of ['before', 'after'] as const) {
+  test(`reading the body ${when} the request is aborted fails, whatever was still on its way`, async (t) => {
+    const name = unique()
+    const controller = new AbortController()
+    const response = await disconnect.handle({ url: `/sends_until_it_fails?${name}`, signal: controller.signal })
+    await probe.wait(`${name}:idle`)
+    const reading = when === 'before' ? response.bytes() : undefined
+    // Pieces pile up that are delivered when the abort is over.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+    controller.abort()
+    const failed = reading && t.throwsAsync(reading, { code: 'AMPHIS_ERR_ABORTED' })
+    t.is(await probe.wait(`${name}:message`), 'ClientDisconnected')
+    await (failed ?? t.throwsAsync(response.bytes(), { code: 'AMPHIS_ERR_ABORTED' }))
+  })
+}
+
+test('return() ends a next() that waits', async (t) => {
+  const name = unique()
+  const iterator = (await disconnect.handle({ url: `/idle_during?${name}` }))[Symbol.asyncIterator]()
+  t.is(String((await iterator.next()).value), 'x')
+  const waiting = [iterator.next(), iterator.next()]
+  t.deepEqual(await iterator.return?.(), { value: undefined, done: true })
+  const over = { value: undefined, done: true }
+  t.deepEqual(await Promise.all(waiting), [over, over])
   t.deepEqual(await probe.wait(`${name}:message`), { type: 'http.disconnect' })
 })
 
@@ -245,7 +314,6 @@ test('aborting after the response is complete changes nothing', async (t) => {
 })
 
 test('leaving the loop over a response tells the app', async (t) => {
-  const disconnect = createHandler(t, 'disconnect:app')
   const name = unique()
   const response = await disconnect.handle({ url: `/idle_during?${name}` })
   for await (const chunk of response) {
