@@ -11,6 +11,7 @@ import { serve } from './helpers/server.js'
 const logger = new Recorder()
 const malformed = shareHandler({ app: 'malformed:app', logger })
 const recovering = shareHandler({ app: 'malformed:recovering', logger })
+const tooShort = shareHandler({ app: 'malformed:too_short', logger })
 const short = shareHandler({ app: 'malformed:short', logger })
 const emptyShort = shareHandler({ app: 'malformed:empty_short', logger })
 const table = shareHandler('malformed:table')
@@ -79,6 +80,8 @@ const rows: Record<string, [types: string, says: RegExp]> = {
   value_crlf: ['ValueError', /x-value/],
   value_nul: ['ValueError', /x-value/],
   value_control: ['ValueError', /x-value/],
+  headers_huge: ['ValueError', /headers.*1048576/],
+  headers_too_many: ['ValueError', /headers.*1048576/],
   value_delete: ['ValueError', /x-value/],
   length_text: ['ValueError', /content-length/i],
   length_negative: ['ValueError', /content-length/i],
@@ -202,6 +205,33 @@ for (const [name, handler] of [
   test(`a body ${name} its content-length fails through handle()`, async (t) => {
     const outcome = handler.handle({ url: '/' }).then((response) => response.bytes())
     await t.throwsAsync(outcome, { code: 'AMPHIS_ERR_INCOMPLETE_RESPONSE' })
+  })
+}
+
+for (const path of ['whole', 'pieces']) {
+  test(`an app that catches the error of a body too short may still send the right one: ${path}`, async (t) => {
+    const { port } = await serve(t, tooShort.listener)
+    const connection = await RawConnection.open(t, port)
+    for (let round = 0; round < 2; round++) {
+      const name = unique()
+      connection.write(`GET /${path}?${name} HTTP/1.1\r\nHost: test\r\n\r\n`)
+      const { status, headers, body } = await connection.response()
+      t.is(status, 404)
+      t.deepEqual(
+        headers.filter(([key]) => key === 'content-length' || key === 'x-kept'),
+        [
+          ['content-length', '10'],
+          ['x-kept', 'yes'],
+        ],
+      )
+      t.is(body, '0123456789')
+      const raised = await probe.marks(name)
+      t.is(raised.length, 2)
+      for (const message of raised) t.regex(String(message), /content-length/)
+    }
+    const response = await tooShort.handle({ url: `/${path}?${unique()}` })
+    t.like(response, { status: 404, headers: ['content-length', '10', 'x-kept', 'yes'] })
+    t.is(await response.text(), '0123456789')
   })
 }
 

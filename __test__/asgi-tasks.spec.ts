@@ -1,8 +1,10 @@
 import test from 'ava'
 import { runNode } from './helpers/node-process.js'
+import { shareProbe, unique } from './helpers/probe.js'
 import { shareHandler } from './helpers/python.js'
 
 const tasks = shareHandler('tasks:app')
+const probe = shareProbe()
 const ask = async (path: string): Promise<unknown> => (await tasks.handle({ url: path })).json()
 
 for (const [path, expected] of [
@@ -28,6 +30,16 @@ for (const [path, expected] of [
     t.deepEqual(await ask(`/${path}`), expected)
   })
 }
+
+test('what receive() returns can be awaited once, and who awaits it is woken', async (t) => {
+  const name = unique()
+  const [first, again, other, isDone] = (await ask(`/awaits_once_only?${name}`)) as [string, string, string, boolean]
+  t.is(first, 'http.request')
+  t.regex(again, /already awaited/)
+  t.regex(other, /being awaited/)
+  t.false(isDone)
+  t.is(await probe.wait(name), 'http.disconnect')
+})
 
 test('every request has a context of its own', async (t) => {
   for (let index = 0; index < 3; index++) t.deepEqual(await ask('/context'), ['unset', 'set by a request'])

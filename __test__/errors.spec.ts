@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import express, { type ErrorRequestHandler } from 'express'
 import { AmphisError, PythonError } from '../index.js'
 import { request } from './helpers/client.js'
+import { runNode } from './helpers/node-process.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { createHandler, shareHandler } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
@@ -10,6 +11,7 @@ import { serve } from './helpers/server.js'
 
 const main = shareHandler('main:app')
 const error = shareHandler({ app: 'error:app', logger: new Recorder() })
+const responses = shareHandler({ app: 'responses:app', timeoutRequest: 50 })
 const probe = shareProbe()
 
 async function fail(t: ExecutionContext, url: string): Promise<PythonError> {
@@ -191,6 +193,23 @@ test.serial('an app that answers after it was given up is told so', async (t) =>
   t.is(await probe.wait(name), 'ClientDisconnected')
 })
 
+for (const way of ['handle()', 'a socket'] as const) {
+  test.serial(`timeoutRequest leaves an app alone that works on after its response: ${way}`, async (t) => {
+    const name = unique()
+    if (way === 'handle()') {
+      t.is(await (await responses.handle({ url: `/works_on?${name}` })).text(), 'done')
+    } else {
+      const { url } = await serve(t, responses.listener)
+      t.is((await request(`${url}/works_on?${name}`)).text, 'done')
+    }
+    // Timers of one duration fire in their order: once this request is given up, the first one would be too.
+    const late = await responses.handle({ url: `/head_first?${unique()}` })
+    await t.throwsAsync(late.text(), { code: 'AMPHIS_ERR_REQUEST_TIMEOUT' })
+    await probe.tell(`${name}:go`)
+    await t.notThrowsAsync(probe.wait(`${name}:finished`))
+  })
+}
+
 test('requests that end in time know nothing of the limit', async (t) => {
   const handler = createHandler(t, { app: 'main:app', timeoutRequest: 5000 })
   for (let index = 0; index < 20; index++) t.is((await handler.handle({ url: '/' })).status, 200)
@@ -208,6 +227,53 @@ test('an error raised by the call itself is like any other', async (t) => {
   const failure = await t.throwsAsync(handler.handle({ url: '/' }), { instanceOf: PythonError })
   t.is(failure.message, 'raised by the call itself')
 })
+
+test('loop.stop() in an app ends neither the loop nor what runs on it', async (t) => {
+  const name = unique()
+  const waiting = error.handle({ url: `/during?${name}` }).then((response) => response.text())
+  const failed = t.throwsAsync(waiting, { message: 'in the middle of the response' })
+  const handler = createHandler(t, 'error:app')
+  t.is(await (await handler.handle({ url: '/stops_loop' })).text(), 'stopped')
+  t.is(await (await main.handle({ url: '/' })).text(), 'Hello, world!')
+  await t.notThrowsAsync(handler.close())
+  await probe.tell(name)
+  await failed
+})
+
+for (const [what, logs, call] of [
+  ['a logger', 'throw new Error("the callback is broken")', 'handler.listener(req, res)'],
+  ['next(err)', '', 'handler.middleware(req, res, () => { throw new Error("the callback is broken") })'],
+] as const) {
+  test(`${what} that throws is an uncaught exception, and costs no other request its answer`, async (t) => {
+    const child = runNode(
+      t,
+      { app: 'barrier:app', lifespan: 'off' },
+      `import { createServer, get } from 'node:http'
+       process.on('uncaughtException', (error) => console.log('uncaught: ' + error.message))
+       const quiet = () => {}
+       const logger = { debug: quiet, info: quiet, warn: quiet, error() { ${logs} } }
+       const handler = new PythonHandler({ ...options, logger })
+       await handler.ready()
+       const ask = async (name) => (await handler.handle({ url: '/fast/' + name })).json()
+       const server = createServer(async (req, res) => {
+         const before = ask('before')
+         ${call}
+         const after = ['first', 'second', 'third'].map(ask)
+         // All answers come in one batch, when this thread is back.
+         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+         console.log((await Promise.all([before, ...after])).join())
+         console.log(await ask('later'))
+         process.exit(0)
+       })
+       server.listen(0, '127.0.0.1', () => get({ port: server.address().port, path: '/unknown' }).on('error', quiet))
+       // Answers that are lost are waited for in vain.
+       setTimeout(() => process.exit(9), 20_000)`,
+    )
+    const { code, stdout, stderr } = await child.ends()
+    t.is(code, 0, stdout + stderr)
+    t.deepEqual(stdout.trim().split('\n'), ['uncaught: the callback is broken', 'before,first,second,third', 'later'])
+  })
+}
 
 test('a hundred failing requests among a hundred good ones', async (t) => {
   const outcomes = await Promise.all(

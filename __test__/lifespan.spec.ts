@@ -232,6 +232,34 @@ test('a request that cannot even be cancelled does not hold up closing', async (
   await probe.tell('ignores_cancellation:go')
 })
 
+test('who waits in receive() is told when closing gives up the app', async (t) => {
+  const handler = createHandler(t, {
+    app: 'lifespans:leaves_a_watcher',
+    timeoutGracefulShutdown: 50,
+    logger: new Recorder(),
+  })
+  const name = unique()
+  const failed = t.throwsAsync(handler.handle({ url: `/?${name}` }))
+  await probe.wait(`${name}:started`)
+  await handler.close()
+  await failed
+  t.deepEqual(await probe.wait(`${name}:message`), ['http.disconnect', 'http.disconnect'])
+  await probe.tell(`${name}:go`)
+})
+
+test('requests made before closing are answered, also while Python is busy', async (t) => {
+  const handler = createHandler(t, { app: 'lifespans:busy', lifespan: 'on' })
+  const holding = await handler.handle({ url: '/holds' })
+  const waiting = handler.handle({ url: '/waits' })
+  const closed = handler.close()
+  const refused = t.throwsAsync(handler.handle({ url: '/late' }), { code: 'AMPHIS_ERR_CLOSED' })
+  t.is(await holding.text(), 'held')
+  t.is(await (await waiting).json(), 'answered')
+  await refused
+  await closed
+  t.deepEqual(await probe.marks('busy'), ['/holds', '/waits', 'shutdown'])
+})
+
 test('a shutdown that hangs does not hold up closing for ever', async (t) => {
   const logger = new Recorder()
   const handler = createHandler(t, {
