@@ -1,5 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import test from 'ava'
 import { request } from './helpers/client.js'
@@ -87,6 +91,24 @@ test.serial('a busy Python does not freeze Node', async (t) => {
   t.is(await response.json(), '500')
   t.true(during >= 10, `${during} ticks in half a second`)
 })
+
+test.serial(
+  'what piles up while JavaScript is busy comes whole, also when it is more than one call can bring',
+  async (t) => {
+    await stream.ready()
+    const folder = await mkdtemp(join(tmpdir(), 'amphis-'))
+    t.teardown(() => rm(folder, { recursive: true }))
+    const sent = join(folder, 'sent')
+    // 80 MB of text in 5600 pieces, above the limits of both.
+    const count = 700
+    const answers = times(count, async () => (await stream.handle({ url: `/herd/${count}?${sent}` })).bytes())
+    const cell = new Int32Array(new SharedArrayBuffer(4))
+    for (let round = 0; round < 2000 && !existsSync(sent); round++) Atomics.wait(cell, 0, 0, 10)
+    t.true(existsSync(sent))
+    const expected = Buffer.concat(times(8, (index) => Buffer.alloc(index === 7 ? 16_385 : 16_384, String(index))))
+    for (const answer of await Promise.all(answers)) t.true(expected.equals(answer))
+  },
+)
 
 test.serial('keep-alive connections carry many requests each', async (t) => {
   const { url, server } = await serve(t, echo.listener)

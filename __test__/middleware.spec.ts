@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { Transform } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import { AmphisError, PythonError } from '../index.js'
@@ -13,6 +14,7 @@ import { serve } from './helpers/server.js'
 const scope = shareHandler('scope:app').middleware
 const echo = shareHandler('echo:app').middleware
 const responses = shareHandler('responses:app').middleware
+const bodies = shareHandler('body:app')
 const probe = shareProbe()
 
 interface SeenScope {
@@ -376,6 +378,33 @@ test('a body that somebody has read and thrown away is the same error', async (t
   t.like(errors[0], { code: 'AMPHIS_ERR_BODY_CONSUMED' })
 })
 
+for (const [name, keep] of [
+  ['rawBody', (req, bytes) => Object.assign(req, { rawBody: bytes })],
+  ['body', (req, bytes) => Object.assign(req, { body: bytes })],
+] as [string, (req: IncomingMessage, bytes: Buffer) => void][]) {
+  test(`the app sees a ${name} as it was handed over, though it is overwritten then`, async (t) => {
+    await bodies.ready()
+    const bytes = randomBytes(100_000)
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    const app = express()
+    app.use(express.raw(), (req, res) => {
+      const parsed = req.body as Buffer
+      req.body = undefined
+      keep(req, parsed)
+      bodies.middleware(req, res, (error) => res.status(500).end(String(error)))
+      // Pools of buffers do so.
+      parsed.fill(0)
+    })
+    const { url } = await serve(t, app)
+    const id = unique()
+    const headers = { 'content-type': 'application/octet-stream', 'content-length': String(bytes.length) }
+    const pending = request(`${url}/late_digest?${id}`, { method: 'POST', headers, body: bytes })
+    await probe.wait(`${id}:started`)
+    await probe.tell(`${id}:go`)
+    t.is((await pending).json(), sha256)
+  })
+}
+
 test('a parser does no harm to a request without a body', async (t) => {
   const app = express().use(express.json(), express.urlencoded(), echo)
   const { url } = await serve(t, app)
@@ -399,6 +428,22 @@ test('a request that was paused by an asynchronous middleware keeps its body', a
   const body = randomBytes(200_000)
   const { answer } = await post(t, wait, body, 'application/octet-stream')
   t.deepEqual(answer.body, body)
+})
+
+test('a request that was paused before its body has come keeps its body', async (t) => {
+  const app = express().use((req, _res, next) => {
+    req.pause()
+    next()
+  }, bodies.middleware)
+  const { port } = await serve(t, app)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(`POST /stepwise?${name} HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n`)
+  for (const [index, part] of ['first', 'last!'].entries()) {
+    connection.write(part)
+    t.is(await probe.wait(`${name}:${index}`), part)
+  }
+  t.is((await connection.response()).status, 200)
 })
 
 test('a middleware that adds headers at the last moment does', async (t) => {
@@ -451,6 +496,45 @@ test('a middleware that rewrites the body sees all of it', async (t) => {
   t.is((await request(`${url}/empty_chunks`)).text.replaceAll('.', ''), 'ABC')
   t.is((await request(`${url}/with_length`)).text, '12345.')
   t.deepEqual(seen, [undefined, '5'])
+})
+
+test('a middleware that takes the listeners of drain over gets one', async (t) => {
+  // The way of `compression`: what is written goes through a stream, whose drain stands for that of the response.
+  const app = express()
+  let listeners = 0
+  let drains = 0
+  app.use((_req, res, next) => {
+    const write = res.write.bind(res)
+    const end = res.end.bind(res)
+    const { on } = res
+    // Asynchronous, as zlib is.
+    const transform: Transform['_transform'] = (chunk, _encoding, done) => void setImmediate(done, null, chunk)
+    const stream = new Transform({ transform })
+    stream.on('drain', () => drains++)
+    stream.on('data', (chunk: Buffer) => {
+      if (!write(chunk)) stream.pause()
+    })
+    stream.on('end', () => end())
+    res.on('drain', () => stream.resume())
+    res.write = ((chunk: string | Uint8Array, encoding: BufferEncoding) =>
+      stream.write(Buffer.from(chunk as string, encoding))) as typeof res.write
+    res.end = ((chunk: string | Uint8Array | undefined, encoding: BufferEncoding) => {
+      stream.end(chunk === undefined ? undefined : Buffer.from(chunk as string, encoding))
+      return res
+    }) as typeof res.end
+    res.on = ((event: string, listener: () => void) => {
+      if (event !== 'drain') return Reflect.apply(on, res, [event, listener])
+      listeners++
+      stream.on(event, listener)
+      return res
+    }) as typeof res.on
+    next()
+  }, responses)
+  const { url } = await serve(t, app)
+  const answer = await request(`${url}/large?pieces`)
+  t.is(createHash('sha256').update(answer.body).digest('hex'), String(answer.headers['x-sha256']))
+  t.true(drains > 10, `${drains} drains`)
+  t.is(listeners, 1)
 })
 
 test('a middleware whose write throws loses its own connection only', async (t) => {

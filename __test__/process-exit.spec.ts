@@ -285,6 +285,73 @@ leaves('workers load, serve and leave, twenty times over', async (t) => {
   t.is(stdout.match(/Hello, world!/g)?.length, 21, stdout + stderr)
 })
 
+leaves('process.exit() in a worker waits for a busy Python once', async (t) => {
+  const busy = `
+    const { parentPort, workerData } = await import('node:worker_threads')
+    const { PythonHandler } = await import(workerData.publicFace)
+    const handler = new PythonHandler(workerData.options)
+    await handler.ready()
+    handler.handle({ url: '/busy' }).catch(() => {})
+    parentPort.once('message', () => process.exit(0))
+  `
+  const child = runNode(
+    t,
+    { app: 'leaving:app', lifespan: 'off' },
+    `import { Worker } from 'node:worker_threads'
+     const source = new URL('data:text/javascript,' + encodeURIComponent(${JSON.stringify(busy)}))
+     const worker = new Worker(source, { workerData: { publicFace, options } })
+     process.stdin.once('data', () => {
+       const since = performance.now()
+       worker.once('exit', () => {
+         console.log('js: gone after ' + Math.round(performance.now() - since))
+         process.exit(0)
+       })
+       worker.postMessage('leave')
+     })`,
+  )
+  await child.prints('busy')
+  child.child.stdin.write('leave\n')
+  const { code, signal, stdout, stderr } = await child.ends()
+  t.is(signal, null, stderr)
+  t.is(code, 0, stderr)
+  const took = Number(/gone after (\d+)/.exec(stdout)?.[1])
+  t.true(took < 3000, `${took} ms`)
+})
+
+for (const [who, prepare] of [
+  ['beside one of the main thread', 'await new PythonHandler(options).ready()'],
+  ['with none in the main thread', ''],
+] as const) {
+  leaves(`process.exit() of the main thread shuts down the app of a worker, ${who}`, async (t) => {
+    const serving = `
+      const { parentPort, workerData } = await import('node:worker_threads')
+      const { PythonHandler } = await import(workerData.publicFace)
+      await new PythonHandler(workerData.options).ready()
+      parentPort.postMessage('ready')
+      setInterval(() => {}, 1000)
+    `
+    const child = runNode(
+      t,
+      'leaving:app',
+      `import { Worker } from 'node:worker_threads'
+       import { once } from 'node:events'
+       const source = new URL('data:text/javascript,' + encodeURIComponent(${JSON.stringify(serving)}))
+       ${prepare}
+       const worker = new Worker(source, { workerData: { publicFace, options } })
+       await once(worker, 'message')
+       console.log('js: ready')
+       process.exit(7)`,
+    )
+    await child.prints('js: ready')
+    const { code, stdout, stderr, took } = await end(child, performance.now())
+    t.is(code, 7, stderr)
+    const handlers = prepare ? 2 : 1
+    t.is(python(stdout).filter((line) => line === 'startup').length, handlers, stdout)
+    t.is(python(stdout).filter((line) => line === 'shutdown').length, handlers, stdout)
+    t.true(took < 3000, `${took} ms`)
+  })
+}
+
 leaves('the main thread and workers are served at the same time', async (t) => {
   const child = runNode(
     t,
