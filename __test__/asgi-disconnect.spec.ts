@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import test, { type ExecutionContext } from 'ava'
 import express, { type ErrorRequestHandler } from 'express'
@@ -301,6 +302,31 @@ for (const [kind, when, expected] of [
     t.deepEqual(logger.at('error'), [])
   })
 }
+
+test('a late answer of the app does not cut the long one of the host', async (t) => {
+  const logger = new Recorder()
+  const handler = createHandler(t, { app: 'stream:app', logger })
+  const name = unique()
+  const size = 32 * 2 ** 20
+  const { port } = await serve(t, (req, res) => {
+    handler.listener(req, res)
+    res.statusCode = 503
+    res.end(Buffer.alloc(size))
+  })
+  const socket = connect(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.pause()
+  socket.write(`GET /gated/${name} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`)
+  // The app answers while the host's bytes are still on their way.
+  for (let gate = 0; gate < 3; gate++) await probe.tell(`${name}:${gate}`)
+  await handler.close()
+  let received = 0
+  socket.on('data', (chunk: Buffer) => (received += chunk.length))
+  socket.resume()
+  await once(socket, 'end')
+  t.true(received > size, `${received} bytes`)
+  t.deepEqual(logger.at('error'), [])
+})
 
 test('a client that leaves harms no other', async (t) => {
   const { port } = await serve(t, disconnect.listener)

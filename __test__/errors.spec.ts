@@ -275,6 +275,30 @@ for (const [what, logs, call] of [
   })
 }
 
+test('a logger that throws costs no request its end', async (t) => {
+  const child = runNode(
+    t,
+    { app: 'error:app', lifespan: 'off' },
+    `import { createServer } from 'node:http'
+     process.on('uncaughtException', () => {})
+     const quiet = () => {}
+     const logger = { debug: quiet, info: quiet, warn: quiet, error() { throw new Error('the logger is broken') } }
+     const handler = new PythonHandler({ ...options, logger })
+     const server = createServer(handler.listener)
+     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+     const url = 'http://127.0.0.1:' + server.address().port
+     // Ends that are lost are waited for in vain.
+     setTimeout(() => process.exit(9), 20_000)
+     console.log(await (await handler.handle({ url: '/incomplete' })).bytes().catch((error) => error.code))
+     console.log((await fetch(url + '/before')).status)
+     console.log(await fetch(url + '/incomplete').then((response) => response.text()).catch(() => 'cut off'))
+     process.exit(0)`,
+  )
+  const { code, stdout, stderr } = await child.ends()
+  t.is(code, 0, stdout + stderr)
+  t.deepEqual(stdout.trim().split('\n'), ['AMPHIS_ERR_INCOMPLETE_RESPONSE', '500', 'cut off'])
+})
+
 test('a hundred failing requests among a hundred good ones', async (t) => {
   const outcomes = await Promise.all(
     Array.from({ length: 200 }, async (_, index) =>

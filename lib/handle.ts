@@ -146,8 +146,8 @@ class HandleExchange implements Exchange {
     if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
       logger.debug(error)
     } else if (this.#isSettled) {
-      logger.error(error)
       this.#body?.fail(error)
+      logger.error(error)
     } else {
       this.#settle(error)
     }

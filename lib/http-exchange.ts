@@ -105,6 +105,9 @@ export class HttpExchange implements Exchange {
   }
 
   onResponse(status: number, headers: string[], body: string | Buffer, end: boolean): void {
+    if (this.#response.headersSent) {
+      this.#disconnect()
+    }
     if (!this.#isOver) {
       this.#isStarted = true
       this.#setEnded(end)
@@ -113,6 +116,9 @@ export class HttpExchange implements Exchange {
   }
 
   onChunk(body: string | Buffer, end: boolean): void {
+    if (this.#response.writableEnded) {
+      this.#disconnect()
+    }
     if (!this.#isOver) {
       this.#setEnded(end)
       this.#guard(() => this.#writer.write(body, end))
@@ -127,13 +133,14 @@ export class HttpExchange implements Exchange {
     }
     if (this.#isOver || this.#isEnded || this.#isStarted || destroy) {
       const wasTimedOut = this.#isOver && error.code === 'AMPHIS_ERR_REQUEST_TIMEOUT'
-      if (!wasTimedOut) {
-        logger.error(error)
-      }
       if (!this.#isOver && !this.#isEnded) {
         // Never a clean end: the client must not take half a response for a whole one.
         this.#isOver = true
         this.#response.destroy()
+      }
+      // Last, since a logger may throw.
+      if (!wasTimedOut) {
+        logger.error(error)
       }
       return
     }
@@ -169,13 +176,13 @@ export class HttpExchange implements Exchange {
     try {
       write()
     } catch (error) {
-      this.#context.options.logger.error(error)
       this.#disconnect()
       this.#response.destroy()
+      this.#context.options.logger.error(error)
     }
   }
 
-  /** The app is told that its client is gone. */
+  /** The app is told that its client is gone; also where the host has answered in its place. */
   #disconnect(): void {
     this.#isOver = true
     if (this.#slot >= 0) {
@@ -203,8 +210,8 @@ export class HttpExchange implements Exchange {
     )
     this.#isOver = true
     if (this.#isStarted) {
-      options.logger.error(error)
       this.#response.destroy()
+      options.logger.error(error)
     } else {
       this.#fail(error)
     }

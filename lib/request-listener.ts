@@ -62,16 +62,17 @@ export function createListener(host: ListenerHost): (request: IncomingMessage, r
   return (request, response) => {
     run(host, request, response, (error) => {
       const [status, text] = STATUS[error.code] ?? [500, 'Internal Server Error']
+      if (response.headersSent || response.destroyed) {
+        response.destroy()
+      } else {
+        const close = status === 503 ? { connection: 'close' } : {}
+        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...close })
+        response.end(text)
+      }
+      // Last, since a logger may throw.
       if (status !== 503) {
         host.logger.error(error)
       }
-      if (response.headersSent || response.destroyed) {
-        response.destroy()
-        return
-      }
-      const close = status === 503 ? { connection: 'close' } : {}
-      response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...close })
-      response.end(text)
     })
   }
 }
