@@ -1,12 +1,15 @@
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { PythonHandler, type Versions } from '../../index.js'
+
+const repository = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The folder of the fixture apps. */
 export const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url))
 
 /** The Python the suite runs on; the matrix sets it to every one there is. */
-export const python = process.env.AMPHIS_TEST_PYTHON ?? fileURLToPath(new URL('../../.venv', import.meta.url))
+export const python = resolve(repository, process.env.AMPHIS_TEST_PYTHON ?? '.venv')
 
 export type HandlerOptions = Exclude<ConstructorParameters<typeof PythonHandler>[0], string>
 export type Loop = NonNullable<HandlerOptions['loop']>
