@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from './harness/child.js'
 import type { Context } from './harness/context.js'
+import { nativePeerProblem } from './harness/native-peers.js'
 import { installedVersion } from './harness/node-peers.js'
 import { apps, bench, root, servers } from './harness/paths.js'
 import { platformaticCommand, findPython310 } from './harness/platformatic.js'
+import { runCommand } from './harness/run-command.js'
 import type { Answer, AppName } from './works.js'
 
 /** What a contestant is told when it is started. */
@@ -43,6 +46,10 @@ const needsBuild = () =>
     ? undefined
     : 'amphis is not built (npm run build)'
 
+/** An addon in C++ that has to be compiled for the Python of all the others. */
+const needsNativePeer = (name: string) => async () =>
+  (await needsNodePackage(name)()) ?? (await nativePeerProblem(name))
+
 /** A Node server of `servers/`; plain JavaScript, so that nothing stands between it and `node`. */
 const nodeServer = (file: string, settings: Readonly<Record<string, unknown>>): Command => ({
   argv: [process.execPath, '--expose-gc', join(servers, file), JSON.stringify(settings)],
@@ -50,35 +57,133 @@ const nodeServer = (file: string, settings: Readonly<Record<string, unknown>>): 
   ipc: true,
 })
 
-export const contestants: Readonly<Record<string, Contestant>> = {
-  bare: {
-    title: 'bare node:http',
-    reach: 'http',
-    node: true,
-    command: ({ port, answer }) => nodeServer('bare.js', { port, answer }),
-  },
-  amphis: {
-    title: 'amphis under node:http',
-    reach: 'http',
-    node: true,
-    missing: needsBuild,
-    command: ({ context, app, port }) =>
-      nodeServer('amphis.js', { port, appDir: join(apps, app), python: context.python.root }),
-  },
-  uvicorn: {
-    title: 'uvicorn (uvloop, httptools)',
-    reach: 'http',
-    missing: needsPackage('uvicorn'),
-    command: ({ context, app, port }) => ({
-      argv: [
-        context.python.executable,
-        ...['-m', 'uvicorn', 'main:app', '--app-dir', join(apps, app), '--port', String(port)],
-        ...['--loop', 'uvloop', '--http', 'httptools', '--no-access-log', '--log-level', 'warning'],
-        // The proxies' connections to it must outlive the other contestants' turns.
-        ...['--timeout-keep-alive', '60'],
-      ],
+/** As `ws` is without its optional companion in C, which unmasks what clients send. */
+const WITHOUT_BUFFERUTIL = { WS_NO_BUFFER_UTIL: '1' }
+
+const uvicornCommand =
+  (...more: readonly string[]) =>
+  ({ context, app, port }: Start): Command => ({
+    argv: [
+      context.python.executable,
+      ...['-m', 'uvicorn', 'main:app', '--app-dir', join(apps, app), '--port', String(port)],
+      ...['--loop', 'uvloop', '--http', 'httptools', '--no-access-log', '--log-level', 'warning'],
+      // The proxies' connections to it must outlive the other contestants' turns.
+      ...['--timeout-keep-alive', '60', ...more],
+    ],
+  })
+
+/** What a floor is told of its answer: where that is large, it makes it itself, of the request or a file. */
+const told = (answer: Answer): Answer => (answer.body.length > 4096 ? { ...answer, body: '' } : answer)
+
+/** amphis in a Node server of `servers/`. */
+const amphisServer = (file: string, title: string): Contestant => ({
+  title,
+  reach: 'http',
+  node: true,
+  missing: needsBuild,
+  command: ({ context, app, port }) => nodeServer(file, { port, appDir: join(apps, app), python: context.python.root }),
+})
+
+/** Workers of node:cluster, each with one of the servers of `servers/`. */
+const cluster = (of: Contestant, server: string, workers: number, pinned = false): Contestant => ({
+  title: `${of.title}, ${workers} cluster ${workers === 1 ? 'worker' : 'workers'}${pinned ? ' of one core each' : ''}`,
+  reach: 'http',
+  node: true,
+  missing: async (context) => (await of.missing?.(context)) ?? (pinned ? await needsTaskset(workers) : undefined),
+  command: ({ context, app, port, answer }) =>
+    nodeServer('cluster.js', {
+      ...{ workers, pinned, server: `./${server}`, port, answer: told(answer) },
+      ...{ appDir: join(apps, app), python: context.python.root },
     }),
+})
+
+const needsTaskset = async (cores: number) =>
+  cpus().length < cores
+    ? `there are fewer than ${cores} cores`
+    : runCommand(['taskset', '--version']).then(
+        () => undefined,
+        () => 'there is no taskset here to bind a process to a core',
+      )
+
+/** A peer that calls a plain Python function from inside Node. */
+const functionCall = (title: string, file: string, of: PlainCall): Contestant => ({
+  title,
+  reach: 'in-process',
+  node: true,
+  missing: of.missing,
+  command: ({ context }) => {
+    const { argv, cwd, ipc } = nodeServer(file, { appDir: join(apps, 'plain'), sync: of.sync ?? false })
+    const { executable, basePrefix, root: environment } = context.python
+    return {
+      ...{ argv, cwd, ipc },
+      env: {
+        // Each finds the Python it was compiled for, the app and its interpreter in a way of its own.
+        [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: join(basePrefix, 'lib'),
+        PYTHONPATH: join(apps, 'plain'),
+        VIRTUAL_ENV: environment,
+        PYTHON_BIN: executable,
+      },
+    }
   },
+})
+
+interface PlainCall {
+  readonly missing: NonNullable<Contestant['missing']>
+  readonly sync?: boolean
+}
+
+/** uvicorn with one of its implementations of WebSocket, of which none is the fastest at everything. */
+const uvicornWithWebSockets = (implementation: string, distribution: string): Contestant => ({
+  title: `uvicorn --ws ${implementation}`,
+  reach: 'http',
+  missing: (context) => needsPackage('uvicorn')(context) ?? needsPackage(distribution)(context),
+  command: uvicornCommand('--ws', implementation),
+})
+
+const bare: Contestant = {
+  title: 'bare node:http',
+  reach: 'http',
+  node: true,
+  command: ({ port, answer }) => nodeServer('bare.js', { port, answer: told(answer) }),
+}
+const amphis = amphisServer('amphis.js', 'amphis under node:http')
+const amphisWs = amphisServer('amphis-ws.js', 'amphis under node:http (attach)')
+const uvicorn: Contestant = {
+  title: 'uvicorn (uvloop, httptools)',
+  reach: 'http',
+  missing: needsPackage('uvicorn'),
+  command: uvicornCommand(),
+}
+
+export const contestants: Readonly<Record<string, Contestant>> = {
+  bare,
+  express: {
+    title: 'bare Express 5',
+    reach: 'http',
+    node: true,
+    missing: needsNodePackage('express'),
+    command: ({ port, answer }) => nodeServer('express.js', { port, answer: told(answer) }),
+  },
+  amphis,
+  'amphis-express': {
+    ...amphisServer('amphis-express.js', 'amphis under Express 5'),
+    missing: async () => needsBuild() ?? (await needsNodePackage('express')()),
+  },
+  'bare-ws': {
+    title: 'bare ws on node:http, bufferutil installed',
+    reach: 'http',
+    node: true,
+    command: ({ port }) => nodeServer('bare-ws.js', { port }),
+  },
+  'amphis-ws': {
+    ...amphisWs,
+    command: async (start) => ({ ...(await amphisWs.command(start)), env: WITHOUT_BUFFERUTIL }),
+  },
+  'amphis-ws-bufferutil': { ...amphisWs, title: 'amphis (attach), bufferutil installed' },
+  uvicorn,
+  'uvicorn-websockets': uvicornWithWebSockets('websockets', 'websockets'),
+  'uvicorn-sansio': uvicornWithWebSockets('websockets-sansio', 'websockets'),
+  'uvicorn-wsproto': uvicornWithWebSockets('wsproto', 'wsproto'),
   granian: {
     title: 'granian (uvloop, one worker)',
     reach: 'http',
@@ -89,6 +194,20 @@ export const contestants: Readonly<Record<string, Contestant>> = {
         ...['-m', 'granian', 'main:app', '--working-dir', join(apps, app), '--port', String(port)],
         ...['--interface', 'asgi', '--loop', 'uvloop', '--http', '1', '--log-level', 'warning'],
       ],
+    }),
+  },
+  hypercorn: {
+    title: 'hypercorn (uvloop, one worker)',
+    reach: 'http',
+    missing: needsPackage('hypercorn'),
+    command: ({ context, app, port }) => ({
+      argv: [
+        context.python.executable,
+        ...['-m', 'hypercorn', 'main:app', '--bind', `127.0.0.1:${port}`, '--worker-class', 'uvloop'],
+        // Its queue of connections is a twentieth of the others', and a thousand come at once.
+        ...['--workers', '1', '--log-level', 'warning', '--keep-alive', '60', '--backlog', '2048'],
+      ],
+      cwd: join(apps, app),
     }),
   },
   'http-proxy': {
@@ -106,6 +225,14 @@ export const contestants: Readonly<Record<string, Contestant>> = {
     behind: 'uvicorn',
     command: ({ port, upstreamPort }) => nodeServer('raw-proxy.js', { port, upstreamPort }),
   },
+  'bare-cluster-1': cluster(bare, 'bare.js', 1),
+  'bare-cluster-2': cluster(bare, 'bare.js', 2),
+  'amphis-cluster-1': cluster(amphis, 'amphis.js', 1),
+  'amphis-cluster-2': cluster(amphis, 'amphis.js', 2),
+  'amphis-pinned-1': cluster(amphis, 'amphis.js', 1, true),
+  'amphis-pinned-2': cluster(amphis, 'amphis.js', 2, true),
+  'uvicorn-1': { ...uvicorn, title: 'uvicorn --workers 1', command: uvicornCommand('--workers', '1') },
+  'uvicorn-2': { ...uvicorn, title: 'uvicorn --workers 2', command: uvicornCommand('--workers', '2') },
   'amphis-handle': {
     title: 'amphis handle()',
     reach: 'in-process',
@@ -132,4 +259,13 @@ export const contestants: Readonly<Record<string, Contestant>> = {
     command: async ({ context, app }) =>
       platformaticCommand((await findPython310()) ?? context.python, join(apps, app)),
   },
+  'node-calls-python': functionCall('node-calls-python, call', 'node-calls-python.js', {
+    missing: needsNativePeer('node-calls-python'),
+  }),
+  'node-calls-python-sync': functionCall('node-calls-python, callSync', 'node-calls-python.js', {
+    missing: needsNativePeer('node-calls-python'),
+    sync: true,
+  }),
+  pymport: functionCall('pymport, call (blocks)', 'pymport.js', { missing: needsNativePeer('pymport') }),
+  pythonia: functionCall('pythonia (a Python process)', 'pythonia.js', { missing: needsNodePackage('pythonia') }),
 }

@@ -1,12 +1,52 @@
+import { cpus } from 'node:os'
+import { join } from 'node:path'
 import { coldStart } from './figures/cold-start.js'
 import type { Figure } from './figures/figure.js'
+import { fileTransfer } from './figures/file-transfer.js'
 import { httpThroughput } from './figures/http-throughput.js'
 import { idleStreams } from './figures/idle-streams.js'
+import { idleWebSockets } from './figures/idle-websockets.js'
 import { inProcessThroughput } from './figures/in-process-throughput.js'
+import { serverSentEvents } from './figures/server-sent-events.js'
+import { streams } from './figures/streams.js'
 import { waitingCpu } from './figures/waiting-cpu.js'
-import { works } from './works.js'
+import { webSocketEcho } from './figures/websocket-echo.js'
+import type { Context } from './harness/context.js'
+import { apps } from './harness/paths.js'
+import { runCommand } from './harness/run-command.js'
+import { works, type WorkName } from './works.js'
 
-const servers = ['bare', 'amphis', 'uvicorn', 'granian', 'http-proxy', 'raw-proxy']
+const proxies = ['http-proxy', 'raw-proxy']
+const nodeless = ['uvicorn', 'granian', 'hypercorn']
+const amphis = ['amphis', 'amphis-express']
+/** Every server that speaks HTTP, the floors first. */
+const servers = ['bare', 'express', ...amphis, ...nodeless, ...proxies]
+const without = (...names: readonly string[]) => servers.filter((name) => !names.includes(name))
+
+/** A quick run leaves it out. */
+const slow = (figure: Figure): Figure => ({ ...figure, slow: true })
+
+const echo = (work: WorkName) =>
+  slow(
+    httpThroughput(work, {
+      work,
+      connections: [32],
+      contestants: without('express', 'http-proxy'),
+      base: 'uvicorn',
+      targets: [],
+    }),
+  )
+
+const uvicornsWithWebSockets = ['uvicorn-websockets', 'uvicorn-sansio', 'uvicorn-wsproto']
+const echoes = {
+  connections: [1, 64],
+  contestants: ['bare-ws', 'amphis-ws', 'amphis-ws-bufferutil', ...uvicornsWithWebSockets, 'granian'],
+  base: { title: 'best uvicorn', names: uvicornsWithWebSockets },
+  targets: [
+    { of: 'amphis-ws', over: uvicornsWithWebSockets, atLeast: 1.5 },
+    { of: 'amphis-ws', over: 'granian', atLeast: 1 },
+  ],
+}
 
 /** Every figure the benchmark takes, in the order it takes them, with what it is to reach. */
 export const figures: readonly Figure[] = [
@@ -15,67 +55,262 @@ export const figures: readonly Figure[] = [
     concurrency: 32,
     contestants: ['amphis-handle', 'platformatic-3.10', 'platformatic'],
     base: ['platformatic-3.10', 'platformatic'],
-    targets: [{ of: 'amphis-handle', over: ['platformatic-3.10', 'platformatic'], atLeast: 60 }],
+    targets: [{ of: 'amphis-handle', over: ['platformatic-3.10', 'platformatic'], atLeast: 75 }],
   }),
+  slow(
+    inProcessThroughput('function-call', {
+      work: 'hello',
+      concurrency: 32,
+      contestants: [
+        ...['amphis-handle', 'platformatic-3.10', 'platformatic'],
+        ...['node-calls-python', 'node-calls-python-sync', 'pymport', 'pythonia'],
+      ],
+      base: ['amphis-handle'],
+      baseTitle: 'amphis',
+      targets: [],
+    }),
+  ),
   httpThroughput('hello', {
     work: 'hello',
-    connections: 32,
+    connections: [1, 32, 128, 512],
     contestants: servers,
     base: 'bare',
-    targets: [{ of: 'amphis', over: 'bare', atLeast: 0.75 }],
+    targets: [
+      { at: 1, of: 'amphis', over: 'uvicorn', atLeast: 0.85, ambition: 1 },
+      { at: 32, of: 'amphis', over: 'bare', atLeast: 0.85, ambition: 1 },
+      { at: 128, of: 'amphis', over: 'bare', atLeast: 0.9, ambition: 1 },
+      { at: 32, of: 'amphis', over: proxies, atLeast: 3 },
+      { at: 128, of: 'amphis', over: proxies, atLeast: 3 },
+      { at: 32, of: 'amphis', over: 'uvicorn', atLeast: 1.3 },
+      { at: 128, of: 'amphis', over: 'uvicorn', atLeast: 1.5 },
+      { at: 32, of: 'amphis', over: 'granian', atLeast: 1.05 },
+      { at: 128, of: 'amphis', over: 'granian', atLeast: 1.05 },
+      { at: 32, of: 'amphis-express', over: 'express', atLeast: 0.9 },
+    ],
+    quick: {
+      connections: [32],
+      contestants: ['bare', 'express', 'amphis', 'amphis-express', 'uvicorn', 'granian', 'raw-proxy'],
+    },
   }),
+  slow(
+    httpThroughput('latency', {
+      title: 'latency over one connection at equal load: hello world (raw ASGI)',
+      work: 'hello',
+      connections: [1],
+      contestants: ['bare', 'amphis', ...nodeless],
+      base: 'uvicorn',
+      pauseMs: 1,
+      seconds: 3,
+      targets: [{ of: 'amphis', over: 'uvicorn', atMost: 1, measure: 'p99.9' }],
+    }),
+  ),
+  slow(
+    httpThroughput('starlette', {
+      work: 'starlette',
+      connections: [32],
+      contestants: without('express'),
+      base: 'uvicorn',
+      targets: [
+        { of: 'amphis', over: 'uvicorn', atLeast: 1.4 },
+        { of: 'amphis', over: 'granian', atLeast: 1.05 },
+      ],
+    }),
+  ),
   httpThroughput('fastapi', {
     work: 'fastapi',
-    connections: 32,
-    contestants: servers,
+    connections: [1, 32, 128, 512],
+    contestants: without('express'),
     base: 'uvicorn',
-    targets: [{ of: 'amphis', over: 'uvicorn', atLeast: 1.4 }],
-  }),
-  {
-    ...httpThroughput('fastapi-get', {
-      work: 'fastapi-get',
-      connections: 32,
-      contestants: servers,
-      base: 'uvicorn',
-      targets: [{ of: 'amphis', over: 'uvicorn', atLeast: 1.4 }],
-    }),
-    slow: true,
-  },
-  waitingCpu('waiting', {
-    // One of platformatic's is enough to see it poll, and four keep it from answering at all.
-    requests: {
-      bare: 100,
-      amphis: 100,
-      'amphis-handle': 100,
-      uvicorn: 100,
-      granian: 100,
-      'platformatic-3.10': 1,
-      platformatic: 1,
-    },
-    // "No CPU", to the step of the clock that tells.
-    targets: { amphis: 5, 'amphis-handle': 5 },
-  }),
-  idleStreams('idle-streams', {
-    streams: 1000,
-    pairs: [
-      { contestant: 'bare', app: 'raw' },
-      { contestant: 'amphis', app: 'raw' },
-      { contestant: 'amphis', app: 'fastapi' },
-      { contestant: 'uvicorn', app: 'raw' },
-      { contestant: 'uvicorn', app: 'fastapi' },
-      { contestant: 'granian', app: 'raw' },
-      { contestant: 'granian', app: 'fastapi' },
+    targets: [
+      { at: 32, of: 'amphis', over: 'uvicorn', atLeast: 1.6 },
+      { at: 32, of: 'amphis', over: 'granian', atLeast: 1.15 },
+      { at: 32, of: 'amphis', over: proxies, atMost: 0.7, measure: 'CPU' },
     ],
-    targets: { 'amphis raw': 32, 'amphis fastapi': 48 },
+    quick: { connections: [32], contestants: ['amphis', 'uvicorn', 'granian', 'raw-proxy'] },
   }),
+  slow(
+    httpThroughput('fastapi-get', {
+      work: 'fastapi-get',
+      connections: [32],
+      contestants: ['amphis', 'uvicorn', 'granian'],
+      base: 'uvicorn',
+      targets: [],
+    }),
+  ),
+  slow(
+    httpThroughput('fastapi-sync', {
+      work: 'fastapi-sync',
+      connections: [32],
+      contestants: ['amphis', ...nodeless, 'raw-proxy'],
+      base: 'uvicorn',
+      targets: [{ of: 'amphis', over: 'uvicorn', atLeast: 1.1 }],
+      floor: { title: "anyio's hand-over to a thread alone", measure: threadHandovers },
+      notes: ['the floor: how many such calls a thread pool makes in a Python process that does nothing else'],
+    }),
+  ),
+  echo('echo-1k'),
+  echo('echo-16k'),
+  echo('echo-256k'),
+  slow(
+    httpThroughput('await-10ms', {
+      work: 'await-10ms',
+      connections: [1000],
+      contestants: ['bare', 'amphis', ...nodeless, 'raw-proxy'],
+      base: 'bare',
+      seconds: 2,
+      limit: { requestsPerSecond: 1000 / 0.01, contestant: 'bare', title: 'limit' },
+      targets: [{ of: 'amphis', over: 'limit', atLeast: 0.95 }],
+      notes: ['the limit: 1,000 requests each 10 ms, or what bare Node reaches on this machine where that is less'],
+    }),
+  ),
+  streams('stream-down', {
+    direction: 'down',
+    mebibytes: 256,
+    quickMebibytes: 32,
+    contestants: without('express', 'http-proxy'),
+    base: 'bare',
+    targets: [{ of: 'amphis', over: 'bare', atLeast: 0.9 }],
+    quick: { contestants: ['bare', 'amphis', 'uvicorn', 'granian'] },
+  }),
+  streams('stream-up', {
+    direction: 'up',
+    mebibytes: 256,
+    quickMebibytes: 32,
+    contestants: without('express', 'http-proxy'),
+    base: 'bare',
+    targets: [
+      { of: 'amphis', over: 'bare', atLeast: 0.9 },
+      { of: 'amphis', over: 'uvicorn', atLeast: 1.1 },
+    ],
+    quick: { contestants: ['bare', 'amphis', 'uvicorn', 'granian'] },
+  }),
+  slow(
+    serverSentEvents('sse', {
+      clients: 1000,
+      gapMs: 250,
+      contestants: ['bare', 'amphis', ...nodeless, 'raw-proxy'],
+      base: 'uvicorn',
+    }),
+  ),
+  slow(
+    httpThroughput('static', {
+      work: 'static',
+      connections: [32],
+      contestants: [
+        { contestant: 'bare', work: 'pathsend', how: 'fs.createReadStream().pipe(res)' },
+        { contestant: 'express', work: 'static', how: 'express.static' },
+        { contestant: 'amphis', work: 'pathsend', how: 'pathsend' },
+        { contestant: 'amphis', work: 'static', how: 'Starlette StaticFiles' },
+        { contestant: 'uvicorn', work: 'static', how: 'Starlette StaticFiles' },
+        { contestant: 'granian', work: 'pathsend', how: 'pathsend' },
+        { contestant: 'granian', work: 'static', how: 'Starlette StaticFiles' },
+        { contestant: 'hypercorn', work: 'static', how: 'Starlette StaticFiles' },
+      ],
+      base: 'bare pathsend',
+      targets: [],
+    }),
+  ),
+  slow(
+    httpThroughput('scale-out', {
+      title: 'scale-out: FastAPI, JSON validated in and out, 1 and 2 workers',
+      work: 'fastapi',
+      connections: [64],
+      contestants: [
+        ...['amphis-cluster-1', 'amphis-cluster-2', 'amphis-pinned-1', 'amphis-pinned-2'],
+        ...['bare-cluster-1', 'bare-cluster-2', 'uvicorn-1', 'uvicorn-2'],
+      ],
+      base: 'uvicorn-1',
+      cores: true,
+      targets: [
+        { of: 'amphis-cluster-2', over: 'amphis-cluster-1', atLeast: 1.7 },
+        { of: 'amphis-pinned-2', over: 'amphis-pinned-1', atLeast: 1.7 },
+      ],
+      notes: [
+        `on ${cpus().length} cores, of which the load takes its part: a worker of amphis has two busy threads and can use`,
+        'more than one core by itself; with workers bound to a core each, two have twice what one has',
+      ],
+    }),
+  ),
+  slow(webSocketEcho('ws-64', { ...echoes, message: { kind: 'text', bytes: 64 } })),
+  slow(webSocketEcho('ws-64k', { ...echoes, message: { kind: 'binary', bytes: 64 * 1024 } })),
+  slow(
+    fileTransfer('pathsend-100m', {
+      mebibytes: 100,
+      connections: [1, 8],
+      senders: [
+        { contestant: 'bare', app: 'raw', how: 'fs.createReadStream().pipe(res)' },
+        { contestant: 'amphis', app: 'raw', how: 'pathsend' },
+        { contestant: 'amphis', app: 'fastapi', how: 'FileResponse' },
+        { contestant: 'uvicorn', app: 'fastapi', how: 'FileResponse' },
+        { contestant: 'granian', app: 'raw', how: 'pathsend' },
+      ],
+      base: { title: 'pipe', name: 'bare raw' },
+      targets: [{ of: 'amphis raw', over: 'bare raw', atLeast: 0.8 }],
+    }),
+  ),
+  slow(
+    waitingCpu('waiting', {
+      // One of platformatic's is enough to see it poll, and four keep it from answering at all.
+      requests: {
+        bare: 100,
+        amphis: 100,
+        'amphis-handle': 100,
+        uvicorn: 100,
+        granian: 100,
+        'platformatic-3.10': 1,
+        platformatic: 1,
+      },
+      // "No CPU", to the step of the clock that tells.
+      targets: { amphis: 5, 'amphis-handle': 5 },
+    }),
+  ),
+  slow(
+    idleStreams('idle-streams', {
+      streams: 1000,
+      pairs: [
+        { contestant: 'bare', app: 'raw' },
+        { contestant: 'amphis', app: 'raw' },
+        { contestant: 'amphis', app: 'fastapi' },
+        { contestant: 'uvicorn', app: 'raw' },
+        { contestant: 'uvicorn', app: 'fastapi' },
+        { contestant: 'granian', app: 'raw' },
+        { contestant: 'granian', app: 'fastapi' },
+      ],
+      targets: { 'amphis raw': 32, 'amphis fastapi': 48 },
+    }),
+  ),
+  slow(
+    idleWebSockets('ws-idle', {
+      sockets: 10_000,
+      quickSockets: 2000,
+      pairs: [
+        { contestant: 'bare-ws', app: 'raw' },
+        { contestant: 'amphis-ws', app: 'raw' },
+        { contestant: 'amphis-ws', app: 'fastapi' },
+        { contestant: 'uvicorn-sansio', app: 'raw' },
+        { contestant: 'uvicorn-sansio', app: 'fastapi' },
+        { contestant: 'granian', app: 'raw' },
+      ],
+      floor: 'bare-ws raw',
+      holders: ['amphis-ws raw', 'amphis-ws fastapi'],
+    }),
+  ),
   coldStart('cold-start', {
     work: works.hello,
     contestants: ['bare', 'amphis', 'uvicorn', 'granian'],
     targets: { amphis: 150 },
   }),
-  coldStart('cold-start-fastapi', {
-    work: works.fastapi,
-    contestants: ['amphis', 'uvicorn', 'granian'],
-    targets: { amphis: 150 },
-  }),
+  slow(
+    coldStart('cold-start-fastapi', {
+      work: works.fastapi,
+      contestants: ['amphis', 'uvicorn', 'granian'],
+      targets: { amphis: 150 },
+    }),
+  ),
 ]
+
+/** Calls a second of anyio's thread pool, with nothing around it. */
+async function threadHandovers({ python }: Context): Promise<number> {
+  const { stdout } = await runCommand([python.executable, join(apps, 'thread_handover.py')])
+  return Number(stdout)
+}

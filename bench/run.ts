@@ -1,16 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import { contestants } from './contestants.js'
 import { figures } from './figures.js'
-import type { Context } from './harness/context.js'
-import { busyWarning, debugBuildWarning, describeMachine } from './harness/machine.js'
-import { prepareNodePeers } from './harness/node-peers.js'
 import { readOptions, usage, type Options } from './harness/options.js'
-import { results } from './harness/paths.js'
-import { preparePython } from './harness/python.js'
-import { figureText, markdown } from './harness/report.js'
+import { figureText } from './harness/report.js'
 import type { FigureResult } from './harness/result.js'
-import { chooseLoadGenerator } from './load/generator.js'
+import { save } from './harness/save.js'
+import { setUp } from './harness/setup.js'
 
 const say = (line: string) => process.stderr.write(`${line}\n`)
 
@@ -36,19 +31,7 @@ async function main(options: Options): Promise<void> {
   }
   const wanted = selectFigures(options)
   const leftOut = options.only.length === 0 ? figures.filter((figure) => !wanted.includes(figure)) : []
-  await prepareNodePeers(say)
-  const python = await preparePython(options.python, say)
-  const load = await chooseLoadGenerator(options.load)
-  const context: Context = { options, python, load, say }
-  const machine = await describeMachine(python)
-  say(`${machine.cpu}, ${machine.cores} cores; load: ${load.title}`)
-  say(
-    Object.entries(machine.versions)
-      .map(([name, version]) => `${name} ${version}`)
-      .join(', '),
-  )
-  const warnings = [load.caveat, busyWarning(), await debugBuildWarning()].filter((warning) => warning !== undefined)
-  warnings.forEach(say)
+  const { context, machine, warnings } = await setUp(options, say)
   if (leftOut.length > 0) {
     say(`left out by --quick: ${leftOut.map(({ name }) => name).join(', ')}`)
   }
@@ -56,20 +39,17 @@ async function main(options: Options): Promise<void> {
   const taken: FigureResult[] = []
   for (const figure of wanted) {
     const result = await figure.take(context)
-    taken.push(result)
+    taken.push({ ...result, taken: { date: machine.date, amphis: machine.versions['amphis'] } })
     process.stdout.write(`${figureText(result)}\n`)
   }
 
-  const report = JSON.stringify({ machine, load: load.title, warnings, options, figures: taken }, undefined, 2)
+  const run = { machine, load: context.load.title, warnings, figures: taken }
   if (options.json !== undefined) {
-    await writeFile(options.json, `${report}\n`)
+    await writeFile(options.json, `${JSON.stringify({ ...run, options }, undefined, 2)}\n`)
   }
   if (options.save) {
-    await mkdir(results, { recursive: true })
-    const file = join(results, machine.date.slice(0, 16).replaceAll(':', ''))
-    await writeFile(`${file}.json`, `${report}\n`)
-    await writeFile(`${file}.md`, markdown(machine, taken))
-    say(`saved ${file}.md and .json`)
+    const order = figures.map(({ name }) => name)
+    say(`saved ${await save(run, options, order)}, results.json and charts beside it`)
   }
   if (taken.some(({ rows }) => rows.some(({ outcome }) => outcome === 'wrong bytes'))) {
     say('A contestant answered wrong bytes: this run does not count.')

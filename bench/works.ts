@@ -1,3 +1,5 @@
+import { chunk } from './harness/small-file.js'
+
 /** What is asked of every contestant, and the one answer that counts as right. */
 export interface Work {
   readonly title: string
@@ -10,25 +12,40 @@ export interface Work {
   readonly answer: Answer
 }
 
-export type AppName = 'raw' | 'fastapi'
+export type AppName = 'raw' | 'starlette' | 'fastapi'
 
 export interface Answer {
   readonly status: number
   readonly contentType: string
+  /** Latin-1: a character is a byte. */
   readonly body: string
 }
 
 const json = 'application/json'
+const helloAnswer: Answer = { status: 200, contentType: 'text/plain', body: 'Hello, World!' }
+
+const get = (title: string, app: AppName, path: string, answer: Answer = helloAnswer): Work => ({
+  ...{ title, app, method: 'GET', path, headers: {}, answer },
+})
+
+const echo = (kibibytes: number): Work => {
+  const body = document(kibibytes * 1024)
+  return {
+    title: `JSON echo of ${kibibytes} KiB (Starlette)`,
+    app: 'starlette',
+    method: 'POST',
+    path: '/echo',
+    headers: { 'content-type': json },
+    body,
+    answer: { status: 200, contentType: json, body },
+  }
+}
+
+const staticFile: Answer = { status: 200, contentType: 'application/octet-stream', body: chunk.toString('latin1') }
 
 export const works = {
-  hello: {
-    title: 'hello world (raw ASGI)',
-    app: 'raw',
-    method: 'GET',
-    path: '/',
-    headers: {},
-    answer: { status: 200, contentType: 'text/plain', body: 'Hello, World!' },
-  },
+  hello: get('hello world (raw ASGI)', 'raw', '/'),
+  starlette: get('hello world (Starlette)', 'starlette', '/'),
   fastapi: {
     title: 'FastAPI, JSON validated in and out',
     app: 'fastapi',
@@ -42,18 +59,35 @@ export const works = {
       body: '{"name":"lamp","price":20.5,"quantity":3,"tags":["light","desk"],"id":7,"total":61.5}',
     },
   },
-  'fastapi-get': {
-    title: 'FastAPI, validated path and query, JSON out',
-    app: 'fastapi',
-    method: 'GET',
-    path: '/items/7?quantity=3',
-    headers: {},
-    answer: {
-      status: 200,
-      contentType: json,
-      body: '{"name":"lamp","price":20.5,"quantity":3,"tags":[],"id":7,"total":61.5}',
-    },
-  },
+  'fastapi-get': get('FastAPI, validated path and query, JSON out', 'fastapi', '/items/7?quantity=3', {
+    status: 200,
+    contentType: json,
+    body: '{"name":"lamp","price":20.5,"quantity":3,"tags":[],"id":7,"total":61.5}',
+  }),
+  'fastapi-sync': get('FastAPI, a sync def endpoint in its thread pool', 'fastapi', '/sync/7', {
+    status: 200,
+    contentType: json,
+    body: '{"id":7}',
+  }),
+  'echo-1k': echo(1),
+  'echo-16k': echo(16),
+  'echo-256k': echo(256),
+  'await-10ms': get('an app that awaits 10 ms (raw ASGI)', 'raw', '/await'),
+  pathsend: get('a static file of 64 KiB', 'raw', '/static/64-kib.bin', staticFile),
+  static: get('a static file of 64 KiB', 'starlette', '/static/64-kib.bin', staticFile),
 } satisfies Record<string, Work>
 
 export type WorkName = keyof typeof works
+
+/** JSON of so many bytes, as Python and JavaScript both write it when they have read it. */
+function document(bytes: number): string {
+  const items: unknown[] = []
+  const filled = (filling: string) => JSON.stringify({ items, filling })
+  for (let id = 1; ; id++) {
+    items.push({ id, name: `lamp ${id}`, price: 20.5, tags: ['light', 'desk'], available: true, note: null })
+    if (filled('').length > bytes) {
+      items.pop()
+      return filled('x'.repeat(bytes - filled('').length))
+    }
+  }
+}

@@ -28,7 +28,7 @@ export function coldStart(name: string, spec: ColdStart): Figure {
     async take(context) {
       const rounds = Math.max(7, context.options.rounds)
       const times: Series = new Map()
-      const python: Entry = { name: importing, title: importing, outcome: 'measured' }
+      const python: Entry = { name: importing, contestant: '', title: importing, outcome: 'measured' }
       const entries = new Map<string, Entry>([[importing, python]])
       // Round -1 is not counted: it fills the page cache and writes the bytecode.
       for (let round = -1; round < rounds; round++) {

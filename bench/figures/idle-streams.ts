@@ -16,7 +16,11 @@ export interface IdleStreams {
 }
 
 const floor = 'bare raw'
-const appWork: Readonly<Record<AppName, Work>> = { raw: works.hello, fastapi: works['fastapi-get'] }
+const appWork: Readonly<Record<AppName, Work>> = {
+  raw: works.hello,
+  starlette: works.starlette,
+  fastapi: works['fastapi-get'],
+}
 
 /** Memory of streams that have sent one chunk and then say nothing: growth of the resident set, a stream. */
 export function idleStreams(name: string, spec: IdleStreams): Figure {
@@ -70,6 +74,9 @@ export function idleStreams(name: string, spec: IdleStreams): Figure {
         targets: Object.entries(spec.targets).map(([pair, atMost]): Target => {
           const measured = aboveFloor(pair)
           return {
+            id: `${pair} - ${floor}`,
+            wanted: atMost,
+            upper: true,
             text: `${pair} < ${atMost} KiB a stream above Node's own sockets`,
             measured,
             met: measured && measured.median < atMost,

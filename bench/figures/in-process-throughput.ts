@@ -20,6 +20,8 @@ export interface InProcessThroughput {
   readonly contestants: readonly string[]
   /** The contestants whose best in each round the ratios in the table refer to. */
   readonly base: readonly string[]
+  /** What the table calls it. @default 'best peer' */
+  readonly baseTitle?: string
   readonly targets: readonly Omit<TargetSpec, 'relation'>[]
 }
 
@@ -63,13 +65,13 @@ export function inProcessThroughput(name: string, spec: InProcessThroughput): Fi
       } finally {
         await stopAll(entries)
       }
-      const ratio = '× best peer'
+      const ratio = `× ${spec.baseTitle ?? 'best peer'}`
       const peers = bestPerRound(rates, spec.base)
       return {
         name,
         title,
         notes: [`${rounds} rounds of 1 s each after ${warmUp} s of warm-up; each call ends with the whole body read`],
-        columns: { 'calls/s': 0, [ratio]: 1 },
+        columns: { 'calls/s': 0, [ratio]: 2 },
         rows: entries.map((entry) =>
           rowOf(entry, {
             'calls/s': spreadOf(measuredSamples(rates, entry.name)),

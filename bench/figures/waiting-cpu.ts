@@ -66,6 +66,9 @@ export function waitingCpu(name: string, spec: WaitingCpu): Figure {
         targets: Object.entries(spec.targets).map(([contestant, atMost]) => {
           const measured = spreadOf((extra.get(contestant) ?? []).filter((value) => value !== undefined))
           return {
+            id: contestant,
+            wanted: atMost,
+            upper: true,
             text: `${contestant} ≤ ${atMost} ms of CPU a second`,
             measured,
             met: measured && measured.median <= atMost,
@@ -81,7 +84,7 @@ export function waitingCpu(name: string, spec: WaitingCpu): Figure {
 async function holdRequests(entry: Entry, count: number): Promise<Held> {
   const { child, port } = alive(entry)
   let held: Held = { release: () => undefined }
-  if (contestantNamed(entry.name).reach === 'in-process') {
+  if (contestantNamed(entry.contestant).reach === 'in-process') {
     await child.order({ do: 'hold', work: request('/wait'), count })
   } else {
     held = await hold(port, '/wait', count, () => true)

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { on, once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
+import { cache } from './paths.js'
 
 export interface Command {
   readonly argv: readonly [string, ...string[]]
@@ -49,7 +50,7 @@ export class Child {
     this.spawnedAt = performance.now()
     this.#process = spawn(command, args, {
       cwd,
-      env: { ...process.env, ...env },
+      env: { ...process.env, BENCH_CACHE: cache, ...env },
       // A process group of its own: granian and the like leave workers behind when only their first process is killed.
       detached: true,
       stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
@@ -72,7 +73,9 @@ export class Child {
   /** Throws `ContestantFailed` when the process has ended. */
   assertAlive(): void {
     if (this.#ended !== undefined) {
-      const printed = this.#printed.trim().split('\n').slice(-6).join('\n')
+      // Without the frames of Node's stacks, which would push the error itself out of sight.
+      const lines = this.#printed.split('\n').filter((line) => line.trim() !== '' && !/^\s+at |^Node\.js v/.test(line))
+      const printed = lines.slice(-6).join('\n').trim()
       throw new ContestantFailed(`ended with ${this.#ended}${printed && `: ${printed}`}`)
     }
   }

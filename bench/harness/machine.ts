@@ -17,9 +17,20 @@ export interface Machine {
 }
 
 export async function describeMachine(python: Python): Promise<Machine> {
-  const peers = ['@platformatic/python-node', 'http-proxy']
+  const peers = ['express', '@platformatic/python-node', 'http-proxy', 'node-calls-python', 'pymport', 'pythonia']
   const installed = await Promise.all(peers.map(async (name) => [name, await installedVersion(name)] as const))
-  const wanted = ['fastapi', 'pydantic', 'starlette', 'uvicorn', 'uvloop', 'httptools', 'granian']
+  const wanted = [
+    'fastapi',
+    'pydantic',
+    'starlette',
+    'uvicorn',
+    'uvloop',
+    'httptools',
+    'websockets',
+    'wsproto',
+    'granian',
+    'hypercorn',
+  ]
   return {
     date: new Date().toISOString(),
     cpu: cpus()[0]?.model ?? 'unknown',
@@ -29,6 +40,7 @@ export async function describeMachine(python: Python): Promise<Machine> {
     versions: {
       amphis: await amphisVersion(),
       node: process.versions.node,
+      ws: await versionIn('node_modules/ws/package.json'),
       python: python.version,
       ...Object.fromEntries(installed.map(([name, version]) => [name, version ?? 'missing'])),
       ...Object.fromEntries(wanted.map((name) => [name, python.packages[name] ?? 'missing'])),
@@ -53,10 +65,14 @@ export async function debugBuildWarning(): Promise<string | undefined> {
 }
 
 async function amphisVersion(): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+  const version = await versionIn('package.json')
   const commit = await runCommand(['git', 'rev-parse', '--short', 'HEAD'], { cwd: root }).then(
     ({ stdout }) => ` (${stdout.trim()})`,
     () => '',
   )
   return version + commit
+}
+
+async function versionIn(file: string): Promise<string> {
+  return (JSON.parse(await readFile(join(root, file), 'utf8')) as { version: string }).version
 }

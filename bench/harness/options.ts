@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 
 export interface Options {
-  /** Fewer rounds: shows the order of things, not their third digit. */
+  /** Some figures and fewer rounds: shows the order of things, not their third digit. */
   readonly quick: boolean
   /** Names of the figures to take; empty for all. */
   readonly only: readonly string[]
@@ -9,7 +9,7 @@ export interface Options {
   readonly contestants: readonly string[]
   /** Where to write the JSON, if anywhere. */
   readonly json: string | undefined
-  /** Keep JSON and Markdown in `bench/results/`. */
+  /** Keep JSON, Markdown and charts in `bench/results/`. */
   readonly save: boolean
   /** The interpreter every Python here runs on; `python3` on PATH unless given. */
   readonly python: string | undefined
@@ -25,12 +25,12 @@ export interface Options {
 
 export const usage = `Usage: npm run bench -- [options]
 
-  --quick               fewer rounds, about two minutes in all
+  --quick               some figures, contestants and rounds: under two minutes
   --only <name>         one figure; may be repeated (--list shows the names)
   --contestant <name>   keep only this contestant; may be repeated
-  --rounds <n>          rounds of a throughput figure (default 15, quick 3)
+  --rounds <n>          rounds of a throughput figure (default 11, quick 3)
   --json <file>         write everything measured as JSON
-  --save                keep JSON and Markdown in bench/results/
+  --save                keep JSON, Markdown and charts in bench/results/
   --python <path>       interpreter for everything Python (default python3)
   --load <tool>         wrk or autocannon (default wrk where installed)
   --list                names of the figures and contestants
@@ -54,7 +54,7 @@ export function readOptions(args: readonly string[]): Options {
       help: { type: 'boolean', default: false },
     },
   })
-  const rounds = values.rounds === undefined ? (values.quick ? 3 : 15) : Number(values.rounds)
+  const rounds = values.rounds === undefined ? (values.quick ? 3 : 11) : Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new TypeError(`--rounds takes a whole number from 1, not "${values.rounds}".`)
   }

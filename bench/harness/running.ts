@@ -8,7 +8,10 @@ export type Outcome = 'measured' | 'missing' | 'failed' | 'wrong bytes'
 
 /** Where a contestant stands in a figure: never left out, whatever became of it. */
 export interface Entry {
+  /** Names it within its figure. */
   readonly name: string
+  /** Which contestant it is; the same as its name where the figure has one of each. */
+  readonly contestant: string
   readonly title: string
   outcome: Outcome
   reason?: string
@@ -47,13 +50,13 @@ export async function start(
   patience: ListenOptions = {},
 ): Promise<Entry> {
   const contestant = contestantNamed(name)
-  const entry: Entry = { name, title: contestant.title, outcome: 'measured' }
+  const entry: Entry = { name, contestant: name, title: contestant.title, outcome: 'measured' }
   try {
     const missing = await contestant.missing?.(context)
     if (missing !== undefined) {
       return { ...entry, outcome: 'missing', reason: missing }
     }
-    const upstream = others.find((other) => other.name === contestant.behind)?.running
+    const upstream = others.find((other) => other.contestant === contestant.behind)?.running
     if (contestant.behind !== undefined && upstream === undefined) {
       return { ...entry, outcome: 'missing', reason: `${contestant.behind}, which it stands before, does not run` }
     }
@@ -83,7 +86,7 @@ type Answered = Answer & Pick<WireResponse, 'wireBytes'>
 /** Has the contestant answer once, over whichever way it is reached. */
 export function ask(entry: Entry, work: Asked): Promise<Answered> {
   const running = alive(entry)
-  return contestantNamed(entry.name).reach === 'http'
+  return contestantNamed(entry.contestant).reach === 'http'
     ? running.client.ask(work)
     : running.child.order<Answer>({ do: 'ask', work }).then((answer) => ({ ...answer, wireBytes: 0 }))
 }
@@ -122,7 +125,7 @@ export async function stopAll(entries: readonly Entry[]): Promise<void> {
 /** The running part of an entry that has been started. */
 export function alive(entry: Entry): Running {
   if (entry.running === undefined) {
-    throw new ContestantFailed(`${entry.name} does not run`)
+    throw new ContestantFailed(`${entry.title} does not run`)
   }
   return entry.running
 }

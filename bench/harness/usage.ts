@@ -1,4 +1,4 @@
-import { readFile, readdir } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { runCommand } from './run-command.js'
 
 /** What a process and all its descendants have used. */
@@ -14,6 +14,41 @@ interface ProcessRow extends Usage {
 
 /** Sums a process tree (granian and the like work in a child). */
 export async function usageOf(pid: number): Promise<Usage> {
+  const [rows, members] = await tree(pid)
+  let cpuSeconds = 0
+  let rssBytes = 0
+  for (const row of rows) {
+    if (members.has(row.pid)) {
+      cpuSeconds += row.cpuSeconds
+      rssBytes += row.rssBytes
+    }
+  }
+  return { cpuSeconds, rssBytes }
+}
+
+/** Begins to look for the peak of a process tree's memory anew. */
+export async function resetPeak(pid: number): Promise<void> {
+  const [, members] = await tree(pid)
+  // Linux only; elsewhere the peak is what is used when it is asked for.
+  await Promise.all([...members].map((each) => writeFile(`/proc/${each}/clear_refs`, '5').catch(() => undefined)))
+}
+
+/** The most memory that each process of a tree has had since `resetPeak`, added up. */
+export async function peakOf(pid: number): Promise<number> {
+  const [, members] = await tree(pid)
+  if (process.platform !== 'linux') {
+    return (await usageOf(pid)).rssBytes
+  }
+  const peaks = await Promise.all(
+    [...members].map(async (each) => {
+      const status = await readFile(`/proc/${each}/status`, 'latin1').catch(() => '')
+      return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024
+    }),
+  )
+  return peaks.reduce((sum, peak) => sum + peak, 0)
+}
+
+async function tree(pid: number): Promise<[ProcessRow[], Set<number>]> {
   const rows = process.platform === 'linux' ? await readProc() : await readPs()
   const members = new Set([pid])
   // Rows come in no particular order: repeat until no descendant is added.
@@ -25,15 +60,7 @@ export async function usageOf(pid: number): Promise<Usage> {
       }
     }
   }
-  let cpuSeconds = 0
-  let rssBytes = 0
-  for (const row of rows) {
-    if (members.has(row.pid)) {
-      cpuSeconds += row.cpuSeconds
-      rssBytes += row.rssBytes
-    }
-  }
-  return { cpuSeconds, rssBytes }
+  return [rows, members]
 }
 
 // Linux fixes what user space sees at 100 ticks a second; pages are asked of getconf once.

@@ -84,7 +84,7 @@ export function checkAnswer(who: string, got: Answer, expected: Answer): void {
         got.contentType.split(';')[0] !== expected.contentType
         ? `content-type "${got.contentType}" instead of "${expected.contentType}"`
         : got.body !== expected.body
-          ? `body ${JSON.stringify(got.body.slice(0, 200))} instead of ${JSON.stringify(expected.body)}`
+          ? `body ${JSON.stringify(got.body.slice(0, 200))} instead of ${JSON.stringify(expected.body.slice(0, 200))}`
           : undefined
   if (wrong !== undefined) {
     throw new WrongBytes(`${who} answered ${wrong}.`)

@@ -2,12 +2,13 @@ import { join } from 'node:path'
 import { installedVersion } from '../harness/node-peers.js'
 import { bench } from '../harness/paths.js'
 import { runCommand } from '../harness/run-command.js'
+import { bodyFile } from './body-file.js'
 import type { LoadGenerator, Slice, SliceResult } from './generator.js'
 
 interface AutocannonResult {
   readonly requests: { readonly total: number }
   readonly throughput: { readonly total: number }
-  readonly latency: { readonly p50: number; readonly p99: number }
+  readonly latency: { readonly p50: number; readonly p99: number; readonly p99_9: number }
   readonly duration: number
   readonly errors: number
   readonly timeouts: number
@@ -32,12 +33,13 @@ export class AutocannonLoad implements LoadGenerator {
     return new AutocannonLoad(version, advice)
   }
 
-  async run({ port, work, connections, seconds }: Slice): Promise<SliceResult> {
+  async run({ port, work, connections, seconds, pauseMs }: Slice): Promise<SliceResult> {
     const { stdout } = await runCommand([
       process.execPath,
       join(bench, 'node_modules', 'autocannon', 'autocannon.js'),
       ...['--json', '--no-progress', '-c', String(connections), '-d', String(seconds), '-m', work.method],
-      ...(work.body === undefined ? [] : ['-b', work.body]),
+      ...(work.body === undefined ? [] : ['-i', await bodyFile(work.body)]),
+      ...(pauseMs === undefined ? [] : ['-R', String(Math.round((connections * 1000) / (pauseMs + 0.2)))]),
       ...Object.entries(work.headers).flatMap(([name, value]) => ['-H', `${name}=${value}`]),
       `http://127.0.0.1:${port}${work.path}`,
     ])
@@ -50,6 +52,7 @@ export class AutocannonLoad implements LoadGenerator {
       socketErrors: result.errors + result.timeouts,
       p50: result.latency.p50,
       p99: result.latency.p99,
+      p999: result.latency.p99_9,
     }
   }
 }

@@ -9,6 +9,8 @@ export interface Slice {
   readonly work: Work
   readonly connections: number
   readonly seconds: number
+  /** Milliseconds that each connection waits between a response and the next request. */
+  readonly pauseMs?: number
 }
 
 export interface SliceResult {
@@ -23,6 +25,7 @@ export interface SliceResult {
   /** Milliseconds. */
   readonly p50: number
   readonly p99: number
+  readonly p999: number
 }
 
 /** A program that asks for the same thing over a number of connections for a while. */

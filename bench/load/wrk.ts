@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { CommandError, runCommand } from '../harness/run-command.js'
+import { bodyFile } from './body-file.js'
 import type { LoadGenerator, Slice, SliceResult } from './generator.js'
 
 const script = fileURLToPath(new URL('wrk.lua', import.meta.url))
@@ -19,14 +20,25 @@ export class WrkLoad implements LoadGenerator {
     return new WrkLoad(path, await versionOf(path))
   }
 
-  async run({ port, work, connections, seconds }: Slice): Promise<SliceResult> {
+  async run({ port, work, connections, seconds, pauseMs = 0 }: Slice): Promise<SliceResult> {
     const { stdout } = await runCommand(
-      [this.#path, '-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, `http://127.0.0.1:${port}${work.path}`],
+      [
+        this.#path,
+        '-t1',
+        `-c${connections}`,
+        `-d${seconds}s`,
+        '--timeout',
+        '10s',
+        '-s',
+        script,
+        `http://127.0.0.1:${port}${work.path}`,
+      ],
       {
         env: {
           ...process.env,
           BENCH_METHOD: work.method,
-          BENCH_BODY: work.body ?? '',
+          BENCH_BODY_FILE: work.body === undefined ? '' : await bodyFile(work.body),
+          BENCH_PAUSE_MS: String(pauseMs),
           BENCH_HEADERS: Object.entries(work.headers)
             .map(([name, value]) => `${name}: ${value}\n`)
             .join(''),

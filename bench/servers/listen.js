@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 
-/** The settings the harness gave: one JSON argument. */
-export const settings = JSON.parse(process.argv[2])
+/** The settings the harness gave: one JSON argument; load generators have none. */
+export const settings = JSON.parse(process.argv[2] ?? '{}')
 
 /**
  * Carries out the harness's orders; each reply bears the order's id.
@@ -10,13 +10,17 @@ export const settings = JSON.parse(process.argv[2])
  */
 export function obey(orders = {}) {
   const all = { gc: collectGarbage, ...orders }
-  process.on('message', async (order) => {
+  const carryOut = async (order) => {
     try {
       process.send({ id: order.id, reply: await all[order.do](order) })
     } catch (error) {
       process.send({ id: order.id, error: String(error?.stack ?? error) })
     }
-  })
+  }
+  // Workers of a cluster are sent messages of its own as well, and none of the harness.
+  if (process.env.BENCH_WORKER === undefined) {
+    process.on('message', (order) => void carryOut(order))
+  }
   // The harness is gone: nobody is left to end this process.
   process.once('disconnect', () => process.exit())
 }
@@ -25,11 +29,12 @@ export function obey(orders = {}) {
  * Serves on the port of the settings.
  *
  * @param {import('node:http').RequestListener} listener
+ * @returns {import('node:http').Server} for those that take upgrades as well
  */
 export function listen(listener) {
-  // The default is what users run with; only the queue of connections is longer, for a thousand at once.
-  createServer(listener).listen({ port: settings.port, host: '127.0.0.1', backlog: 2048 })
   obey()
+  // The default is what users run with; only the queue of connections is longer, for a thousand at once.
+  return createServer(listener).listen({ port: settings.port, host: '127.0.0.1', backlog: 2048 })
 }
 
 async function collectGarbage() {

@@ -1,0 +1,5 @@
+"""A plain function, for peers that call functions and serve no ASGI."""
+
+
+def hello():
+    return "Hello, World!"

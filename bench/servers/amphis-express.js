@@ -1,0 +1,10 @@
+import express from 'express'
+import { PythonHandler } from '../../index.js'
+import { listen, settings } from './listen.js'
+
+const handler = new PythonHandler({ app: 'main:app', appDir: settings.appDir, python: settings.python })
+handler.ready().catch((error) => console.error(error))
+
+const app = express()
+app.use(handler.middleware)
+listen(app)
