@@ -4,7 +4,16 @@ import type * as Native from '../binding.cjs'
 /** The addon. */
 export type Binding = typeof Native
 
-/** One request as the bridge sees it. Its methods run on the way from Python and must not throw. */
+/** A file that Rust has opened, to be closed here. */
+export interface OpenFile {
+  readonly descriptor: number
+  /** Bytes to be sent of it. */
+  readonly size: number
+  /** For messages. */
+  readonly path: string
+}
+
+/** One request or WebSocket as the bridge sees it. Its methods run on the way from Python and must not throw. */
 export interface Exchange {
   /** The head of the response, with the first piece of its body. `end`: the response is whole. */
   onResponse(status: number, headers: string[], body: string | Buffer, end: boolean): void
@@ -16,6 +25,26 @@ export interface Exchange {
   onAck(bytes: number, parts: number): void
   /** The app has returned: nothing more comes, and the request's body is no longer needed. */
   onDone(): void
+
+  // Only where the scope offers the extension.
+
+  /** The rest of the body is an open file, which has to be closed here. `end`: the response is whole with it. */
+  onFile?(file: OpenFile, end: boolean): void
+  /** Trailers: names and values in turn. */
+  onTrailers?(fields: string[], end: boolean): void
+  /** Links for a `103 Early Hints`. */
+  onEarlyHints?(links: string[]): void
+  /** The app waits for the request's body, which the client holds back. */
+  onContinue?(): void
+
+  // Only WebSockets.
+
+  /** The handshake is accepted. */
+  onAccept?(subprotocol: string, headers: string[]): void
+  /** A message for the client; a string is latin-1, the bytes of a text are UTF-8. */
+  onMessage?(data: string | Buffer, isText: boolean): void
+  /** The app closes the WebSocket, or refuses it; `reason` is UTF-8 as latin-1. */
+  onClose?(code: number, reason: string): void
 }
 
 interface Call {
@@ -32,11 +61,23 @@ const FAIL = 4
 const ACK = 5
 const RESULT = 6
 const NOTICE = 7
+const ACCEPT = 8
+const MESSAGE = 9
+const CLOSE = 10
+const TRAILERS = 11
+const EARLY_HINTS = 12
+const FILE = 13
+const CONTINUE = 14
 const OPERATION = 0xff
 const FLAG_END = 1 << 8
 const FLAG_BUFFER = 1 << 9
 const FLAG_DONE = 1 << 10
 const FLAG_DESTROY = 1 << 11
+const FLAG_TEXT = 1 << 12
+
+/** Flags of a request: more of its body is to come; its client waits for `100 Continue`. */
+export const MORE_BODY = 1
+export const AWAITS_CONTINUE = 2
 
 /** Records that one call from Rust can bring; more come in further calls. */
 const CAPACITY = 4096
@@ -57,6 +98,8 @@ export class Bridge {
   readonly #listeners = new Map<number, (error: AmphisError) => void>()
   #nextToken = 0
   #pending = 0
+  /** Counts the batches: what comes in one of them came at once. */
+  batch = 0
   // Where reading has come in the text and the buffers of the batch at hand.
   #text = ''
   #at = 0
@@ -127,6 +170,7 @@ export class Bridge {
    * come with the first call.
    */
   readonly #deliver = (count: number, text: string, buffers: Buffer[] | undefined): void => {
+    this.batch = (this.batch + 1) | 0
     this.#text = text
     this.#at = 0
     if (buffers !== undefined) {
@@ -179,10 +223,13 @@ export class Bridge {
     const end = (operation & FLAG_END) !== 0
     switch (kind) {
       case RESPONSE: {
-        const headers = b === 0 ? [] : this.#take(b).split('\0')
+        const headers = this.#fields(b)
         exchange.onResponse(a, headers, this.#body(operation, c), end)
         break
       }
+      case MESSAGE:
+        exchange.onMessage?.(this.#body(operation, a), (operation & FLAG_TEXT) !== 0)
+        break
       case CHUNK:
         exchange.onChunk(this.#body(operation, a), end)
         break
@@ -192,6 +239,28 @@ export class Bridge {
       case FAIL:
         exchange.onFail(parseError(this.#take(a)), (operation & FLAG_DESTROY) !== 0)
         break
+      case ACCEPT: {
+        const subprotocol = this.#take(a)
+        exchange.onAccept?.(subprotocol, this.#fields(b))
+        break
+      }
+      case CLOSE:
+        exchange.onClose?.(a, this.#take(b))
+        break
+      case FILE: {
+        const [size = '0', path = ''] = this.#fields(b)
+        exchange.onFile?.({ descriptor: a, size: Number(size), path: Buffer.from(path, 'latin1').toString() }, end)
+        break
+      }
+      case TRAILERS:
+        exchange.onTrailers?.(this.#fields(a), end)
+        break
+      case EARLY_HINTS:
+        exchange.onEarlyHints?.(this.#fields(a))
+        break
+      case CONTINUE:
+        exchange.onContinue?.()
+        break
       default:
         break
     }
@@ -199,6 +268,11 @@ export class Bridge {
 
   #take(length: number): string {
     return this.#text.slice(this.#at, (this.#at += length))
+  }
+
+  /** Members that were joined by NUL. */
+  #fields(length: number): string[] {
+    return length === 0 ? [] : this.#take(length).split('\0')
   }
 
   #body(operation: number, length: number): string | Buffer {

@@ -48,6 +48,10 @@ export type AmphisErrorCode =
   | 'AMPHIS_ERR_INCOMPLETE_RESPONSE'
   /** The app took longer than `timeoutRequest`. */
   | 'AMPHIS_ERR_REQUEST_TIMEOUT'
+  /** There are as many requests and WebSockets as `limitConcurrency` allows. */
+  | 'AMPHIS_ERR_OVERLOADED'
+  /** The request's body is larger than `maxBodySize`. */
+  | 'AMPHIS_ERR_BODY_TOO_LARGE'
   /** The request was given up through its `AbortSignal`. */
   | 'AMPHIS_ERR_ABORTED'
   /** The app let `ClientDisconnected` out after its client had left; only ever logged, at debug level. */

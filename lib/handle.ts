@@ -1,4 +1,4 @@
-import type { Exchange } from './bridge.js'
+import { MORE_BODY, type Exchange } from './bridge.js'
 import { AmphisError } from './errors.js'
 import type { ExchangeContext } from './http-exchange.js'
 import { headOfRequest } from './request-head.js'
@@ -82,7 +82,17 @@ class HandleExchange implements Exchange {
     }
     const { bridge, native, options } = this.#context
     const slot = bridge.open(this)
-    if (!native.request(slot, head.text, head.text.length, head.fields, isStream, isStream ? undefined : bytes, true)) {
+    if (
+      !native.request(
+        slot,
+        head.text,
+        head.text.length,
+        head.fields,
+        isStream ? MORE_BODY : 0,
+        isStream ? undefined : bytes,
+        true,
+      )
+    ) {
       bridge.release(slot)
       throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The head of the request is not valid HTTP.')
     }

@@ -1,11 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Binding, Bridge, Exchange } from './bridge.js'
+import { AWAITS_CONTINUE, MORE_BODY, type Binding, type Bridge, type Exchange, type OpenFile } from './bridge.js'
+import type { ConcurrencyLimit } from './concurrency-limit.js'
 import { unwatchConnection, watchConnection } from './connection-close.js'
 import { AmphisError } from './errors.js'
+import { awaitsContinue, sendContinue } from './expect-continue.js'
+import { abortResponse, isGone, isHttp2 } from './http2-response.js'
 import type { ResolvedOptions } from './options.js'
-import { readAtOnce, RequestBodyPump, type IncomingBody } from './request-body.js'
+import { bodyTooLarge, readAtOnce, RequestBodyPump, type IncomingBody } from './request-body.js'
 import type { RequestHead } from './request-head.js'
-import { ResponseWriter } from './response-writer.js'
+import { closeFile } from './response-file.js'
+import { cutOff, ResponseWriter } from './response-writer.js'
+import type { WebSocketExchange } from './websocket-exchange.js'
+import type { Handshakes } from './websocket-handshake.js'
 
 export type NativeHandler = InstanceType<Binding['PythonHandler']>
 
@@ -14,6 +20,10 @@ export interface ExchangeContext {
   readonly bridge: Bridge
   readonly native: NativeHandler
   readonly options: ResolvedOptions
+  readonly concurrency: ConcurrencyLimit
+  readonly handshakes: Handshakes
+  /** Those that are open, or being opened. */
+  readonly webSockets: Set<WebSocketExchange>
 }
 
 /** Takes a request that failed before its response started. */
@@ -61,7 +71,7 @@ export class HttpExchange implements Exchange {
     // In the tick in which Node parses the head its body has not been seen yet.
     process.nextTick(() => {
       // The client may have left meanwhile, and its `close` is not said twice.
-      if (!this.#response.destroyed) {
+      if (!isGone(this.#response)) {
         this.#stream(head)
       }
     })
@@ -69,23 +79,40 @@ export class HttpExchange implements Exchange {
 
   #stream(head: RequestHead): void {
     const { bytes, isWhole } = readAtOnce(this.#request)
+    const { maxBodySize } = this.#context.options
+    if (bytes !== undefined && bytes.length > maxBodySize) {
+      // What is still to come is for nobody, but the connection can be used again.
+      this.#request.resume()
+      this.#isOver = true
+      this.#fail(bodyTooLarge(this.#request, maxBodySize))
+      return
+    }
     if (isWhole) {
       this.#wholeBody = bytes
       this.#submit(head, bytes, false, false)
       return
     }
     if (this.#submit(head, bytes, true, false)) {
-      this.#pump = new RequestBodyPump(this.#request, this.#context.native, this.#slot, bytes)
+      const { native } = this.#context
+      this.#pump = new RequestBodyPump(this.#request, native, this.#slot, bytes, maxBodySize, this.#onTooLarge)
       this.#pump.start()
     }
   }
 
   /** `isUsers`: somebody else holds the bytes and may change them, so they are copied. */
   #submit({ text, fields }: RequestHead, bytes: Uint8Array | undefined, moreBody: boolean, isUsers: boolean): boolean {
-    const { bridge, native, options } = this.#context
+    const { bridge, native, options, concurrency } = this.#context
+    if (!concurrency.enter()) {
+      this.#isOver = true
+      this.#request.resume()
+      this.#fail(concurrency.refusal())
+      return false
+    }
     const slot = bridge.open(this)
-    if (!native.request(slot, text, text.length, fields, moreBody, bytes, isUsers)) {
+    const flags = moreBody ? MORE_BODY | (awaitsContinue(this.#request, this.#response) ? AWAITS_CONTINUE : 0) : 0
+    if (!native.request(slot, text, text.length, fields, flags, bytes, isUsers)) {
       bridge.release(slot)
+      concurrency.leave()
       this.#isOver = true
       this.#fail(
         new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The request has a header with a NUL, CR or LF. Leave it out.'),
@@ -94,7 +121,10 @@ export class HttpExchange implements Exchange {
     }
     this.#slot = slot
     this.#response.on('close', this.#onClose)
-    if (this.#response.socket === null) {
+    if (isHttp2(this.#response)) {
+      // A stream that was reset is closed only once its body was read, and the app may read no more of it.
+      this.#request.on('aborted', this.#onClose)
+    } else if (this.#response.socket === null) {
       // A pipelined response has no socket before its turn, and is not told when the connection goes.
       watchConnection(this.#request.socket, this.#onClose)
     }
@@ -125,6 +155,35 @@ export class HttpExchange implements Exchange {
     }
   }
 
+  onFile(file: OpenFile, end: boolean): void {
+    if (this.#isOver) {
+      closeFile(file)
+      return
+    }
+    this.#setEnded(end)
+    this.#guard(() => this.#writer.file(file, end, this.#onFileError))
+  }
+
+  onTrailers(fields: string[], end: boolean): void {
+    if (!this.#isOver) {
+      this.#setEnded(end)
+      this.#guard(() => this.#writer.trailers(fields, end))
+    }
+  }
+
+  onEarlyHints(links: string[]): void {
+    const response = this.#response
+    if (!this.#isOver && !response.headersSent && !isGone(response)) {
+      this.#guard(() => response.writeEarlyHints({ link: links }))
+    }
+  }
+
+  onContinue(): void {
+    if (!this.#isOver) {
+      this.#guard(() => sendContinue(this.#response))
+    }
+  }
+
   onFail(error: AmphisError, destroy: boolean): void {
     const { logger } = this.#context.options
     if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
@@ -134,9 +193,8 @@ export class HttpExchange implements Exchange {
     if (this.#isOver || this.#isEnded || this.#isStarted || destroy) {
       const wasTimedOut = this.#isOver && error.code === 'AMPHIS_ERR_REQUEST_TIMEOUT'
       if (!this.#isOver && !this.#isEnded) {
-        // Never a clean end: the client must not take half a response for a whole one.
         this.#isOver = true
-        this.#response.destroy()
+        cutOff(this.#response)
       }
       // Last, since a logger may throw.
       if (!wasTimedOut) {
@@ -154,6 +212,7 @@ export class HttpExchange implements Exchange {
 
   onDone(): void {
     this.#slot = -1
+    this.#context.concurrency.leave()
     unwatchConnection(this.#request.socket, this.#onClose)
     this.#wholeBody = undefined
     clearTimeout(this.#timer)
@@ -177,7 +236,7 @@ export class HttpExchange implements Exchange {
       write()
     } catch (error) {
       this.#disconnect()
-      this.#response.destroy()
+      abortResponse(this.#response)
       this.#context.options.logger.error(error)
     }
   }
@@ -197,6 +256,24 @@ export class HttpExchange implements Exchange {
     }
   }
 
+  /** The file could not be read to the end that the head has promised. */
+  readonly #onFileError = (error: AmphisError): void => {
+    this.#disconnect()
+    abortResponse(this.#response)
+    this.#context.options.logger.error(error)
+  }
+
+  readonly #onTooLarge = (): void => {
+    const error = bodyTooLarge(this.#request, this.#context.options.maxBodySize)
+    this.#disconnect()
+    if (this.#isStarted) {
+      abortResponse(this.#response)
+      this.#context.options.logger.warn(error.message)
+    } else {
+      this.#fail(error)
+    }
+  }
+
   readonly #onTimeout = (): void => {
     if (this.#slot < 0 || this.#isOver || this.#isEnded) {
       return
@@ -210,7 +287,7 @@ export class HttpExchange implements Exchange {
     )
     this.#isOver = true
     if (this.#isStarted) {
-      this.#response.destroy()
+      abortResponse(this.#response)
       options.logger.error(error)
     } else {
       this.#fail(error)

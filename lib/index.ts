@@ -1,5 +1,8 @@
 export { AmphisError, PythonError, type AmphisErrorCode, type PythonErrorInit } from './errors.js'
+export type { AttachOptions, UpgradableServer } from './attach.js'
 export { HandleResponse } from './handle.js'
 export { PythonHandler } from './python-handler.js'
 export type { Next } from './request-listener.js'
+export { createServer, type PlainOptions, type PythonServer, type SecureOptions, type ServerOptions } from './server.js'
 export type { HandleRequest, Logger, PythonHandlerOptions, Versions } from './types.js'
+export type { UpgradeListener } from './upgrade.js'

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { AmphisError } from './errors.js'
+import { TrustedPeers } from './trusted-peers.js'
 import type { Logger, PythonHandlerOptions } from './types.js'
 
 /** Options with every default filled in. */
@@ -14,6 +15,18 @@ export interface ResolvedOptions {
   readonly timeoutGracefulShutdown: number
   readonly timeoutStartup: number
   readonly timeoutRequest: number
+  /** `undefined`: the server decides. */
+  readonly proxyHeaders: boolean | undefined
+  readonly forwardedAllowIps: TrustedPeers
+  /** `Infinity` for no limit. */
+  readonly limitConcurrency: number
+  /** `Infinity` for no limit. */
+  readonly maxBodySize: number
+  readonly wsMaxSize: number
+  readonly wsMaxQueue: number
+  readonly wsPingInterval: number
+  readonly wsPingTimeout: number
+  readonly wsPerMessageDeflate: boolean
   readonly logger: Logger
   readonly signal: AbortSignal | undefined
 }
@@ -29,6 +42,7 @@ const consoleLogger: Logger = {
 
 // Timers and the native side count in 32 bits.
 const MAX_MILLISECONDS = 2 ** 31 - 1
+const MAX_COUNT = 2 ** 31 - 1
 
 // Python's identifiers (PEP 3131), dotted.
 const NAME = String.raw`[\p{ID_Start}_]\p{ID_Continue}*`
@@ -58,11 +72,39 @@ function oneOf<T extends string>(name: string, words: readonly T[], value: unkno
   return found
 }
 
-function milliseconds(name: string, value: unknown): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MAX_MILLISECONDS) {
-    throw expected(name, `a whole number of milliseconds from 0 to ${MAX_MILLISECONDS}`, value)
+function flag(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') {
+    throw expected(name, 'true or false', value)
   }
   return value
+}
+
+function whole(name: string, unit: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
+    throw expected(name, `a whole number${unit && ` of ${unit}`} from ${least} to ${most}`, value)
+  }
+  return value
+}
+
+function milliseconds(name: string, value: unknown): number {
+  return whole(name, 'milliseconds', value, 0, MAX_MILLISECONDS)
+}
+
+function peers(name: string, value: unknown): TrustedPeers {
+  const entries: unknown = typeof value === 'string' ? value.split(',') : value
+  if (!Array.isArray(entries) || !entries.every((entry) => typeof entry === 'string')) {
+    throw expected(name, "a string or a list of strings, such as '127.0.0.1,10.0.0.0/8'", value)
+  }
+  try {
+    // An empty one trusts nobody.
+    return new TrustedPeers(entries.map((entry: string) => entry.trim()).filter((entry) => entry !== ''))
+  } catch (error) {
+    throw expected(
+      name,
+      "made of IP addresses, networks such as 10.0.0.0/8, names such as unix:, or '*' for anybody",
+      (error as TypeError).message,
+    )
+  }
 }
 
 function isLogger(value: unknown): value is Logger {
@@ -86,6 +128,15 @@ const KNOWN = [
   'timeoutGracefulShutdown',
   'timeoutStartup',
   'timeoutRequest',
+  'proxyHeaders',
+  'forwardedAllowIps',
+  'limitConcurrency',
+  'maxBodySize',
+  'wsMaxSize',
+  'wsMaxQueue',
+  'wsPingInterval',
+  'wsPingTimeout',
+  'wsPerMessageDeflate',
   'logger',
   'signal',
 ] as const satisfies readonly (keyof PythonHandlerOptions)[]
@@ -113,9 +164,6 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
   if (rootPath !== '' && (!rootPath.startsWith('/') || rootPath.endsWith('/'))) {
     throw expected('rootPath', "empty or begin with '/' and not end with it", rootPath)
   }
-  if (typeof (options.factory ?? false) !== 'boolean') {
-    throw expected('factory', 'true or false', options.factory)
-  }
   const logger = options.logger ?? consoleLogger
   if (!isLogger(logger)) {
     throw expected('logger', 'an object with the methods debug, info, warn and error', logger)
@@ -126,7 +174,7 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
   return {
     app,
     appDir: resolve(text('appDir', options.appDir ?? '')),
-    factory: options.factory ?? false,
+    factory: flag('factory', options.factory ?? false),
     python: options.python === undefined ? undefined : text('python', options.python),
     rootPath,
     lifespan: oneOf('lifespan', ['auto', 'on', 'off'], options.lifespan ?? 'auto'),
@@ -134,6 +182,21 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     timeoutGracefulShutdown: milliseconds('timeoutGracefulShutdown', options.timeoutGracefulShutdown ?? 10_000),
     timeoutStartup: milliseconds('timeoutStartup', options.timeoutStartup ?? 0),
     timeoutRequest: milliseconds('timeoutRequest', options.timeoutRequest ?? 0),
+    proxyHeaders: options.proxyHeaders === undefined ? undefined : flag('proxyHeaders', options.proxyHeaders),
+    forwardedAllowIps: peers('forwardedAllowIps', options.forwardedAllowIps ?? '127.0.0.1,::1'),
+    limitConcurrency:
+      options.limitConcurrency === undefined
+        ? Infinity
+        : whole('limitConcurrency', '', options.limitConcurrency, 1, MAX_COUNT),
+    maxBodySize:
+      options.maxBodySize === undefined
+        ? Infinity
+        : whole('maxBodySize', 'bytes', options.maxBodySize, 0, Number.MAX_SAFE_INTEGER),
+    wsMaxSize: whole('wsMaxSize', 'bytes', options.wsMaxSize ?? 16 * 1024 * 1024, 1, MAX_COUNT),
+    wsMaxQueue: whole('wsMaxQueue', 'messages', options.wsMaxQueue ?? 32, 1, MAX_COUNT),
+    wsPingInterval: milliseconds('wsPingInterval', options.wsPingInterval ?? 20_000),
+    wsPingTimeout: milliseconds('wsPingTimeout', options.wsPingTimeout ?? 20_000),
+    wsPerMessageDeflate: flag('wsPerMessageDeflate', options.wsPerMessageDeflate ?? false),
     logger,
     signal: options.signal,
   }

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
+import { attach, type AttachOptions, type UpgradableServer } from './attach.js'
+import { ConcurrencyLimit } from './concurrency-limit.js'
 import { AmphisError, fromDescription, type ErrorDescription } from './errors.js'
 import { handle, type HandleResponse } from './handle.js'
 import type { ExchangeContext } from './http-exchange.js'
@@ -7,6 +9,8 @@ import { resolveOptions, type ResolvedOptions } from './options.js'
 import { startPython, type RunningPython } from './python/start.js'
 import { createListener, createMiddleware, type ListenerHost, type Next } from './request-listener.js'
 import type { HandleRequest, PythonHandlerOptions, Versions } from './types.js'
+import { createUpgradeListener, type UpgradeListener } from './upgrade.js'
+import { Handshakes } from './websocket-handshake.js'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
@@ -25,6 +29,12 @@ export class PythonHandler implements AsyncDisposable {
   readonly listener: (request: IncomingMessage, response: ServerResponse) => void
   /** For Express and Connect: `app.use('/api', python.middleware)`. Errors go to `next`. */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: Next) => void
+  /**
+   * For a server's 'upgrade' event: `server.on('upgrade', python.upgrade)`. Takes every WebSocket; {@link attach} takes
+   * those below a path. Upgrades to anything else are left to other listeners, and answered as ordinary requests where
+   * there are none.
+   */
+  readonly upgrade: UpgradeListener
   readonly #options: ResolvedOptions
   readonly #host: ListenerHost
   /** What requests run on, while they are taken. */
@@ -52,6 +62,7 @@ export class PythonHandler implements AsyncDisposable {
     }
     this.listener = createListener(this.#host)
     this.middleware = createMiddleware(this.#host)
+    this.upgrade = createUpgradeListener(this.#host)
     const { signal } = this.#options
     if (signal?.aborted === true) {
       this.#onAbort()
@@ -82,6 +93,21 @@ export class PythonHandler implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /**
+   * Takes the WebSockets of a server, all or those below a path, which the app sees as its `root_path`. Several handlers
+   * can share a server: the longest path wins. Upgrades below no handler's path are left to other listeners.
+   *
+   * @example
+   * const server = createServer(app).listen(3000)
+   * python.attach(server, { path: '/api' })
+   *
+   * @returns what takes the handler off again
+   * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
+   */
+  attach(server: UpgradableServer, options?: AttachOptions): () => void {
+    return attach(this.#host, server, options)
   }
 
   /**
@@ -131,7 +157,14 @@ export class PythonHandler implements AsyncDisposable {
       rootPath: options.rootPath,
       lifespan: options.lifespan,
     })
-    const context = { bridge, native, options }
+    const context: ExchangeContext = {
+      bridge,
+      native,
+      options,
+      concurrency: new ConcurrencyLimit(options.limitConcurrency),
+      handshakes: new Handshakes(options),
+      webSockets: new Set(),
+    }
     this.#started = context
     bridge.listen(native.index, (error) => options.logger.error(error))
     const { unsupported } = await bridge.call<{ unsupported: ErrorDescription | null }>((token) => {
@@ -156,7 +189,10 @@ export class PythonHandler implements AsyncDisposable {
     this.#context = undefined
     if (this.#started !== undefined) {
       // A startup that is still under way is given up.
-      const { bridge, native, options } = this.#started
+      const { bridge, native, options, webSockets } = this.#started
+      for (const webSocket of webSockets) {
+        webSocket.goAway(closed())
+      }
       await bridge.call((token) => native.close(token, options.timeoutGracefulShutdown))
       bridge.listen(native.index, undefined)
     }

@@ -24,38 +24,54 @@ const STREAM: IncomingBody = { kind: 'stream' }
 interface ParsedRequest extends IncomingMessage {
   rawBody?: unknown
   body?: unknown
+  /** Of HTTP/2. */
+  stream?: { endAfterHeaders: boolean }
 }
 
 /** Whether a body follows the head (RFC 9112 6.3). */
-function hasBody({ headers, httpVersionMajor, complete }: IncomingMessage): boolean {
-  const length = headers['content-length']
-  if (length !== undefined) {
-    return length !== '0'
+function hasBody({ headers, httpVersionMajor, stream }: ParsedRequest): boolean {
+  if (httpVersionMajor >= 2) {
+    // HTTP/2 frames its bodies by itself, and says with the head whether there is none.
+    return stream?.endAfterHeaders !== true
   }
-  // HTTP/2 frames its bodies by itself.
-  return headers['transfer-encoding'] !== undefined || (httpVersionMajor >= 2 && !complete)
+  const length = headers['content-length']
+  return length === undefined ? headers['transfer-encoding'] !== undefined : length !== '0'
+}
+
+/** What a request is told whose body is larger than `maxBodySize`. */
+export function bodyTooLarge({ method, url }: IncomingMessage, maxBodySize: number): AmphisError {
+  return new AmphisError(
+    'AMPHIS_ERR_BODY_TOO_LARGE',
+    `The body of ${method} ${url} is larger than maxBodySize (${maxBodySize} bytes). Send less, or raise maxBodySize.`,
+  )
 }
 
 /**
  * Finds the body of a request that a host framework may have read already: the stream when it is untouched, else what
  * a parser has left of it.
  *
- * @throws {AmphisError} `AMPHIS_ERR_BODY_CONSUMED` when only parsed data is left
+ * @throws {AmphisError} `AMPHIS_ERR_BODY_CONSUMED` when only parsed data is left, `AMPHIS_ERR_BODY_TOO_LARGE` when the
+ * head or the parser says that it is larger than `maxBodySize`
  */
-export function incomingBody(request: ParsedRequest): IncomingBody {
+export function incomingBody(request: ParsedRequest, maxBodySize: number): IncomingBody {
   if (!hasBody(request)) {
     return NO_BODY
+  }
+  if (Number(request.headers['content-length'] ?? 0) > maxBodySize) {
+    throw bodyTooLarge(request, maxBodySize)
   }
   if (!request.readableDidRead && !request.readableEnded) {
     return STREAM
   }
   const { rawBody, body } = request
   for (const candidate of [rawBody, body]) {
-    if (candidate instanceof Uint8Array) {
-      return { kind: 'whole', bytes: candidate }
-    }
-    if (typeof candidate === 'string') {
-      return { kind: 'whole', bytes: Buffer.from(candidate) }
+    if (candidate instanceof Uint8Array || typeof candidate === 'string') {
+      const bytes = typeof candidate === 'string' ? Buffer.from(candidate) : candidate
+      if (bytes.length > maxBodySize) {
+        // A parser inflates what was compressed.
+        throw bodyTooLarge(request, maxBodySize)
+      }
+      return { kind: 'whole', bytes }
     }
   }
   throw new AmphisError(
@@ -90,14 +106,31 @@ export class RequestBodyPump {
   readonly #request: IncomingMessage
   readonly #target: BodyTarget
   readonly #slot: number
+  readonly #maxBodySize: number
+  readonly #onTooLarge: () => void
   #pins: Uint8Array[] = []
   #unread = 0
+  #size = 0
 
-  constructor(request: IncomingMessage, target: BodyTarget, slot: number, sent: Uint8Array | undefined) {
+  /**
+   * @param sent what is on its way to Python already
+   * @param onTooLarge told once the body is larger than `maxBodySize`; nothing of the excess is passed on
+   */
+  constructor(
+    request: IncomingMessage,
+    target: BodyTarget,
+    slot: number,
+    sent: Uint8Array | undefined,
+    maxBodySize: number,
+    onTooLarge: () => void,
+  ) {
     this.#request = request
     this.#target = target
     this.#slot = slot
+    this.#maxBodySize = maxBodySize
+    this.#onTooLarge = onTooLarge
     if (sent !== undefined) {
+      this.#size = sent.length
       this.#pins.push(sent)
       this.#unread = sent.length
     }
@@ -133,6 +166,12 @@ export class RequestBodyPump {
 
   readonly #onData = (piece: Buffer | string): void => {
     const chunk = toBytes(this.#request, piece)
+    this.#size += chunk.length
+    if (this.#size > this.#maxBodySize) {
+      this.stop()
+      this.#onTooLarge()
+      return
+    }
     this.#pins.push(chunk)
     this.#unread += chunk.length
     this.#target.chunk(this.#slot, chunk, true, false)

@@ -1,5 +1,8 @@
 import type { Socket } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
 import { AmphisError } from './errors.js'
+import type { Forwarded } from './proxy-headers.js'
+import { describeTls } from './tls-extension.js'
 import type { HandleRequest } from './types.js'
 
 /**
@@ -13,7 +16,7 @@ export interface RequestHead {
 }
 
 /** Fields before the headers. */
-const FIXED_FIELDS = 9
+const FIXED_FIELDS = 11
 
 // RFC 9110: what a method and a field name are made of, and what a field value may hold.
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/
@@ -45,6 +48,14 @@ function checkLine(method: string, prefix: string, url: string): void {
   }
 }
 
+/** What `node:http` knows of a request, of its WebSocket handshakes too. */
+export interface SocketRequest {
+  readonly method?: string | undefined
+  readonly httpVersion: string
+  readonly socket: Socket
+  readonly rawHeaders: readonly string[]
+}
+
 /**
  * The head of a request that came over a socket. Its headers were checked by Node's parser; its URL may have been
  * rewritten since.
@@ -52,37 +63,44 @@ function checkLine(method: string, prefix: string, url: string): void {
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
  */
 export function headOfSocket(
-  method: string,
+  { method = 'GET', httpVersion, socket, rawHeaders }: SocketRequest,
   prefix: string,
   url: string,
-  httpVersion: string,
-  socket: Socket,
-  rawHeaders: readonly string[],
+  forwarded?: Forwarded,
 ): RequestHead {
   checkLine(method, prefix, url)
-  const line = `${method}\0${url}\0${prefix}\0${httpVersion}\0${connectionOf(socket)}`
+  const own = connectionOf(socket)
+  const addresses = forwarded === undefined ? own.addresses : joinForwarded(own, forwarded)
+  const extensions = httpVersion === '1.0' ? HTTP_1_0_EXTENSIONS : EXTENSIONS
+  const line = `${method}\0${url}\0${prefix}\0${httpVersion}\0${addresses}\0${extensions}\0${own.tls}`
   const headers = rawHeaders[0]?.startsWith(':') === true ? withoutPseudoHeaders(rawHeaders) : rawHeaders
   return headers.length === 0
     ? { text: line, fields: FIXED_FIELDS }
     : { text: `${line}\0${headers.join('\0')}`, fields: FIXED_FIELDS + headers.length }
 }
 
-/** HTTP/2's pseudo headers are no headers to ASGI; `:authority` is its `host`. */
+/**
+ * The headers of a request of HTTP/2 as those of HTTP/1.1: no pseudo headers, `:authority` in the place of any `host`
+ * (RFC 9113 8.3.1), the pieces that clients cut cookies into joined (8.2.3).
+ */
 function withoutPseudoHeaders(rawHeaders: readonly string[]): readonly string[] {
   const headers: string[] = []
   let authority: string | undefined
-  let hasHost = false
+  let cookieAt = -1
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!
     const value = rawHeaders[at + 1]!
     if (name === ':authority') {
       authority = value
-    } else if (!name.startsWith(':')) {
-      hasHost ||= name === 'host'
+      headers.push('host', value)
+    } else if (name === 'cookie' && cookieAt !== -1) {
+      headers[cookieAt] += `; ${value}`
+    } else if (!name.startsWith(':') && (name !== 'host' || authority === undefined)) {
       headers.push(name, value)
+      cookieAt = name === 'cookie' ? headers.length - 1 : cookieAt
     }
   }
-  return authority === undefined || hasHost ? headers : ['host', authority, ...headers]
+  return headers
 }
 
 /**
@@ -102,8 +120,8 @@ export function headOfRequest(request: HandleRequest): RequestHead {
     )
   }
   checkLine(method, rootPath, url)
-  const connection = joinConnection(scheme, client ?? null, server ?? null)
-  const line = `${httpVersion}\0${connection}`
+  // The last two fields are empty: without a connection there are neither extensions nor TLS.
+  const line = `${httpVersion}\0${scheme}\0${joinAddress(client ?? null)}\0${joinAddress(server ?? null)}\0\0`
   if (!JOINED_TEXT.test(line)) {
     throw invalid('scheme, HTTP version or address', line.replaceAll('\0', ' '))
   }
@@ -151,40 +169,61 @@ function isFlat(value: unknown): value is readonly string[] {
 
 type Address = readonly [host: string, port: number | null] | null
 
-function joinConnection(scheme: string, client: Address, server: Address): string {
-  return `${scheme}\0${joinAddress(client)}\0${joinAddress(server)}`
-}
-
 function joinAddress(address: Address): string {
   return address === null ? '\0' : `${address[0]}\0${address[1] ?? ''}`
 }
 
+// ASGI extensions by letter, as `src/asgi/extensions.rs` reads them: pathsend, trailers, early hints. HTTP/1.0 knows
+// neither chunks, which trailers need, nor responses before the response.
+//
+// Files not in a worker: Node closes the descriptors of a worker that is terminated only where it has opened them.
+const HTTP_1_0_EXTENSIONS = isMainThread ? 'p' : ''
+const EXTENSIONS = `${HTTP_1_0_EXTENSIONS}te`
+
 // The same for every request of a connection, so it is kept on the socket.
 const CONNECTION: unique symbol = Symbol('amphis.connection')
 
+interface Connection {
+  readonly scheme: string
+  readonly client: string
+  readonly server: string
+  /** The three as fields. */
+  readonly addresses: string
+  readonly tls: string
+}
+
 interface ConnectionSocket extends Socket {
-  [CONNECTION]?: string
+  [CONNECTION]?: Connection
   encrypted?: boolean
   /** Set by `node:http`. */
   server?: { address?: () => unknown }
 }
 
-function connectionOf(socket: ConnectionSocket): string {
+function connectionOf(socket: ConnectionSocket): Connection {
   return (socket[CONNECTION] ??= describeConnection(socket))
 }
 
-function describeConnection(socket: ConnectionSocket): string {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket
+/** The same connection with what its proxy says of the client. */
+function joinForwarded({ scheme, client, server }: Connection, forwarded: Forwarded): string {
+  const named = forwarded.client === undefined ? client : joinAddress(forwarded.client)
+  return `${forwarded.scheme ?? scheme}\0${named}\0${server}`
+}
+
+function describeConnection(socket: ConnectionSocket): Connection {
   const scheme = socket.encrypted === true ? 'https' : 'http'
-  const client: Address = remoteAddress === undefined ? null : [remoteAddress, remotePort ?? null]
+  const { remoteAddress, remotePort } = socket
+  const client = joinAddress(remoteAddress === undefined ? null : [remoteAddress, remotePort ?? null])
+  const server = joinAddress(serverOf(socket))
+  const tls = socket.encrypted === true ? describeTls(socket) : ''
+  return { scheme, client, server, addresses: `${scheme}\0${client}\0${server}`, tls }
+}
+
+function serverOf(socket: ConnectionSocket): Address {
+  const { localAddress, localPort } = socket
   if (localAddress !== undefined) {
-    return joinConnection(scheme, client, [localAddress, localPort ?? null])
+    return [localAddress, localPort ?? null]
   }
   const path = socket.server?.address?.()
   // The path of a Unix socket may hold anything but NUL; what latin-1 can't say goes as UTF-8 bytes.
-  return joinConnection(
-    scheme,
-    client,
-    typeof path === 'string' ? [Buffer.from(path, 'utf8').toString('latin1'), null] : null,
-  )
+  return typeof path === 'string' ? [Buffer.from(path, 'utf8').toString('latin1'), null] : null
 }

@@ -1,10 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AmphisError, AmphisErrorCode } from './errors.js'
+import { answerTo, knownAnswer, logAnswered } from './error-answer.js'
+import type { AmphisError } from './errors.js'
 import { HttpExchange, type ExchangeContext, type FailureHandler } from './http-exchange.js'
+import { abortResponse, isGone } from './http2-response.js'
 import { mountPath } from './mount-path.js'
-import type { Logger } from './types.js'
+import { forwardedOf } from './proxy-headers.js'
 import { incomingBody } from './request-body.js'
 import { headOfSocket } from './request-head.js'
+import { introduces, SERVER_NAME } from './served-socket.js'
+import type { Logger } from './types.js'
 
 /** Express' and Connect's `next`. */
 export type Next = (error?: unknown) => void
@@ -16,12 +20,6 @@ export interface ListenerHost {
   readonly context: ExchangeContext | undefined
   /** Starts what is missing. */
   start(): Promise<ExchangeContext>
-}
-
-const STATUS: Partial<Record<AmphisErrorCode, readonly [status: number, text: string]>> = {
-  AMPHIS_ERR_CLOSED: [503, 'Service Unavailable'],
-  AMPHIS_ERR_REQUEST_TIMEOUT: [504, 'Gateway Timeout'],
-  AMPHIS_ERR_INVALID_REQUEST: [400, 'Bad Request'],
 }
 
 /** Runs a request of `node:http`. Errors before the response starts go to `fail`. */
@@ -43,15 +41,14 @@ function begin(
   response: ServerResponse,
   fail: FailureHandler,
 ): void {
-  if (response.destroyed) {
+  if (isGone(response)) {
     // The client has left while Python started, or while middleware was at work.
     return
   }
   try {
     const { prefix, url } = mountPath(request)
-    const { method = 'GET', httpVersion, socket, rawHeaders } = request
-    const head = headOfSocket(method, prefix, url, httpVersion, socket, rawHeaders)
-    new HttpExchange(context, request, response, fail).begin(head, incomingBody(request))
+    const head = headOfSocket(request, prefix, url, forwardedOf(context.options, request))
+    new HttpExchange(context, request, response, fail).begin(head, incomingBody(request, context.options.maxBodySize))
   } catch (error) {
     fail(error as AmphisError)
   }
@@ -61,18 +58,18 @@ function begin(
 export function createListener(host: ListenerHost): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     run(host, request, response, (error) => {
-      const [status, text] = STATUS[error.code] ?? [500, 'Internal Server Error']
-      if (response.headersSent || response.destroyed) {
-        response.destroy()
+      const { status, text, headers } = answerTo(error)
+      if (response.headersSent || isGone(response)) {
+        abortResponse(response)
       } else {
-        const close = status === 503 ? { connection: 'close' } : {}
-        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...close })
+        // HTTP/2 has no such header.
+        const close = status === 503 && request.httpVersionMajor < 2 ? { connection: 'close' } : {}
+        const server = introduces(response) ? { server: SERVER_NAME } : {}
+        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...close, ...server, ...headers })
         response.end(text)
       }
       // Last, since a logger may throw.
-      if (status !== 503) {
-        host.logger.error(error)
-      }
+      logAnswered(host.logger, error)
     })
   }
 }
@@ -83,10 +80,13 @@ export function createMiddleware(
 ): (request: IncomingMessage, response: ServerResponse, next: Next) => void {
   return (request, response, next) => {
     run(host, request, response, (error) => {
-      const status = STATUS[error.code]?.[0]
-      if (status !== undefined) {
-        // Where Express looks for the status of its answer.
-        Object.defineProperty(error, 'status', { value: status, configurable: true })
+      const answer = knownAnswer(error)
+      if (answer !== undefined) {
+        // Where Express looks for the status of its answer, and for headers.
+        Object.defineProperty(error, 'status', { value: answer.status, configurable: true })
+        if (answer.headers !== undefined) {
+          Object.defineProperty(error, 'headers', { value: answer.headers, configurable: true })
+        }
       }
       next(error)
     })

@@ -1,9 +1,14 @@
 import { ServerResponse } from 'node:http'
+import type { OpenFile } from './bridge.js'
+import type { AmphisError } from './errors.js'
+import { abortResponse, http2Fields, http2Record, isHttp2 } from './http2-response.js'
+import { sendFile } from './response-file.js'
+import { introduces, SERVER_NAME } from './served-socket.js'
 
 /** Bytes taken by the socket after which Python is told, while nothing holds it up. */
 const CREDIT = 64 * 1024
 
-const plainWriteHead = ServerResponse.prototype.writeHead
+const { write: plainWrite, writeHead: plainWriteHead } = ServerResponse.prototype
 
 /** Puts what Python sends on a Node response, and tells Python how far the client has followed. */
 export class ResponseWriter {
@@ -13,6 +18,9 @@ export class ResponseWriter {
   #uncredited = 0
   #isDraining = false
   #isListening = false
+  #isFileOnItsWay = false
+  #trailers: string[] = []
+  #areTrailersWhole = false
 
   constructor(response: ServerResponse, credit: (bytes: number) => void) {
     this.#response = response
@@ -22,15 +30,19 @@ export class ResponseWriter {
   /** The head, and the first piece of the body or all of it. */
   start(status: number, headers: string[], body: string | Buffer, end: boolean): void {
     const response = this.#response
+    nameServer(response, headers)
     if (isUntouched(response)) {
       response.writeHead(status, headers)
     } else {
-      // Middleware has set headers, or wants to see ours before they go out.
-      mergeHeaders(response, headers)
+      // Middleware has set headers, or wants to see ours before they go out; or it is HTTP/2.
+      mergeHeaders(response, isHttp2(response) ? http2Fields(headers) : headers)
       response.writeHead(status)
     }
     if (end || body.length > 0) {
       this.write(body, end)
+    } else if (response.write === plainWrite) {
+      // As flushHeaders(), which would write the bytes of the head as UTF-8.
+      response.write('', 'latin1')
     } else {
       response.flushHeaders()
     }
@@ -58,6 +70,45 @@ export class ResponseWriter {
     }
   }
 
+  /** An open file as the rest of the body; `end`: no trailers follow. */
+  file(file: OpenFile, end: boolean, onError: (error: AmphisError) => void): void {
+    this.#isFileOnItsWay = true
+    sendFile(this.#response, file, (error) => {
+      this.#isFileOnItsWay = false
+      if (error !== undefined) {
+        onError(error)
+      } else if (end) {
+        this.#response.end()
+      } else if (this.#areTrailersWhole) {
+        this.#endWithTrailers()
+      }
+    })
+  }
+
+  /** Trailers, names and values in turn; they go out with the last of them. */
+  trailers(fields: readonly string[], end: boolean): void {
+    this.#trailers.push(...fields)
+    this.#areTrailersWhole = end
+    if (end && !this.#isFileOnItsWay) {
+      this.#endWithTrailers()
+    }
+  }
+
+  #endWithTrailers(): void {
+    const response = this.#response
+    if (isHttp2(response)) {
+      // Node takes lists as well.
+      response.addTrailers(http2Record(this.#trailers) as unknown as Record<string, string>)
+    } else {
+      const fields: [string, string][] = []
+      for (let at = 0; at < this.#trailers.length; at += 2) {
+        fields.push([this.#trailers[at]!, this.#trailers[at + 1]!])
+      }
+      response.addTrailers(fields)
+    }
+    response.end()
+  }
+
   #awaitDrain(): void {
     this.#isDraining = true
     if (!this.#isListening) {
@@ -77,14 +128,40 @@ export class ResponseWriter {
   }
 }
 
+/**
+ * Ends a response that can't be completed, never cleanly: the client must not take half a response for a whole one.
+ * What was written of it leaves first.
+ */
+export function cutOff(response: ServerResponse): void {
+  // Node writes at the end of the tick.
+  process.nextTick(() => abortResponse(response))
+}
+
+/** A server of ours says what it is, unless the app or the host has said something else. */
+function nameServer(response: ServerResponse, headers: string[]): void {
+  if (introduces(response) && !hasName(headers, 'server') && !response.hasHeader('server')) {
+    headers.push('server', SERVER_NAME)
+  }
+}
+
+/** Whether a flat list has a header of this name, which is in lower case. */
+export function hasName(headers: readonly string[], name: string): boolean {
+  for (let at = 0; at < headers.length; at += 2) {
+    const other = headers[at]!
+    if (other.length === name.length && other.toLowerCase() === name) {
+      return true
+    }
+  }
+  return false
+}
+
 /** Undoes the framing that the host has set, which is that of another body. */
 function clearFraming(response: ServerResponse, headers: readonly string[]): void {
   if (response.hasHeader('content-length')) {
     response.removeHeader('content-length')
   }
   if (response.hasHeader('transfer-encoding')) {
-    const isSized = headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length')
-    if (isSized || response.req.httpVersion === '1.0') {
+    if (hasName(headers, 'content-length') || response.req.httpVersion === '1.0') {
       response.removeHeader('transfer-encoding')
     } else {
       // Node takes its removal as a wish for no chunks at all.

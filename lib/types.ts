@@ -57,6 +57,55 @@ export interface PythonHandlerOptions {
    */
   timeoutRequest?: number | undefined
   /**
+   * Whether `X-Forwarded-For` and `X-Forwarded-Proto` of a trusted proxy set the app's `client` and `scheme`. The
+   * headers themselves reach the app in any case. Express' `trust proxy` is independent of it.
+   * @default false; true in `createServer` and on the command line
+   */
+  proxyHeaders?: boolean | undefined
+  /**
+   * The proxies that `proxyHeaders` trusts: IP addresses, networks (`10.0.0.0/8`) and names that stand in for an
+   * address (`unix:`), as a list or joined by commas. `*` is whoever connects, and the only word for a proxy that
+   * comes through a Unix socket, since it has no address.
+   * @default '127.0.0.1,::1'
+   */
+  forwardedAllowIps?: string | readonly string[] | undefined
+  /**
+   * Most requests and WebSockets that the app has at a time, 1 at least; what is beyond gets a 503 with `retry-after`.
+   * @default no limit
+   */
+  limitConcurrency?: number | undefined
+  /**
+   * Most bytes of a request's body; a larger one gets a 413, before the app has seen the excess.
+   * @default no limit
+   */
+  maxBodySize?: number | undefined
+  /**
+   * Most bytes of a WebSocket message, also after it is decompressed; a larger one closes the WebSocket with 1009.
+   * @default 16_777_216
+   */
+  wsMaxSize?: number | undefined
+  /**
+   * Messages of a WebSocket that the app may leave unread before the client's socket is no longer read.
+   * @default 32
+   */
+  wsMaxQueue?: number | undefined
+  /**
+   * Milliseconds between two pings of a WebSocket; 0 for none.
+   * @default 20_000
+   */
+  wsPingInterval?: number | undefined
+  /**
+   * Milliseconds that the answer to a ping may take before the connection is ended; 0 for no limit.
+   * @default 20_000
+   */
+  wsPingTimeout?: number | undefined
+  /**
+   * Whether WebSocket messages are compressed where the client offers it (permessage-deflate). Costs memory and time
+   * for each connection.
+   * @default false
+   */
+  wsPerMessageDeflate?: boolean | undefined
+  /**
    * Where errors go that have nobody else to go to.
    * @default console, without its debug messages
    */

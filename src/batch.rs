@@ -5,17 +5,18 @@
 //! when it sleeps:
 //!
 //! * towards Python, [`Inbox`]: `armed` is true from the end of one drain to the first append after it;
-//!   that append (and no other) writes to the wake descriptor that the event loop reads;
+//!   that append (and no other) writes to the wake descriptor that the event loop reads. Credit wakes nobody
+//!   while no task waits for it;
 //! * towards JavaScript, [`Outbox`]: `scheduled` is true from a wake to the moment its callback starts.
 //!
 //! In both the flag changes before the queue is looked at, so nothing can be appended unseen.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use crate::wake::WakeDescriptor;
 
@@ -90,6 +91,8 @@ pub enum Command {
     head: Span,
     body: BodyPart,
     more_body: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    awaits_continue: bool,
   },
   Chunk {
     host: u32,
@@ -101,7 +104,30 @@ pub enum Command {
     host: u32,
     slot: u32,
   },
-  /// Bytes of the response that the client's socket has taken.
+  /// A WebSocket's handshake: `max_queue` messages may be unread before JavaScript stops to read.
+  Connect {
+    handler: u32,
+    host: u32,
+    slot: u32,
+    head: Span,
+    max_queue: u32,
+  },
+  /// A message of a WebSocket's client.
+  Message {
+    host: u32,
+    slot: u32,
+    part: BodyPart,
+    is_text: bool,
+  },
+  /// A WebSocket is over, with what its client said last.
+  Closed {
+    host: u32,
+    slot: u32,
+    code: u16,
+    /// UTF-8
+    reason: Span,
+  },
+  /// Bytes of the response, or of messages, that the client's socket has taken.
   Credit {
     host: u32,
     slot: u32,
@@ -129,12 +155,16 @@ impl Batch {
     if bytes.is_empty() {
       return BodyPart::Empty;
     }
+    BodyPart::Copied(self.append(bytes))
+  }
+
+  pub fn append(&mut self, bytes: &[u8]) -> Span {
     let start = self.arena.len();
     self.arena.extend_from_slice(bytes);
-    BodyPart::Copied(Span {
+    Span {
       start,
       len: bytes.len(),
-    })
+    }
   }
 
   fn clear(&mut self) {
@@ -150,6 +180,8 @@ impl Batch {
 pub struct Inbox {
   batch: Mutex<Batch>,
   armed: AtomicBool,
+  /// Tasks that wait for credit.
+  blocked: AtomicUsize,
   wake: WakeDescriptor,
 }
 
@@ -158,6 +190,7 @@ impl Inbox {
     Self {
       batch: Mutex::default(),
       armed: AtomicBool::new(true),
+      blocked: AtomicUsize::new(0),
       wake,
     }
   }
@@ -174,6 +207,28 @@ impl Inbox {
       self.wake.signal();
     }
     result
+  }
+
+  /// Appends what matters only to tasks that wait for credit: Python is not woken where there are none.
+  pub fn push_credit(&self, append: impl FnOnce(&mut Batch)) {
+    append(&mut lock(&self.batch));
+    // After the append: a task that goes to sleep counts itself first and looks here afterwards.
+    if self.blocked.load(Ordering::SeqCst) > 0 && self.armed.swap(false, Ordering::AcqRel) {
+      self.wake.signal();
+    }
+  }
+
+  /// A task is about to wait for credit; see [`Self::push_credit`].
+  pub fn block(&self) {
+    self.blocked.fetch_add(1, Ordering::SeqCst);
+    if !lock(&self.batch).commands.is_empty() && self.armed.swap(false, Ordering::AcqRel) {
+      self.wake.signal();
+    }
+  }
+
+  /// It waits no more.
+  pub fn unblock(&self) {
+    self.blocked.fetch_sub(1, Ordering::SeqCst);
   }
 
   /// Swaps the whole queue for `empty`, which is cleared first. False when there was nothing.
@@ -210,6 +265,20 @@ pub mod op {
   pub const RESULT: i32 = 6;
   /// `length` of an error description: something that nobody waits for went wrong; the slot is the handler's index.
   pub const NOTICE: i32 = 7;
+  /// `subprotocol length, headers length`: a WebSocket is accepted.
+  pub const ACCEPT: i32 = 8;
+  /// `length`: a message to a WebSocket's client.
+  pub const MESSAGE: i32 = 9;
+  /// `code, reason length`: a WebSocket is closed by its app, or refused.
+  pub const CLOSE: i32 = 10;
+  /// `length`: trailers end the response.
+  pub const TRAILERS: i32 = 11;
+  /// `length`: links for a `103 Early Hints`.
+  pub const EARLY_HINTS: i32 = 12;
+  /// `descriptor, length` of `size NUL path`: the rest of the response is this open file, which JavaScript closes.
+  pub const FILE: i32 = 13;
+  /// The app waits for the request's body.
+  pub const CONTINUE: i32 = 14;
 }
 
 /// Flags of [`Outbox`] records, above the operation's byte.
@@ -222,25 +291,29 @@ pub mod flag {
   pub const DONE: i32 = 1 << 10;
   /// The connection has to be destroyed.
   pub const DESTROY: i32 = 1 << 11;
+  /// The message is text: its bytes are UTF-8.
+  pub const TEXT: i32 = 1 << 12;
 }
 
-/// A response body that travels as it lies in Python's memory.
+/// A response body or message that travels as it lies in Python's memory.
 pub struct LargeBody {
-  /// Keeps the memory; dropped on the Python thread.
-  pub owner: Py<PyBytes>,
+  /// `bytes`, or a `str` whose UTF-8 it is. Keeps the memory; dropped on the Python thread.
+  pub owner: Py<PyAny>,
   pub data: *const u8,
   pub len: usize,
 }
 
-// SAFETY: the memory is that of immutable `bytes`, valid for as long as `owner` is.
+// SAFETY: the memory is that of an immutable `bytes` or `str`, valid for as long as `owner` is.
 unsafe impl Send for LargeBody {}
 
-/// Records for JavaScript, the latin-1 text that they cut pieces from, and large bodies.
+/// Records for JavaScript, the latin-1 text that they cut pieces from, large bodies, and open files.
 #[derive(Default)]
 pub struct Records {
   pub integers: Vec<i32>,
   pub text: Vec<u8>,
   pub bodies: Vec<LargeBody>,
+  /// One for each `op::FILE`, whose first operand becomes its descriptor when JavaScript takes it.
+  pub files: Vec<OwnedFd>,
 }
 
 /// How much of a batch's text one record is cut from.
@@ -250,8 +323,9 @@ pub fn text_length(record: &[i32]) -> usize {
   };
   let length = match operation & 0xff {
     op::RESPONSE => b + c,
-    op::CHUNK | op::FAIL | op::NOTICE => *a,
-    op::RESULT => *b,
+    op::CHUNK | op::FAIL | op::NOTICE | op::MESSAGE | op::TRAILERS | op::EARLY_HINTS => *a,
+    op::RESULT | op::CLOSE | op::FILE => *b,
+    op::ACCEPT => a + b,
     _ => 0,
   };
   usize::try_from(length).unwrap_or(0)
@@ -269,6 +343,7 @@ impl Records {
     self.integers.clear();
     self.text.clear();
     self.bodies.clear();
+    self.files.clear();
     self.text.shrink_to(1 << 20);
     self.integers.shrink_to(1 << 16);
   }

@@ -7,15 +7,57 @@
 use std::collections::VecDeque;
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 
-use crate::batch::Pinned;
+use crate::batch::{LargeBody, Pinned};
 use crate::host::Host;
 
 /// Bytes of a response that may be on their way before `send` waits.
 pub const HIGH_WATER: usize = 256 * 1024;
 /// Bytes that may still be on their way when a waiting `send` goes on.
 pub const LOW_WATER: usize = 128 * 1024;
+
+/// Up to this size bytes travel in the batch's text, larger ones as buffers over Python's memory. About
+/// where four small copies cost as much as making and finalising an external buffer.
+pub const TEXT_BODY: usize = 16 * 1024;
+
+/// What fits into one Buffer in every supported version of Node.
+const MAX_BUFFER: usize = 1 << 30;
+
+/// The content of a message: of a WebSocket's, or a piece of a body.
+pub enum Payload<'py> {
+  Bytes(Bound<'py, PyBytes>),
+  /// Travels as UTF-8.
+  Text(Bound<'py, PyString>),
+}
+
+impl Payload<'_> {
+  /// # Errors
+  ///
+  /// `UnicodeEncodeError` for a text with lone surrogates.
+  pub fn as_bytes(&self) -> PyResult<&[u8]> {
+    match self {
+      Self::Bytes(bytes) => Ok(bytes.as_bytes()),
+      Self::Text(text) => text.to_str().map(str::as_bytes),
+    }
+  }
+
+  /// `bytes`, which are this payload's, as they travel without a copy: in one piece, unless they are huge.
+  pub fn large_bodies(&self, bytes: &[u8]) -> Vec<LargeBody> {
+    let owner = match self {
+      Self::Bytes(bytes) => bytes.as_any(),
+      Self::Text(text) => text.as_any(),
+    };
+    bytes
+      .chunks(MAX_BUFFER)
+      .map(|piece| LargeBody {
+        data: piece.as_ptr(),
+        len: piece.len(),
+        owner: owner.clone().unbind(),
+      })
+      .collect()
+  }
+}
 
 enum Part {
   Bytes(Py<PyBytes>),
@@ -29,6 +71,8 @@ pub struct RequestBody {
   bytes: usize,
   /// More is to come.
   more: bool,
+  /// Whether the app has been given an event of the body.
+  begun: bool,
   /// Whether the app has been given the event that ends the body.
   ended: bool,
   /// JavaScript counts what is read: the body did not come whole with the head.
@@ -51,6 +95,7 @@ impl RequestBody {
       parts: VecDeque::new(),
       bytes: 0,
       more,
+      begun: false,
       ended: false,
       counted: more,
     }
@@ -80,8 +125,14 @@ impl RequestBody {
     !self.ended && (!self.parts.is_empty() || !self.more)
   }
 
+  /// Whether all of it is here, and nothing of it was received.
+  pub fn is_whole(&self) -> bool {
+    !self.more && !self.begun
+  }
+
   /// Takes all that is here. Call only when [`Self::is_ready`].
   pub fn take(&mut self) -> Received {
+    self.begun = true;
     self.ended = !self.more;
     Received {
       parts: std::mem::take(&mut self.parts),

@@ -72,9 +72,14 @@ pub enum HandlerError {
     "The ASGI app returned without sending a response. Send `http.response.start` and `http.response.body` before returning."
   )]
   NoResponse,
+  /// The app returned and never answered a WebSocket's handshake.
+  #[error(
+    "The ASGI app returned without answering the WebSocket's handshake. Send `websocket.accept` or `websocket.close` before returning."
+  )]
+  NoHandshake,
   /// The app returned in the middle of a response.
   #[error(
-    "The ASGI app returned before its response was complete. End the response with a `http.response.body` whose `more_body` is false."
+    "The ASGI app returned before its response was complete. End the response with a `http.response.body` whose `more_body` is false, and with the trailers that it has announced."
   )]
   IncompleteResponse,
   /// The app was cancelled because its request took longer than `timeoutRequest`.
@@ -110,7 +115,7 @@ impl HandlerError {
       Self::PythonConflict(_) => "AMPHIS_ERR_PYTHON_CONFLICT",
       Self::Cancelled | Self::Closed => "AMPHIS_ERR_CLOSED",
       Self::InvalidRequest(_) => "AMPHIS_ERR_INVALID_REQUEST",
-      Self::NoResponse => "AMPHIS_ERR_NO_RESPONSE",
+      Self::NoResponse | Self::NoHandshake => "AMPHIS_ERR_NO_RESPONSE",
       Self::IncompleteResponse | Self::ShortBody(_) => "AMPHIS_ERR_INCOMPLETE_RESPONSE",
       Self::RequestTimeout => "AMPHIS_ERR_REQUEST_TIMEOUT",
       Self::ClientDisconnected(_) => "AMPHIS_ERR_CLIENT_DISCONNECTED",

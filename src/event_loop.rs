@@ -8,22 +8,25 @@
 //! a drain, by a task that was resumed later, one flush is scheduled at the end of the loop's iteration.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::asyncio::CancelledError as PyCancelledError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::asgi::awaitable::Ready;
-use crate::asgi::cycle::HttpCycle;
+use crate::asgi::cycle::{Cycle, Owner};
+use crate::asgi::http_cycle::{Abilities, HttpCycle, RequestTraits};
 use crate::asgi::scope;
-use crate::batch::{Batch, BodyPart, Command, flag, lock, op};
+use crate::asgi::websocket_cycle::WebSocketCycle;
+use crate::batch::{Batch, Command, flag, lock, op};
 use crate::bridge;
 use crate::error::HandlerError;
-use crate::handler::{self, Handler};
+use crate::handler::{self, App, Handler};
 use crate::host::Host;
 use crate::interpreter;
 
@@ -33,6 +36,9 @@ use crate::interpreter;
 const FLUSH_AFTER: Duration = Duration::from_micros(500);
 /// Records that are not held back for more to come.
 const FLUSH_RECORDS: u32 = 8;
+
+/// The same where a single request or WebSocket is under way: nothing will come to join what it sends.
+const FLUSH_ALONE: Duration = Duration::from_micros(30);
 
 /// How many batches one drain takes before other callbacks of the loop get their turn.
 const ROUNDS: usize = 8;
@@ -49,12 +55,17 @@ struct EventLoop {
   task_type: Py<PyAny>,
   task_options: Py<PyDict>,
   run: Py<PyAny>,
+  root_task: Py<PyAny>,
   describe: Py<PyAny>,
   is_disconnect: Py<PyAny>,
   client_disconnected: Py<PyAny>,
   ready: Py<PyAny>,
+  sleep: Py<PyAny>,
+  current_task: Py<PyAny>,
   /// Running cycles by host and slot; the strong reference that keeps them and their tasks.
-  cycles: Mutex<Vec<Vec<Option<Py<HttpCycle>>>>>,
+  cycles: Mutex<Vec<Vec<Option<Cycle>>>>,
+  /// How many there are.
+  running: AtomicUsize,
   flushing: Mutex<Flushing>,
   /// The batch that the next swap fills.
   spare: Mutex<Batch>,
@@ -154,11 +165,15 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
     task_type: asyncio.getattr("Task")?.unbind(),
     task_options: task_options.unbind(),
     run: helpers.getattr("run")?.unbind(),
+    root_task: helpers.getattr("root_task")?.unbind(),
     describe: helpers.getattr("describe")?.unbind(),
     is_disconnect: helpers.getattr("is_disconnect")?.unbind(),
     client_disconnected: helpers.getattr("ClientDisconnected")?.unbind(),
     ready: Py::new(py, Ready)?.into_any(),
+    sleep: asyncio.getattr("sleep")?.unbind(),
+    current_task: asyncio.getattr("current_task")?.unbind(),
     cycles: Mutex::default(),
+    running: AtomicUsize::new(0),
     flushing: Mutex::new(Flushing {
       last: Instant::now(),
       records: 0,
@@ -175,19 +190,34 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
 
 /// Runs the loop until [`stop`].
 ///
+/// A task that lasts as long as the loop is run until it is complete, as servers do it: anyio keeps its worker
+/// threads by such a task, and without one makes threads anew for each request.
+///
 /// asyncio lets `SystemExit` and `KeyboardInterrupt` of any task out of the loop, and any app can call its
-/// `stop()`. Here neither ends it: the loop belongs to other apps as well.
+/// `stop()` or cancel all tasks. Here none of that ends it: the loop belongs to other apps as well.
 pub fn run_forever(py: Python<'_>) {
   let Some(current) = LOOP.get() else { return };
+  let event_loop = current.event_loop.bind(py);
+  let mut root: Option<Bound<'_, PyAny>> = None;
   loop {
-    let ended = current.event_loop.call_method0(py, "run_forever");
-    if let Err(error) = ended {
-      error.write_unraisable(py, None);
-    }
+    let ended = (|| {
+      let task = match root.take() {
+        Some(task) if !task.call_method0("done")?.is_truthy()? => task,
+        _ => current.root_task.bind(py).call1((event_loop,))?,
+      };
+      root = Some(task.clone());
+      event_loop.call_method1("run_until_complete", (task,))
+    })();
     let closed = current.event_loop.call_method0(py, "is_closed");
     let closed = closed.and_then(|closed| closed.is_truthy(py));
     if STOPPED.load(Ordering::Acquire) || closed.unwrap_or(true) {
       return;
+    }
+    if let Err(error) = ended
+      && !error.is_instance_of::<PyRuntimeError>(py)
+      && !error.is_instance_of::<PyCancelledError>(py)
+    {
+      error.write_unraisable(py, None);
     }
   }
 }
@@ -278,28 +308,21 @@ fn execute(py: Python<'_>, current: &EventLoop, command: Command, arena: &[u8]) 
       head,
       body,
       more_body,
+      awaits_continue,
     } => {
-      let Some(host) = bridge::get().host(host) else {
-        return;
-      };
-      let started = handler::get(handler)
-        .ok_or(HandlerError::Closed)
-        .and_then(|handler| {
-          begin(
-            py,
-            current,
-            &handler,
-            &host,
-            slot,
-            head.of(arena),
-            body,
-            arena,
-            more_body,
-          )
-        });
-      if let Err(error) = started {
-        refuse(py, &host, slot, &error);
-      }
+      begin(py, current, handler, host, slot, |owner, app| {
+        let head = head.of(arena);
+        let (scope, letters) = scope::http_scope(py, &app.constants, head)?;
+        let traits = RequestTraits {
+          head_only: head.starts_with(b"HEAD\0"),
+          more_body,
+          awaits_continue,
+          abilities: Abilities::parse(letters),
+        };
+        let cycle = HttpCycle::new(owner, traits);
+        cycle.body_part(py, body, arena, more_body);
+        Ok((scope, Cycle::Http(Py::new(py, cycle)?)))
+      });
     }
     Command::Chunk {
       host,
@@ -307,28 +330,59 @@ fn execute(py: Python<'_>, current: &EventLoop, command: Command, arena: &[u8]) 
       part,
       more_body,
     } => {
-      if let Some(cycle) = current.cycle(py, host, slot) {
+      if let Some(Cycle::Http(cycle)) = current.cycle(py, host, slot) {
         cycle.get().body_part(py, part, arena, more_body);
       }
     }
     Command::Disconnect { host, slot } => {
       if let Some(cycle) = current.cycle(py, host, slot) {
-        cycle.get().disconnect(py);
+        cycle.disconnect(py);
+      }
+    }
+    Command::Connect {
+      handler,
+      host,
+      slot,
+      head,
+      max_queue,
+    } => {
+      begin(py, current, handler, host, slot, |owner, app| {
+        let (scope, offer) = scope::websocket_scope(py, &app.constants, head.of(arena))?;
+        let cycle = WebSocketCycle::new(owner, offer, max_queue);
+        Ok((scope, Cycle::WebSocket(Py::new(py, cycle)?)))
+      });
+    }
+    Command::Message {
+      host,
+      slot,
+      part,
+      is_text,
+    } => {
+      if let Some(Cycle::WebSocket(cycle)) = current.cycle(py, host, slot) {
+        cycle.get().message(py, part, arena, is_text);
+      }
+    }
+    Command::Closed {
+      host,
+      slot,
+      code,
+      reason,
+    } => {
+      if let Some(Cycle::WebSocket(cycle)) = current.cycle(py, host, slot) {
+        let reason = String::from_utf8_lossy(reason.of(arena)).into_owned();
+        cycle.get().closed(py, code, reason);
       }
     }
     Command::Credit { host, slot, bytes } => {
       if let Some(cycle) = current.cycle(py, host, slot) {
-        cycle.get().credit(py, bytes);
+        cycle.credit(py, bytes);
       }
     }
     Command::Cancel { host, slot } => {
       if let Some(cycle) = current.cycle(py, host, slot) {
-        report(
-          py,
-          HttpCycle::cancel(&cycle, py, HandlerError::RequestTimeout),
-        );
+        report(py, cycle.cancel(py, HandlerError::RequestTimeout));
         // JavaScript has answered in its place: for the app the client is gone.
-        cycle.get().disconnect(py);
+        cycle.disconnect(py);
       }
     }
     Command::Release(body) => drop(body.owner),
@@ -336,51 +390,51 @@ fn execute(py: Python<'_>, current: &EventLoop, command: Command, arena: &[u8]) 
   }
 }
 
-/// Starts the app on a request.
-#[allow(clippy::too_many_arguments, reason = "the fields of one command")]
-fn begin(
-  py: Python<'_>,
+/// Starts the app on what `make` makes: a scope and a cycle.
+fn begin<'py>(
+  py: Python<'py>,
   current: &EventLoop,
-  handler: &Arc<Handler>,
-  host: &Arc<Host>,
+  handler: u32,
+  host: u32,
   slot: u32,
-  head: &[u8],
-  body: BodyPart,
-  arena: &[u8],
-  more_body: bool,
-) -> Result<(), HandlerError> {
-  let app = handler.app().ok_or(HandlerError::Closed)?;
+  make: impl FnOnce(Owner, &App) -> PyResult<(Bound<'py, PyDict>, Cycle)>,
+) {
+  let Some(host) = bridge::get().host(host) else {
+    return;
+  };
+  let Some(handler) = handler::get(handler) else {
+    refuse(py, &host, slot, &HandlerError::Closed);
+    return;
+  };
+  let Some(app) = handler.app() else {
+    refuse(py, &host, slot, &HandlerError::Closed);
+    return;
+  };
   handler.request_started();
-  let begun = (|| -> PyResult<()> {
-    let scope = scope::http_scope(py, &app.constants, head)?;
-    let head_only = head.starts_with(b"HEAD\0");
-    let cycle = HttpCycle::new(
-      Arc::clone(host),
-      Arc::clone(handler),
-      slot,
-      head_only,
-      more_body,
-    );
-    cycle.body_part(py, body, arena, more_body);
-    let cycle = Py::new(py, cycle)?;
+  let owner = Owner {
+    host: Arc::clone(&host),
+    handler: Arc::clone(&handler),
+    slot,
+  };
+  let begun = make(owner, app).and_then(|(scope, cycle)| {
     let task = match spawn(py, (app.callable.bind(py), scope, cycle.bind(py))) {
       // Started eagerly it may have come to its end and been told of, before the task could not be made.
-      Err(error) if cycle.get().is_finished() => {
+      Err(error) if cycle.is_finished() => {
         report(py, Err(error));
         return Ok(());
       }
       task => task?,
     };
-    if !cycle.get().is_finished() {
-      cycle.get().set_task(task);
+    if !cycle.is_finished() {
+      cycle.set_task(task);
       current.keep(host.index, slot, cycle);
     }
     Ok(())
-  })();
-  begun.map_err(|error| {
+  });
+  if let Err(error) = begun {
     handler.request_finished();
-    python_error(py, error)
-  })
+    refuse(py, &host, slot, &python_error(py, error));
+  }
 }
 
 /// A task of `run(app, scope, cycle)`. The caller keeps it: asyncio holds tasks weakly.
@@ -413,7 +467,7 @@ fn refuse(py: Python<'_>, host: &Arc<Host>, slot: u32, error: &HandlerError) {
 }
 
 impl EventLoop {
-  fn cycle(&self, py: Python<'_>, host: u32, slot: u32) -> Option<Py<HttpCycle>> {
+  fn cycle(&self, py: Python<'_>, host: u32, slot: u32) -> Option<Cycle> {
     lock(&self.cycles)
       .get(host as usize)?
       .get(slot as usize)?
@@ -421,7 +475,7 @@ impl EventLoop {
       .map(|cycle| cycle.clone_ref(py))
   }
 
-  fn keep(&self, host: u32, slot: u32, cycle: Py<HttpCycle>) {
+  fn keep(&self, host: u32, slot: u32, cycle: Cycle) {
     let (host, slot) = (host as usize, slot as usize);
     let mut cycles = lock(&self.cycles);
     if cycles.len() <= host {
@@ -433,6 +487,7 @@ impl EventLoop {
       }
       if let Some(place) = slots.get_mut(slot) {
         *place = Some(cycle);
+        self.running.fetch_add(1, Ordering::Relaxed);
       }
     }
   }
@@ -445,12 +500,15 @@ pub fn forget_cycle(_py: Python<'_>, host: &Host, slot: u32) {
       .get_mut(host.index as usize)?
       .get_mut(slot as usize)?
       .take()
+      .inspect(|_| {
+        current.running.fetch_sub(1, Ordering::Relaxed);
+      })
   });
   drop(forgotten);
 }
 
 /// The running cycles of a handler.
-pub fn cycles_of(py: Python<'_>, handler: &Arc<Handler>) -> Vec<Py<HttpCycle>> {
+pub fn cycles_of(py: Python<'_>, handler: &Arc<Handler>) -> Vec<Cycle> {
   let Some(current) = LOOP.get() else {
     return Vec::new();
   };
@@ -460,7 +518,7 @@ pub fn cycles_of(py: Python<'_>, handler: &Arc<Handler>) -> Vec<Py<HttpCycle>> {
       slots
         .iter()
         .flatten()
-        .filter(|cycle| Arc::ptr_eq(cycle.get().handler(), handler))
+        .filter(|cycle| Arc::ptr_eq(&cycle.owner().handler, handler))
         .map(|cycle| cycle.clone_ref(py))
         .collect()
     })
@@ -472,9 +530,11 @@ pub fn flush_soon(py: Python<'_>, host: &Arc<Host>) {
   let Some(current) = LOOP.get() else { return };
   let schedule = {
     let mut flushing = lock(&current.flushing);
-    let now = Instant::now();
+    let since = flushing.last.elapsed();
     flushing.records += 1;
-    if flushing.records >= FLUSH_RECORDS || now.duration_since(flushing.last) > FLUSH_AFTER {
+    let is_alone = !flushing.draining && current.running.load(Ordering::Relaxed) == 1;
+    if flushing.records >= FLUSH_RECORDS || since > FLUSH_AFTER || (is_alone && since > FLUSH_ALONE)
+    {
       flushing.flushed();
       drop(flushing);
       host.wake();
@@ -537,6 +597,21 @@ pub fn ready(py: Python<'_>) -> Py<PyAny> {
   LOOP
     .get()
     .map_or_else(|| py.None(), |current| current.ready.clone_ref(py))
+}
+
+/// An awaitable that lets other tasks run once.
+///
+/// # Errors
+///
+/// When there is no loop.
+pub fn pause(py: Python<'_>) -> PyResult<Py<PyAny>> {
+  current()?.sleep.call1(py, (0,))
+}
+
+/// The task that runs.
+pub fn current_task(py: Python<'_>) -> Option<Py<PyAny>> {
+  let task = LOOP.get()?.current_task.call0(py).ok()?;
+  (!task.is_none(py)).then_some(task)
 }
 
 /// `ClientDisconnected`, an `OSError`.

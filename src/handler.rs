@@ -215,7 +215,7 @@ impl HandlerHandle {
     );
   }
 
-  /// A request. `head` is latin-1 text of `length` characters: the `fields` of `asgi/scope.rs` joined by
+  /// A request. `flags`: 1 more of the body is to come, 2 the client waits for `100 Continue`. `head` is latin-1 text of `length` characters: the `fields` of `asgi/scope.rs` joined by
   /// NUL. `body` is copied when it is the user's; JavaScript keeps one from the socket until the exchange is
   /// over. False when the head is not sound.
   #[napi(catch_unwind)]
@@ -230,17 +230,15 @@ impl HandlerHandle {
     #[napi(ts_arg_type = "string")] head: Unknown<'_>,
     length: u32,
     fields: u32,
-    more_body: bool,
+    flags: u32,
     #[napi(ts_arg_type = "Uint8Array | undefined")] body: Unknown<'_>,
     is_users: bool,
   ) -> Result<bool> {
     let body = Piece::of(bytes_of(&env, &body)?, is_users);
     bridge::get().inbox().push(|batch| {
-      let head = append_latin1(&env, &head, length as usize, &mut batch.arena)?;
-      if !scope::check_head(head.of(&batch.arena), fields as usize) {
-        batch.arena.truncate(head.start);
+      let Some(head) = append_head(env, &head, length, fields, &mut batch.arena)? else {
         return Ok(false);
-      }
+      };
       let body = body.into_part(batch);
       batch.commands.push(Command::Request {
         handler: self.handler.index,
@@ -248,10 +246,83 @@ impl HandlerHandle {
         slot,
         head,
         body,
-        more_body,
+        more_body: flags & 1 != 0,
+        awaits_continue: flags & 2 != 0,
       });
       Ok(true)
     })
+  }
+
+  /// A WebSocket's handshake; `head` as in [`Self::request`]. JavaScript sends `max_queue` messages before it
+  /// waits for their acknowledgement. False when the head is not sound.
+  #[napi(catch_unwind)]
+  pub fn connect(
+    &self,
+    env: Env,
+    slot: u32,
+    #[napi(ts_arg_type = "string")] head: Unknown<'_>,
+    length: u32,
+    fields: u32,
+    max_queue: u32,
+  ) -> Result<bool> {
+    bridge::get().inbox().push(|batch| {
+      let Some(head) = append_head(env, &head, length, fields, &mut batch.arena)? else {
+        return Ok(false);
+      };
+      batch.commands.push(Command::Connect {
+        handler: self.handler.index,
+        host: self.host.index,
+        slot,
+        head,
+        max_queue,
+      });
+      Ok(true)
+    })
+  }
+
+  /// A message of a WebSocket's client, which came from its socket: JavaScript keeps it until it is acknowledged.
+  #[napi(catch_unwind)]
+  pub fn message(
+    &self,
+    env: Env,
+    slot: u32,
+    #[napi(ts_arg_type = "Uint8Array")] bytes: Unknown<'_>,
+    is_text: bool,
+  ) -> Result<()> {
+    let bytes = Piece::of(bytes_of(&env, &bytes)?, false);
+    bridge::get().inbox().push(|batch| {
+      let part = bytes.into_part(batch);
+      batch.commands.push(Command::Message {
+        host: self.host.index,
+        slot,
+        part,
+        is_text,
+      });
+    });
+    Ok(())
+  }
+
+  /// A WebSocket is over; `reason` is UTF-8.
+  #[napi(catch_unwind)]
+  pub fn closed(
+    &self,
+    env: Env,
+    slot: u32,
+    code: u16,
+    #[napi(ts_arg_type = "Uint8Array")] reason: Unknown<'_>,
+  ) -> Result<()> {
+    let reason = bytes_of(&env, &reason)?;
+    bridge::get().inbox().push(|batch| {
+      // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
+      let reason = batch.append(reason.map_or(&[][..], |reason| unsafe { reason.as_slice() }));
+      batch.commands.push(Command::Closed {
+        host: self.host.index,
+        slot,
+        code,
+        reason,
+      });
+    });
+    Ok(())
   }
 
   /// A piece of a request's body. It is copied when it is the user's; JavaScript keeps one from the socket
@@ -295,10 +366,12 @@ impl HandlerHandle {
     reason = "a byte count, below 2^53"
   )]
   pub fn credit(&self, slot: u32, bytes: f64) {
-    self.command(Command::Credit {
-      host: self.host.index,
-      slot,
-      bytes: bytes as usize,
+    bridge::get().inbox().push_credit(|batch| {
+      batch.commands.push(Command::Credit {
+        host: self.host.index,
+        slot,
+        bytes: bytes as usize,
+      });
     });
   }
 
@@ -378,6 +451,22 @@ fn bytes_of(env: &Env, value: &Unknown<'_>) -> Result<Option<Pinned>> {
     data: data.cast_const().cast(),
     len,
   }))
+}
+
+/// Appends a head; `None` when it is not sound.
+fn append_head(
+  env: Env,
+  head: &Unknown<'_>,
+  length: u32,
+  fields: u32,
+  arena: &mut Vec<u8>,
+) -> Result<Option<Span>> {
+  let head = append_latin1(&env, head, length as usize, arena)?;
+  if !scope::check_head(head.of(arena), fields as usize) {
+    arena.truncate(head.start);
+    return Ok(None);
+  }
+  Ok(Some(head))
 }
 
 /// Appends a string of `length` characters as latin-1.

@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
+use std::os::fd::IntoRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::AtomicBool;
@@ -17,7 +18,7 @@ use napi::bindgen_prelude::{Function, Int32Array, JsValue, Object};
 use napi::{Env, Error, Result, Status, check_status, sys};
 use napi_derive::napi;
 
-use crate::batch::{Command, LargeBody, Outbox, RECORD, Records, text_length};
+use crate::batch::{Command, LargeBody, Outbox, RECORD, Records, op, text_length};
 use crate::bridge;
 use crate::lifecycle;
 
@@ -268,6 +269,7 @@ impl Delivery {
       // SAFETY: `env` is alive.
       unsafe { external_buffers(env, records.bodies.drain(..))? }
     };
+    hand_over_files(records);
     let mut text = records.text.as_slice();
     let mut integers = records.integers.as_slice();
     while !integers.is_empty() {
@@ -315,6 +317,22 @@ impl Delivery {
       count += 1;
     }
     (count, length)
+  }
+}
+
+/// Writes descriptors into the records that were made for them: JavaScript owns the files from here on.
+fn hand_over_files(records: &mut Records) {
+  let mut files = records.files.drain(..);
+  if files.len() == 0 {
+    return;
+  }
+  for record in records.integers.chunks_mut(RECORD) {
+    if let [operation, _, descriptor, ..] = record
+      && *operation & 0xff == op::FILE
+      && let Some(file) = files.next()
+    {
+      *descriptor = file.into_raw_fd();
+    }
   }
 }
 

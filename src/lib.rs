@@ -16,8 +16,9 @@
 //! # One request
 //!
 //! `handler.rs` appends head and small body to the inbox and wakes the loop if it sleeps; `drain` builds the
-//! scope (`asgi/scope.rs`) and starts the app on a cycle (`asgi/cycle.rs`); the app's `send` appends records
-//! to the outbox, and JavaScript is woken once for many of them. A small response is one record.
+//! scope (`asgi/scope.rs`) and starts the app on a cycle (`asgi/http_cycle.rs`); the app's `send` appends
+//! records to the outbox, and JavaScript is woken once for many of them. A small response is one record.
+//! A WebSocket goes the same way, a record for each message (`asgi/websocket_cycle.rs`).
 //!
 //! # Layers
 //!
@@ -46,9 +47,11 @@ mod _amphis {
   #[pymodule_export]
   use crate::asgi::awaitable::{Ready, Waiting};
   #[pymodule_export]
-  use crate::asgi::cycle::HttpCycle;
+  use crate::asgi::http_cycle::HttpCycle;
   #[pymodule_export]
   use crate::asgi::lifespan::LifespanCycle;
+  #[pymodule_export]
+  use crate::asgi::websocket_cycle::WebSocketCycle;
 }
 
 /// Makes `_amphis` importable.

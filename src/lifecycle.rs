@@ -13,7 +13,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::asgi::cycle::HttpCycle;
 use crate::asgi::lifespan::{self, Answer, LifespanCycle, LifespanMode, Outcome};
 use crate::asgi::scope::ScopeConstants;
 use crate::batch::{Command, lock, op};
@@ -296,7 +295,7 @@ async fn close_app(
     let owner = Arc::clone(handler);
     on_python(move |py| {
       for cycle in event_loop::cycles_of(py, &owner) {
-        event_loop::report(py, HttpCycle::cancel(&cycle, py, HandlerError::Cancelled));
+        event_loop::report(py, cycle.cancel(py, HandlerError::Cancelled));
       }
     })
     .await?;
@@ -305,7 +304,7 @@ async fn close_app(
       let owner = Arc::clone(handler);
       on_python(move |py| {
         for cycle in event_loop::cycles_of(py, &owner) {
-          cycle.get().abandon(py, &HandlerError::Cancelled);
+          cycle.abandon(py, &HandlerError::Cancelled);
         }
       })
       .await?;

@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net'
 
 /** The address to type into a browser. */
-export function toUrl(host: string, port: number): string {
+export function toUrl(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
   // In a URL the percent sign of a zone (fe80::1%eth0) is escaped.
-  return `http://${isIPv6(host) ? `[${host.replace('%', '%25')}]` : host}:${port}`
+  return `${scheme}://${isIPv6(host) ? `[${host.replace('%', '%25')}]` : host}:${port}`
 }
 
 /**
@@ -22,6 +22,25 @@ export function listenProblem(code: string | undefined, host: string, port: numb
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `The host name ${host} has no address. Choose another with --host, such as 127.0.0.1.`
+    default:
+      return undefined
+  }
+}
+
+/** The same for a Unix socket. */
+export function socketProblem(code: string | undefined, path: string): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `The socket ${path} is in use. Choose another with --uds, or stop who listens there.`
+    case 'EEXIST':
+      return `There is a file ${path} that is no socket. Choose another path with --uds, or remove it.`
+    case 'EACCES':
+      return `This user may not make a socket at ${path}. Choose a folder of this user's with --uds.`
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return `The folder of ${path} does not exist. Make it, or choose another with --uds.`
+    case 'ENAMETOOLONG':
+      return `The path ${path} is too long for a socket. Choose a shorter one with --uds.`
     default:
       return undefined
   }

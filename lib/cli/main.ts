@@ -1,7 +1,8 @@
 import { styleText } from 'node:util'
 import { AmphisError, PythonError } from '../errors.js'
 import { type CommandLine, parseCommandLine, UsageError } from './parse.js'
-import { ListenError, serve } from './serve.js'
+import { ServeError } from './serve-error.js'
+import { serve } from './serve.js'
 import { usage } from './usage.js'
 import { describeVersions } from './versions.js'
 
@@ -37,7 +38,7 @@ function report(error: unknown): number {
     return MISUSED
   }
   if (error instanceof PythonError) console.error(error.traceback.trimEnd())
-  if (error instanceof AmphisError || error instanceof ListenError) {
+  if (error instanceof AmphisError || error instanceof ServeError) {
     say(error.message)
     return error instanceof AmphisError && error.code === 'AMPHIS_ERR_INVALID_OPTIONS' ? MISUSED : FAILED
   }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { nearest } from './nearest.js'
-import { OPTIONS, type OptionSpec, type OptionValues, placeholderOf } from './options.js'
+import { isBare, OPTIONS, type OptionSpec, type OptionValues, placeholderOf } from './options.js'
 
 /** The command line was not understood. */
 export class UsageError extends Error {}
@@ -11,18 +11,36 @@ export interface CommandLine {
   options: OptionValues
 }
 
-const LARGEST_PORT = 65_535
-
 /** `--port`, or `-p` where it was written so. */
 type Spelling = string
 
-function toValue(spelling: Spelling, { type, choices }: OptionSpec, text: string): string | number {
-  if (type === 'port') {
-    const port = Number(text)
-    if (!/^\d+$/.test(text) || port > LARGEST_PORT) {
-      throw new UsageError(`${spelling} takes a number from 0 to ${LARGEST_PORT}, not "${text}".`)
+/** The numbers of a type: how they are written, their bounds, and what they are called. */
+const NUMBERS: Partial<
+  Record<OptionSpec['type'], { form: RegExp; least: number; most: number; called: (most: number) => string }>
+> = {
+  port: { form: /^\d+$/, least: 0, most: 65_535, called: (most) => `a number from 0 to ${most}` },
+  count: { form: /^\d+$/, least: 1, most: 2 ** 31 - 1, called: (most) => `a whole number from 1 to ${most}` },
+  bytes: { form: /^\d+$/, least: 0, most: Number.MAX_SAFE_INTEGER, called: () => 'a whole number of bytes' },
+  // What timers can count, in milliseconds.
+  seconds: {
+    form: /^\d+(?:\.\d+)?$/,
+    least: 0,
+    most: 2_147_483,
+    called: (most) => `a number of seconds from 0 to ${most}`,
+  },
+}
+
+function toValue(spelling: Spelling, { type, choices }: OptionSpec, text: string): string | number | boolean {
+  if (type === 'switch') {
+    return text === 'on'
+  }
+  const number = NUMBERS[type]
+  if (number) {
+    const value = Number(text)
+    if (!number.form.test(text) || value < number.least || value > number.most) {
+      throw new UsageError(`${spelling} takes ${number.called(number.most)}, not "${text}".`)
     }
-    return port
+    return value
   }
   if (choices && !choices.includes(text)) {
     throw new UsageError(`${spelling} takes ${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}, not "${text}".`)
@@ -30,10 +48,28 @@ function toValue(spelling: Spelling, { type, choices }: OptionSpec, text: string
   return text
 }
 
-function unknown(spelling: Spelling): UsageError {
+/** Every way to name an option in full, and the value that a bare one stands for. */
+function spellings(): Map<string, { name: string; spec: OptionSpec; bare: boolean | undefined }> {
+  const all = new Map<string, { name: string; spec: OptionSpec; bare: boolean | undefined }>()
+  for (const [name, spec] of Object.entries(OPTIONS)) {
+    all.set(name, { name, spec, bare: isBare(spec) ? true : undefined })
+    if (spec.type === 'switch') all.set(`no-${name}`, { name, spec, bare: false })
+  }
+  return all
+}
+
+/** What an option is when it is not given. */
+function initial(name: string, spec: OptionSpec, env: NodeJS.ProcessEnv): string | number | boolean | undefined {
+  if (spec.type === 'flag') return false
+  const fromEnv = spec.env === undefined ? undefined : env[spec.env]
+  if (fromEnv !== undefined) return toValue(`The environment variable ${spec.env}`, spec, fromEnv)
+  return spec.default === undefined ? undefined : toValue(`--${name}`, spec, spec.default)
+}
+
+function unknown(spelling: Spelling, known: Iterable<string>): UsageError {
   const close = nearest(
     spelling,
-    Object.keys(OPTIONS).map((name) => `--${name}`),
+    [...known].map((name) => `--${name}`),
   )
   return new UsageError(`There is no option ${spelling}.${close ? ` Did you mean ${close}?` : ''}`)
 }
@@ -43,12 +79,13 @@ function unknown(spelling: Spelling): UsageError {
  *
  * @throws {UsageError} at the first thing that is not understood, and what to write instead
  */
-export function parseCommandLine(args: string[]): CommandLine {
+export function parseCommandLine(args: string[], env: NodeJS.ProcessEnv = process.env): CommandLine {
   const config: NonNullable<Parameters<typeof parseArgs>[0]>['options'] = {}
   const values: Record<string, string | number | boolean | undefined> = {}
-  for (const [name, spec] of Object.entries(OPTIONS)) {
-    config[name] = { type: spec.type === 'flag' ? 'boolean' : 'string', ...(spec.short && { short: spec.short }) }
-    values[name] = spec.type === 'flag' ? false : spec.default && toValue(`--${name}`, spec, spec.default)
+  const known = spellings()
+  for (const [spelling, { name, spec }] of known) {
+    config[spelling] = { type: isBare(spec) ? 'boolean' : 'string', ...(spec.short && { short: spec.short }) }
+    values[name] = initial(name, spec, env)
   }
 
   const apps: string[] = []
@@ -57,12 +94,13 @@ export function parseCommandLine(args: string[]): CommandLine {
   for (const token of tokens) {
     if (token.kind === 'positional') apps.push(token.value)
     if (token.kind !== 'option') continue
-    const { name, rawName, value, inlineValue } = token
-    const spec = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined
-    if (!spec) throw unknown(rawName)
-    if (spec.type === 'flag') {
+    const { rawName, value, inlineValue } = token
+    const option = known.get(token.name)
+    if (!option) throw unknown(rawName, known.keys())
+    const { name, spec, bare } = option
+    if (bare !== undefined) {
       if (value !== undefined) throw new UsageError(`${rawName} takes no value.`)
-      values[name] = true
+      values[name] = bare
     } else {
       if (value === undefined || (!inlineValue && value.startsWith('-'))) {
         throw new UsageError(`${rawName} needs a value: ${rawName} ${placeholderOf(spec)}.`)

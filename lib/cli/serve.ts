@@ -1,15 +1,15 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
 import { styleText } from 'node:util'
+import { AmphisError } from '../errors.js'
 import { PythonHandler } from '../python-handler.js'
-import { listenProblem, toUrl } from './address.js'
+import { createServer, type PythonServer, type ServerOptions } from '../server.js'
+import type { PythonHandlerOptions } from '../types.js'
+import { refuseUntrusted, tlsOptions, tlsProblem } from './certificate.js'
+import { Connections } from './connections.js'
+import { listen } from './listen.js'
 import type { OptionValues } from './options.js'
 import { firstSignal } from './signals.js'
-
-/** The server could not listen at the address it was given. */
-export class ListenError extends Error {}
 
 /** How long the last bytes of answered requests may take to leave, in milliseconds. */
 const FLUSH_LIMIT = 1_000
@@ -19,20 +19,21 @@ const FLUSH_LIMIT = 1_000
  * down.
  *
  * @throws {AmphisError} when Python or the app does not start
- * @throws {ListenError} when the address cannot be listened on
+ * @throws {ServeError} when a file or the address cannot be used
  */
 export async function serve(app: string, options: OptionValues): Promise<void> {
-  const { host, port, 'app-dir': appDir, factory, 'root-path': rootPath, lifespan, loop, python } = options
-  const handler = new PythonHandler({ app, appDir, factory, rootPath, lifespan, loop, python })
+  const handler = new PythonHandler(handlerOptions(app, options))
+  // What can be said at once is said before Python starts.
+  const server = makeServer(handler, options, await tlsOptions(options))
+  const connections = new Connections(server)
   const signal = firstSignal()
   try {
     const interrupted = await Promise.race([handler.ready().then(() => false), signal.then(() => true)])
     // An import that hangs holds up close(); leaving waits two seconds at most.
     if (interrupted) process.exit(0)
-    const server = await listen(createServer(handler.listener), host, port)
-    announce(app, handler, toUrl(host, (server.address() as AddressInfo).port))
+    announce(app, handler, await listen(server, options))
     await signal
-    const stopped = stop(server, handler)
+    const stopped = stop(server, connections, handler)
     console.log('Stopping. Press Ctrl+C again to leave at once.')
     await stopped
   } finally {
@@ -40,27 +41,57 @@ export async function serve(app: string, options: OptionValues): Promise<void> {
   }
 }
 
-async function listen(server: Server, host: string, port: number): Promise<Server> {
-  server.listen(port, host)
-  try {
-    await once(server, 'listening')
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    throw new ListenError(listenProblem(code, host, port) ?? message, { cause: error })
+function handlerOptions(app: string, options: OptionValues): PythonHandlerOptions {
+  const { factory, lifespan, loop, python } = options
+  return {
+    app,
+    appDir: options['app-dir'],
+    factory,
+    rootPath: options['root-path'],
+    lifespan,
+    loop,
+    python,
+    proxyHeaders: options['proxy-headers'],
+    forwardedAllowIps: options['forwarded-allow-ips'],
+    limitConcurrency: options['limit-concurrency'],
+    maxBodySize: options['max-body-size'],
+    timeoutGracefulShutdown: milliseconds(options['timeout-graceful-shutdown']),
+    timeoutRequest: milliseconds(options['timeout-request']),
+    wsMaxSize: options['ws-max-size'],
+    wsMaxQueue: options['ws-max-queue'],
+    wsPingInterval: milliseconds(options['ws-ping-interval']),
+    wsPingTimeout: milliseconds(options['ws-ping-timeout']),
+    wsPerMessageDeflate: options['ws-per-message-deflate'] === 'true',
   }
-  return server
 }
 
-function announce(app: string, { versions }: PythonHandler, url: string): void {
+function milliseconds(seconds: number): number {
+  return Math.round(seconds * 1000)
+}
+
+function makeServer(handler: PythonHandler, options: OptionValues, tls: ServerOptions): PythonServer {
+  const { http2, 'server-header': serverHeader, 'date-header': dateHeader } = options
+  const keepAliveTimeout = milliseconds(options['timeout-keep-alive'])
+  try {
+    const server = createServer(handler, { ...tls, http2, serverHeader, dateHeader, keepAliveTimeout })
+    if (options['ssl-cert-reqs'] === '1') server.on('secureConnection', refuseUntrusted)
+    return server
+  } catch (error) {
+    throw error instanceof AmphisError && tls.cert !== undefined ? tlsProblem(options, error) : error
+  }
+}
+
+function announce(app: string, { versions }: PythonHandler, address: string): void {
   const parts = versions ? [`amphis ${versions.amphis}`, `Python ${versions.python}`, versions.loop, app] : [app]
-  console.log(`${parts.join(' · ')}\n${styleText('bold', url)}`)
+  console.log(`${parts.join(' · ')}\n${styleText('bold', address)}`)
 }
 
-async function stop(server: Server, handler: PythonHandler): Promise<void> {
+async function stop(server: PythonServer, connections: Connections, handler: PythonHandler): Promise<void> {
   const closed = once(server, 'close')
   server.close()
+  connections.closeIdle()
   await handler.close()
-  server.closeIdleConnections()
+  connections.closeIdle()
   await Promise.race([closed, after(FLUSH_LIMIT, undefined, { ref: false })])
-  server.closeAllConnections()
+  connections.destroyAll()
 }

@@ -52,7 +52,7 @@ export function run(command, args, { env = {}, cwd = root, quiet = false, intera
 }
 
 /** True when a person is watching. */
-export const inColour = process.stdout.isTTY === true && !process.env.NO_COLOR
+export const inColour = Boolean(process.stdout.isTTY) && !process.env.NO_COLOR
 
 /** For tools that see a pipe here: colours when a person is watching, none in a log. */
 export const colourEnv = inColour

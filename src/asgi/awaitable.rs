@@ -5,17 +5,20 @@
 //! `asyncio.wait_for(receive(), 1)` work as with a server written in Python.
 
 use std::mem;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use super::cycle::HttpCycle;
+use super::file::Opening;
+use super::http_cycle::HttpCycle;
 use super::lifespan::LifespanCycle;
+use super::websocket_cycle::WebSocketCycle;
 use crate::batch::lock;
+use crate::bridge;
 use crate::event_loop;
 
 /// Already complete, with the result `None`. One instance serves every `send`.
@@ -64,6 +67,12 @@ pub enum Wait {
   Receive(Py<HttpCycle>),
   /// Room for more of a response.
   Send(Py<HttpCycle>),
+  /// A file that is to be a response's body.
+  File(Py<HttpCycle>, Arc<Opening>),
+  /// The next event of a WebSocket.
+  ReceiveMessage(Py<WebSocketCycle>),
+  /// Room for more messages.
+  SendMessage(Py<WebSocketCycle>),
   /// The next event of a lifespan.
   Lifespan(Py<LifespanCycle>),
 }
@@ -74,13 +83,23 @@ impl Wait {
     match self {
       Self::Receive(cycle) => cycle.get().poll_receive(py),
       Self::Send(cycle) => cycle.get().poll_send(py),
+      Self::File(cycle, opening) => cycle.get().poll_file(py, opening),
+      Self::ReceiveMessage(cycle) => cycle.get().poll_receive(py),
+      Self::SendMessage(cycle) => cycle.get().poll_send(py),
       Self::Lifespan(cycle) => cycle.get().poll_receive(py),
     }
   }
 
+  /// Whether what it waits for is room in a client's socket.
+  const fn is_for_credit(&self) -> bool {
+    matches!(self, Self::Send(_) | Self::SendMessage(_))
+  }
+
   fn waiters(&self) -> &Waiters {
     match self {
-      Self::Receive(cycle) | Self::Send(cycle) => cycle.get().waiters(),
+      Self::Receive(cycle) => cycle.get().receivers(),
+      Self::Send(cycle) | Self::File(cycle, _) => cycle.get().senders(),
+      Self::ReceiveMessage(cycle) | Self::SendMessage(cycle) => cycle.get().waiters(),
       Self::Lifespan(cycle) => cycle.get().waiters(),
     }
   }
@@ -97,6 +116,10 @@ impl Waiters {
     for future in futures {
       event_loop::wake_future(py, &future);
     }
+  }
+
+  pub fn is_empty(&self) -> bool {
+    lock(&self.0).is_empty()
   }
 
   fn add(&self, future: Py<PyAny>) {
@@ -137,8 +160,30 @@ impl Waiting {
   fn forget(&self) {
     let future = lock(&self.future).take();
     if let Some(future) = future {
+      if self.wait.is_for_credit() {
+        bridge::get().inbox().unblock();
+      }
       self.wait.waiters().remove(&future);
     }
+  }
+}
+
+impl Waiting {
+  /// Nobody awaits it any more.
+  fn give_up(&self) {
+    self.forget();
+    if let Wait::File(cycle, opening) = &self.wait
+      && !self.done.load(Ordering::Acquire)
+    {
+      cycle.get().give_up_file(opening);
+    }
+  }
+}
+
+impl Drop for Waiting {
+  fn drop(&mut self) {
+    // Its task may be destroyed while it sleeps.
+    self.give_up();
   }
 }
 
@@ -181,6 +226,9 @@ impl Waiting {
     let future = future.unbind();
     *lock(&self.future) = Some(future.clone_ref(py));
     self.wait.waiters().add(future.clone_ref(py));
+    if self.wait.is_for_credit() {
+      bridge::get().inbox().block();
+    }
     Ok(future)
   }
 
@@ -195,12 +243,12 @@ impl Waiting {
     value: Option<&Bound<'_, PyAny>>,
     traceback: Option<&Bound<'_, PyAny>>,
   ) -> PyResult<Py<PyAny>> {
-    self.forget();
+    self.give_up();
     Err(thrown(kind, value, traceback))
   }
 
   fn close(&self) {
-    self.forget();
+    self.give_up();
   }
 }
 

@@ -2,6 +2,11 @@
 
 pub mod awaitable;
 pub mod cycle;
+pub mod extensions;
+pub mod file;
+pub mod http_cycle;
 pub mod lifespan;
 pub mod message;
+pub mod response;
 pub mod scope;
+pub mod websocket_cycle;

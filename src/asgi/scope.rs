@@ -1,8 +1,10 @@
-//! The HTTP connection scope (ASGI `www` spec, "HTTP Connection Scope"), made from a request's head.
+//! The HTTP and WebSocket connection scopes (ASGI `www` spec, "HTTP Connection Scope" and "WebSocket
+//! Connection Scope"), made from a request's head.
 //!
 //! The head is latin-1 text whose fields are joined by NUL:
 //! `method, target, mount prefix, HTTP version, scheme, client host, client port, server host,
-//! server port`, then header names and values in turn. An empty host is `None`, an empty port too.
+//! server port, extensions, TLS`, then header names and values in turn. An empty host is `None`, an empty
+//! port too. `asgi/extensions.rs` reads the fields of that name and TLS.
 
 use std::borrow::Cow;
 
@@ -11,83 +13,168 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use super::extensions;
+
 /// Fields before the headers.
-pub const FIXED_FIELDS: usize = 9;
+pub const FIXED_FIELDS: usize = 11;
 
 /// HTTP `spec_version`. From 2.4 on Starlette stops listening for `http.disconnect` while it streams, so
 /// an idle generator would never learn that its client has left; uvicorn stays at 2.3 for that reason too.
 const HTTP_SPEC_VERSION: &str = "2.3";
 
+const WEBSOCKET_SPEC_VERSION: &str = "2.5";
+
 /// What all scopes of one handler share.
 pub struct ScopeConstants {
-  /// Keys that are the same for every request; copied, then completed.
-  template: Py<PyDict>,
-  asgi: Py<PyDict>,
+  http: Template,
+  websocket: Template,
   /// The option `rootPath`, percent-decoded.
   root_path: String,
   /// Lifespan state: every scope gets a shallow copy. `None` where lifespan is off or unsupported.
   state: Option<Py<PyDict>>,
 }
 
-impl ScopeConstants {
-  pub fn new(py: Python<'_>, root_path: &str, state: Option<Py<PyDict>>) -> PyResult<Self> {
+/// Keys that are the same for every scope of one type.
+struct Template {
+  /// Copied, then completed. It fixes the order of the keys, which is what a reader of a printed scope sees.
+  scope: Py<PyDict>,
+  asgi: Py<PyDict>,
+}
+
+impl Template {
+  fn new(py: Python<'_>, kind: &str, spec_version: &str, keys: &[&str]) -> PyResult<Self> {
     let asgi = PyDict::new(py);
     asgi.set_item(intern!(py, "version"), intern!(py, "3.0"))?;
-    asgi.set_item(intern!(py, "spec_version"), intern!(py, HTTP_SPEC_VERSION))?;
-    // The template fixes the order of the keys, which is what a reader of a printed scope sees.
-    let template = PyDict::new(py);
-    template.set_item(intern!(py, "type"), intern!(py, "http"))?;
-    for key in [
-      "asgi",
-      "http_version",
-      "server",
-      "client",
-      "scheme",
-      "method",
-      "root_path",
-      "path",
-    ] {
-      template.set_item(PyString::intern(py, key), py.None())?;
+    asgi.set_item(intern!(py, "spec_version"), spec_version)?;
+    let scope = PyDict::new(py);
+    scope.set_item(intern!(py, "type"), PyString::intern(py, kind))?;
+    for key in keys {
+      scope.set_item(PyString::intern(py, key), py.None())?;
     }
-    let root_path = decode_path(root_path.as_bytes()).into_owned();
     Ok(Self {
-      template: template.unbind(),
+      scope: scope.unbind(),
       asgi: asgi.unbind(),
-      root_path,
+    })
+  }
+
+  fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    let scope = self.scope.bind(py).copy()?;
+    scope.set_item(intern!(py, "asgi"), self.asgi.bind(py).copy()?)?;
+    Ok(scope)
+  }
+}
+
+impl ScopeConstants {
+  pub fn new(py: Python<'_>, root_path: &str, state: Option<Py<PyDict>>) -> PyResult<Self> {
+    let keys = ["asgi", "http_version", "server", "client", "scheme"];
+    let http = [&keys[..], &["method", "root_path", "path"]].concat();
+    let websocket = [&keys[..], &["root_path", "path"]].concat();
+    Ok(Self {
+      http: Template::new(py, "http", HTTP_SPEC_VERSION, &http)?,
+      websocket: Template::new(py, "websocket", WEBSOCKET_SPEC_VERSION, &websocket)?,
+      root_path: decode_path(root_path.as_bytes()).into_owned(),
       state,
     })
   }
 }
 
-/// Builds the scope. `head` has been checked: at least [`FIXED_FIELDS`] fields, headers in pairs.
-pub fn http_scope<'py>(
+/// Builds the scope of a request, and returns the letters of its extensions with it. `head` has been checked:
+/// at least [`FIXED_FIELDS`] fields, headers in pairs.
+pub fn http_scope<'py, 'a>(
+  py: Python<'py>,
+  constants: &ScopeConstants,
+  head: &'a [u8],
+) -> PyResult<(Bound<'py, PyDict>, &'a [u8])> {
+  let scope = constants.http.copy(py)?;
+  let mut fields = Fields(head);
+  let method = fields.next();
+  scope.set_item(
+    intern!(py, "method"),
+    known(py, method, METHODS, &METHOD_STRINGS),
+  )?;
+  let connection = connection(py, &scope, constants, &mut fields)?;
+  scope.set_item(
+    intern!(py, "scheme"),
+    known(py, connection.scheme, SCHEMES, &SCHEME_STRINGS),
+  )?;
+  if let Some(extensions) = extensions::http(py, connection.extensions, connection.tls)? {
+    scope.set_item(intern!(py, "extensions"), extensions)?;
+  }
+  scope.set_item(intern!(py, "headers"), headers(py, fields)?)?;
+  constants.add_state(py, &scope)?;
+  Ok((scope, connection.extensions))
+}
+
+/// What a WebSocket's handshake says that matters to its cycle.
+pub struct Offer {
+  pub subprotocols: Vec<String>,
+  /// There a status of 2xx accepts it (RFC 8441 5).
+  pub is_http2: bool,
+}
+
+/// Builds the scope of a WebSocket, and returns what the client offers with it.
+pub fn websocket_scope<'py>(
   py: Python<'py>,
   constants: &ScopeConstants,
   head: &[u8],
-) -> PyResult<Bound<'py, PyDict>> {
+) -> PyResult<(Bound<'py, PyDict>, Offer)> {
+  let scope = constants.websocket.copy(py)?;
   let mut fields = Fields(head);
-  let method = fields.next();
+  let _method = fields.next();
+  let connection = connection(py, &scope, constants, &mut fields)?;
+  let scheme = match connection.scheme {
+    b"https" | b"wss" => intern!(py, "wss"),
+    _ => intern!(py, "ws"),
+  };
+  scope.set_item(intern!(py, "scheme"), scheme)?;
+  let extensions = extensions::websocket(py, connection.tls)?;
+  scope.set_item(intern!(py, "extensions"), extensions)?;
+  let subprotocols = subprotocols(Fields(fields.0));
+  scope.set_item(intern!(py, "subprotocols"), PyList::new(py, &subprotocols)?)?;
+  scope.set_item(intern!(py, "headers"), headers(py, fields)?)?;
+  constants.add_state(py, &scope)?;
+  let offer = Offer {
+    subprotocols,
+    is_http2: connection.is_http2,
+  };
+  Ok((scope, offer))
+}
+
+impl ScopeConstants {
+  fn add_state(&self, py: Python<'_>, scope: &Bound<'_, PyDict>) -> PyResult<()> {
+    match &self.state {
+      Some(state) => scope.set_item(intern!(py, "state"), state.bind(py).copy()?),
+      None => Ok(()),
+    }
+  }
+}
+
+/// Fields whose meaning depends on the type of the scope.
+struct Connection<'a> {
+  is_http2: bool,
+  scheme: &'a [u8],
+  extensions: &'a [u8],
+  tls: &'a [u8],
+}
+
+/// Sets what both types of scope have in common, from the fields after the method to those before the headers.
+fn connection<'a>(
+  py: Python<'_>,
+  scope: &Bound<'_, PyDict>,
+  constants: &ScopeConstants,
+  fields: &mut Fields<'a>,
+) -> PyResult<Connection<'a>> {
   let target = fields.next();
   let prefix = fields.next();
   let version = fields.next();
   let scheme = fields.next();
   let client = address(py, fields.next(), fields.next())?;
   let server = address(py, fields.next(), fields.next())?;
-
-  let (rest, query) = split_target(target);
-  let scope = constants.template.bind(py).copy()?;
-  scope.set_item(intern!(py, "asgi"), constants.asgi.bind(py).copy()?)?;
   scope.set_item(intern!(py, "http_version"), http_version(py, version))?;
   scope.set_item(intern!(py, "server"), server)?;
   scope.set_item(intern!(py, "client"), client)?;
-  scope.set_item(
-    intern!(py, "scheme"),
-    known(py, scheme, SCHEMES, &SCHEME_STRINGS),
-  )?;
-  scope.set_item(
-    intern!(py, "method"),
-    known(py, method, METHODS, &METHOD_STRINGS),
-  )?;
+
+  let (rest, query) = split_target(target);
   if prefix.is_empty() {
     scope.set_item(intern!(py, "root_path"), constants.root_path.as_str())?;
     scope.set_item(intern!(py, "path"), decode_path(rest))?;
@@ -100,11 +187,30 @@ pub fn http_scope<'py>(
     scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, &raw_path))?;
   }
   scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query))?;
-  scope.set_item(intern!(py, "headers"), headers(py, fields)?)?;
-  if let Some(state) = &constants.state {
-    scope.set_item(intern!(py, "state"), state.bind(py).copy()?)?;
+  Ok(Connection {
+    is_http2: version.first() == Some(&b'2'),
+    scheme,
+    extensions: fields.next(),
+    tls: fields.next(),
+  })
+}
+
+/// The members of all `sec-websocket-protocol` headers, in order (RFC 6455 4.2.1).
+fn subprotocols(mut headers: Fields<'_>) -> Vec<String> {
+  let mut offered = Vec::new();
+  while !headers.0.is_empty() {
+    let (name, value) = (headers.next(), headers.next());
+    if name.eq_ignore_ascii_case(b"sec-websocket-protocol") {
+      offered.extend(
+        value
+          .split(|byte| *byte == b',')
+          .map(<[u8]>::trim_ascii)
+          .filter(|member| !member.is_empty())
+          .map(|member| String::from_utf8_lossy(member).into_owned()),
+      );
+    }
   }
-  Ok(scope)
+  offered
 }
 
 /// The NUL-joined fields, one after the other; empty ones past the end.
@@ -294,11 +400,20 @@ mod tests {
   }
 
   #[test]
+  fn subprotocols_come_from_all_headers_of_the_name() {
+    let headers = b"host\0a\0Sec-WebSocket-Protocol\0chat, superchat\0sec-websocket-protocol\0 ,v2";
+    assert_eq!(subprotocols(Fields(headers)), ["chat", "superchat", "v2"]);
+  }
+
+  #[test]
   fn a_head_with_a_forged_separator_is_refused() {
-    let head = b"GET\0/\0\x001.1\0http\0\0\0\0\0host\0a";
-    assert!(check_head(head, 11));
-    assert!(!check_head(head, 10));
-    assert!(!check_head(b"GET\0/\r\0\x001.1\0http\0\0\0\0\0host\0a", 11));
+    let head = b"GET\0/\0\x001.1\0http\0\0\0\0\0\0\0host\0a";
+    assert!(check_head(head, 13));
+    assert!(!check_head(head, 12));
+    assert!(!check_head(
+      b"GET\0/\r\0\x001.1\0http\0\0\0\0\0\0\0host\0a",
+      13
+    ));
     assert!(!check_head(b"GET\0/", 2));
   }
 }

@@ -47,6 +47,15 @@ async def run(app, scope, cycle):
         cycle.finish(None)
 
 
+async def root(loop):
+    await loop.create_future()
+
+
+def root_task(loop):
+    """A task that lasts as long as the loop."""
+    return loop.create_task(root(loop), name="amphis-root")
+
+
 def new_event_loop(kind):
     """A new loop, set as this thread's, and its name: of `kind`, or the better there is for auto."""
     if kind == "asyncio":

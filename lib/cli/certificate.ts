@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import type { TLSSocket } from 'node:tls'
+import type { ServerOptions } from '../server.js'
+import type { OptionValues } from './options.js'
+import { UsageError } from './parse.js'
+import { ServeError } from './serve-error.js'
+
+/** The options of TLS that the files on the command line stand for; none without a certificate. */
+export async function tlsOptions(options: OptionValues): Promise<ServerOptions> {
+  const certfile = options['ssl-certfile']
+  const keyfile = options['ssl-keyfile']
+  const caCerts = options['ssl-ca-certs']
+  const requires = options['ssl-cert-reqs']
+  if (certfile === undefined) {
+    if (keyfile !== undefined)
+      throw new UsageError('--ssl-keyfile needs the certificate of the key: --ssl-certfile FILE.')
+    if (caCerts !== undefined || requires !== '0') {
+      throw new UsageError('Client certificates need a server that has one itself: --ssl-certfile FILE.')
+    }
+    return {}
+  }
+  const [cert, key, ca] = await Promise.all([
+    read('--ssl-certfile', certfile),
+    // As in Python, one file may hold both.
+    keyfile === undefined ? read('--ssl-certfile', certfile) : read('--ssl-keyfile', keyfile),
+    caCerts === undefined ? undefined : read('--ssl-ca-certs', caCerts),
+  ])
+  return {
+    cert,
+    key,
+    ca,
+    passphrase: options['ssl-keyfile-password'],
+    requestCert: requires !== '0',
+    rejectUnauthorized: requires === '2',
+  }
+}
+
+async function read(option: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const reasons: Record<string, string> = {
+      ENOENT: 'does not exist',
+      EACCES: 'may not be read by this user',
+      EISDIR: 'is a folder',
+    }
+    const reason = reasons[code ?? ''] ?? `cannot be read (${message})`
+    throw new ServeError(`The file ${path} ${reason}. Name a file in PEM with ${option}.`, { cause: error })
+  }
+}
+
+/** What is wrong with the files that were read, in one line; OpenSSL's reason is the error's cause. */
+export function tlsProblem(options: OptionValues, error: Error): ServeError {
+  const reason = error.cause instanceof Error ? error.cause.message : error.message
+  const files = [options['ssl-certfile'], options['ssl-keyfile'], options['ssl-ca-certs']]
+  const named = files.filter((file) => file !== undefined).join(', ')
+  const isLocked =
+    /passphrase|password|decrypt|interrupted or cancelled/i.test(reason) ||
+    // One wrong password in 256 seems to decrypt, to nonsense.
+    (reason.includes('DECODER') && isEncrypted(options['ssl-keyfile'] ?? options['ssl-certfile']))
+  const remedy = isLocked
+    ? 'Give the password of the key with --ssl-keyfile-password.'
+    : 'Check that they are in PEM and that the key is that of the certificate.'
+  return new ServeError(`TLS cannot use ${named} (${reason}). ${remedy}`, { cause: error })
+}
+
+function isEncrypted(keyfile: string | undefined): boolean {
+  try {
+    return keyfile !== undefined && readFileSync(keyfile).includes('ENCRYPTED')
+  } catch {
+    return false
+  }
+}
+
+/** Python's CERT_OPTIONAL: a client may have no certificate, but not one that is not to be trusted. */
+export function refuseUntrusted(socket: TLSSocket): void {
+  if (!socket.authorized && socket.getPeerX509Certificate() !== undefined) {
+    socket.destroy()
+  }
+}

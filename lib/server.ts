@@ -1,0 +1,143 @@
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import {
+  createSecureServer as createHttp2SecureServer,
+  createServer as createHttp2Server,
+  getPackedSettings,
+  type Http2SecureServer,
+  type Http2Server,
+  type SecureServerOptions,
+} from 'node:http2'
+import {
+  createServer as createHttpsServer,
+  type Server as HttpsServer,
+  type ServerOptions as NodeOptions,
+} from 'node:https'
+import type { Socket } from 'node:net'
+import { AmphisError } from './errors.js'
+import { closeWhenIdle } from './http2-idle.js'
+import type { PythonHandler } from './python-handler.js'
+import { serveSocket } from './served-socket.js'
+
+/** Options of {@link createServer}: its own, and those of `node:https` (or `node:http`, without a certificate). */
+export interface ServerOptions extends NodeOptions {
+  /**
+   * HTTP/2, beside HTTP/1.1 where there is a certificate; without one it is HTTP/2 alone (h2c).
+   * @default false
+   */
+  http2?: boolean | undefined
+  /** The settings of HTTP/2. */
+  settings?: SecureServerOptions['settings']
+  /**
+   * `server: amphis` in responses in which the app names no server.
+   * @default true
+   */
+  serverHeader?: boolean | undefined
+  /**
+   * The `date` in responses in which the app gives none.
+   * @default true
+   */
+  dateHeader?: boolean | undefined
+}
+
+type Present<T> = Exclude<T, undefined>
+
+/** With a certificate. */
+export type SecureOptions = ServerOptions &
+  ({ cert: Present<ServerOptions['cert']> } | { pfx: Present<ServerOptions['pfx']> })
+
+/** Without one. */
+export type PlainOptions = ServerOptions & { cert?: undefined; key?: undefined; pfx?: undefined }
+
+/** Any server that {@link createServer} makes. */
+export type PythonServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer
+
+/**
+ * A server of Node's for one app, complete with what a middleware leaves to others: WebSockets, `100 Continue` once
+ * the app asks for the body, `X-Forwarded-*` of trusted proxies (see `proxyHeaders`), a `server` header. A certificate
+ * makes it HTTPS. Listening, closing and the app's own end stay the caller's.
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
+ *
+ * @example
+ * createServer(python).listen(8000)
+ * createServer(python, { cert, key, http2: true }).listen(443)
+ */
+export function createServer(python: PythonHandler, options: SecureOptions & { http2: true }): Http2SecureServer
+export function createServer(python: PythonHandler, options: PlainOptions & { http2: true }): Http2Server
+export function createServer(python: PythonHandler, options: SecureOptions & { http2?: false }): HttpsServer
+export function createServer(python: PythonHandler, options?: PlainOptions & { http2?: false }): HttpServer
+export function createServer(python: PythonHandler, options?: ServerOptions): PythonServer
+export function createServer(python: PythonHandler, options: ServerOptions = {}): PythonServer {
+  if (typeof python?.listener !== 'function') {
+    throw invalid("createServer needs a PythonHandler: createServer(new PythonHandler('module:attribute')).")
+  }
+  const { http2 = false, serverHeader = true, dateHeader = true, ...nodes } = options
+  checkFlags({ http2, serverHeader, dateHeader })
+  const server = makeServer(http2, nodes)
+  const serving = { serverHeader, dateHeader }
+  const isSecure = 'setSecureContext' in server
+  // Its own listener comes first, before Node reads a request.
+  server.prependListener(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => serveSocket(socket, serving))
+  server.on('request', python.listener)
+  server.on('checkContinue', python.listener)
+  python.attach(server)
+  return server
+}
+
+/** What `node:http` has by default, in milliseconds. */
+const KEEP_ALIVE_TIMEOUT = 5_000
+
+function invalid(message: string, options?: ErrorOptions): AmphisError {
+  return new AmphisError('AMPHIS_ERR_INVALID_OPTIONS', message, options)
+}
+
+function checkFlags(flags: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(flags)) {
+    if (typeof value !== 'boolean') {
+      throw invalid(`Option ${name} must be true or false, but it is ${String(value)}.`)
+    }
+  }
+}
+
+function makeServer(http2: boolean, options: Omit<ServerOptions, 'http2'>): PythonServer {
+  const { key, cert, pfx, SNICallback } = options
+  const isSecure = cert !== undefined || pfx !== undefined || SNICallback !== undefined
+  if (key !== undefined && !isSecure) {
+    throw invalid('Option key needs the certificate that it belongs to. Give it as cert.')
+  }
+  if (cert !== undefined && key === undefined) {
+    throw invalid('Option cert needs its private key. Give it as key.')
+  }
+  try {
+    if (http2) {
+      return makeHttp2Server(isSecure, options)
+    }
+    return isSecure ? createHttpsServer(options) : createHttpServer(options)
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException
+    const isNodes = error instanceof RangeError || /^ERR_(?:INVALID|HTTP2)_/.test(code)
+    throw invalid(
+      isNodes
+        ? `Node.js does not take an option of the server: ${message}`
+        : `The options of TLS cannot be used: ${message}. Check cert, key, ca and passphrase.`,
+      { cause: error },
+    )
+  }
+}
+
+function makeHttp2Server(isSecure: boolean, options: Omit<ServerOptions, 'http2'>): Http2Server | Http2SecureServer {
+  const { keepAliveTimeout = KEEP_ALIVE_TIMEOUT } = options
+  if (!Number.isInteger(keepAliveTimeout) || keepAliveTimeout < 0) {
+    throw new RangeError(`keepAliveTimeout must be a whole number of milliseconds, not ${keepAliveTimeout}.`)
+  }
+  // WebSockets over HTTP/2 (RFC 8441) have to be announced.
+  const settings = { enableConnectProtocol: true, ...options.settings }
+  // Checks them: Node itself looks at them only when somebody connects.
+  getPackedSettings(settings)
+  const all = { ...options, settings }
+  const server = isSecure ? createHttp2SecureServer({ ...all, allowHTTP1: true }) : createHttp2Server(all)
+  // Node reads it from the server for its HTTP/1.1, but does not set it.
+  Object.assign(server, { keepAliveTimeout })
+  server.on('session', (session) => closeWhenIdle(session, keepAliveTimeout))
+  return server
+}
