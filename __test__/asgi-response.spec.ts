@@ -4,10 +4,12 @@ import { request, valuesOf } from './helpers/client.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { shareHandler } from './helpers/python.js'
 import { RawConnection, type RawResponse } from './helpers/raw-connection.js'
+import { bytes, Script } from './helpers/script.js'
 import { serve } from './helpers/server.js'
 
 const responses = shareHandler('responses:app')
 const status = shareHandler('status:app')
+const script = shareHandler('asgi_script:app')
 const probe = shareProbe()
 
 const line = (path: string, method = 'GET') => `${method} ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
@@ -194,6 +196,20 @@ test('an empty piece sends the head before the first byte of the body', async (t
   t.regex(await connection.until('\r\n\r\n'), /^HTTP\/1\.1 200/)
   await probe.tell(name)
   t.regex(await connection.until('0\r\n\r\n'), /body after the head/)
+})
+
+test('a head that goes out alone is the bytes that it is as well', async (t) => {
+  const played = new Script(probe, [
+    ['send', { type: 'http.response.start', status: 200, headers: [[bytes('x-latin'), bytes('caf\u00e9 \u00ff')]] }],
+    ['send', { type: 'http.response.body', more_body: true }],
+    ['wait', 'go'],
+    ['send', { type: 'http.response.body' }],
+  ])
+  const connection = await open(t, script)
+  connection.write(line(played.target))
+  t.regex(await connection.until('\r\n\r\n'), /\r\nx-latin: caf\u00e9 \u00ff\r\n/)
+  await played.open('go')
+  await connection.until('0\r\n\r\n')
 })
 
 test('an empty piece gives the head to handle() before the first byte of the body', async (t) => {

@@ -1,22 +1,43 @@
 import test from 'ava'
-import { listenProblem, toUrl } from '../lib/cli/address.js'
+import { listenProblem, socketProblem, toUrl } from '../lib/cli/address.js'
 import { nearest } from '../lib/cli/nearest.js'
 import { OPTIONS } from '../lib/cli/options.js'
 import { parseCommandLine, UsageError } from '../lib/cli/parse.js'
 import { usage } from '../lib/cli/usage.js'
 
 test('has a default for every option', (t) => {
-  t.deepEqual(parseCommandLine(['main:app']), {
+  t.deepEqual(parseCommandLine(['main:app'], {}), {
     app: 'main:app',
     options: {
       host: '127.0.0.1',
       port: 8000,
+      uds: undefined,
       'app-dir': '.',
       factory: false,
       'root-path': '',
       lifespan: 'auto',
       loop: 'auto',
       python: undefined,
+      'proxy-headers': true,
+      'forwarded-allow-ips': '127.0.0.1,::1',
+      'limit-concurrency': undefined,
+      'max-body-size': undefined,
+      'timeout-keep-alive': 5,
+      'timeout-graceful-shutdown': 10,
+      'timeout-request': 0,
+      'ssl-certfile': undefined,
+      'ssl-keyfile': undefined,
+      'ssl-keyfile-password': undefined,
+      'ssl-ca-certs': undefined,
+      'ssl-cert-reqs': '0',
+      http2: false,
+      'ws-max-size': 16_777_216,
+      'ws-max-queue': 32,
+      'ws-ping-interval': 20,
+      'ws-ping-timeout': 20,
+      'ws-per-message-deflate': 'false',
+      'server-header': true,
+      'date-header': true,
       version: false,
       help: false,
     },
@@ -38,6 +59,28 @@ test('knows the short forms', (t) => {
   t.true(parseCommandLine(['-v']).options.version)
 })
 
+test('turns a switch off and on', (t) => {
+  t.is(parseCommandLine(['--no-server-header']).options['server-header'], false)
+  t.is(parseCommandLine(['--no-date-header', '--date-header']).options['date-header'], true)
+  t.is(parseCommandLine(['--proxy-headers', '--no-proxy-headers']).options['proxy-headers'], false)
+})
+
+test('takes numbers as they are', (t) => {
+  const args = ['--limit-concurrency', '7', '--max-body-size=0', '--timeout-request', '1.5', '--ws-ping-interval=0']
+  t.like(parseCommandLine(args).options, {
+    'limit-concurrency': 7,
+    'max-body-size': 0,
+    'timeout-request': 1.5,
+    'ws-ping-interval': 0,
+  })
+})
+
+test('takes from the environment what it is not told', (t) => {
+  const env = { FORWARDED_ALLOW_IPS: '10.0.0.0/8' }
+  t.is(parseCommandLine(['main:app'], env).options['forwarded-allow-ips'], '10.0.0.0/8')
+  t.is(parseCommandLine(['--forwarded-allow-ips', '*'], env).options['forwarded-allow-ips'], '*')
+})
+
 test('takes what follows two dashes as the app', (t) => {
   t.is(parseCommandLine(['--', '-odd:app']).app, '-odd:app')
 })
@@ -56,6 +99,18 @@ const misuses: [args: string[], message: string][] = [
   [['--port', '65536'], '--port takes a number from 0 to 65535, not "65536".'],
   [['--port=-1'], '--port takes a number from 0 to 65535, not "-1".'],
   [['--port='], '--port takes a number from 0 to 65535, not "".'],
+  [['--no-factory'], 'There is no option --no-factory. Did you mean --factory?'],
+  [['--no-server-heade'], 'There is no option --no-server-heade. Did you mean --no-server-header?'],
+  [['--server-header=on'], '--server-header takes no value.'],
+  [['--limit-concurrency', '0'], '--limit-concurrency takes a whole number from 1 to 2147483647, not "0".'],
+  [['--limit-concurrency', 'x'], '--limit-concurrency takes a whole number from 1 to 2147483647, not "x".'],
+  [['--limit-concurrency'], '--limit-concurrency needs a value: --limit-concurrency N.'],
+  [['--max-body-size', '1k'], '--max-body-size takes a whole number of bytes, not "1k".'],
+  [['--max-body-size'], '--max-body-size needs a value: --max-body-size BYTES.'],
+  [['--timeout-request', '1e3'], '--timeout-request takes a number of seconds from 0 to 2147483, not "1e3".'],
+  [['--timeout-request', '2147484'], '--timeout-request takes a number of seconds from 0 to 2147483, not "2147484".'],
+  [['--timeout-request'], '--timeout-request needs a value: --timeout-request SECONDS.'],
+  [['--ssl-cert-reqs', '3'], '--ssl-cert-reqs takes 0, 1 or 2, not "3".'],
   [['--lifespan', 'maybe'], '--lifespan takes auto, on or off, not "maybe".'],
   [['a:app', 'b:app'], 'One app can be served at a time, not a:app and b:app.'],
 ]
@@ -68,11 +123,13 @@ for (const [args, message] of misuses) {
 
 test('shows every option in the help, within 100 columns', (t) => {
   const help = usage()
-  for (const [name, { description }] of Object.entries(OPTIONS)) {
-    t.true(help.includes(`--${name}`))
-    t.true(help.includes(description))
-  }
   for (const line of help.split('\n')) t.true(line.length <= 100, line)
+  const words = help.replaceAll(/\s+/g, ' ')
+  for (const [name, { type, description, env }] of Object.entries(OPTIONS)) {
+    t.true(words.includes(` --${type === 'switch' ? '[no-]' : ''}${name} `), name)
+    t.true(words.includes(description), name)
+    t.true(words.includes(env === undefined ? '' : `(default: $${env} or `), name)
+  }
 })
 
 test('finds the word that was meant, if one is near', (t) => {
@@ -88,6 +145,7 @@ test('writes addresses as browsers take them', (t) => {
   t.is(toUrl('localhost', 80), 'http://localhost:80')
   t.is(toUrl('::1', 80), 'http://[::1]:80')
   t.is(toUrl('fe80::1%eth0', 80), 'http://[fe80::1%25eth0]:80')
+  t.is(toUrl('localhost', 443, 'https'), 'https://localhost:443')
 })
 
 test('knows what to do about an address that cannot be listened on', (t) => {
@@ -96,4 +154,11 @@ test('knows what to do about an address that cannot be listened on', (t) => {
   t.regex(listenProblem('EADDRNOTAVAIL', '192.0.2.1', 80) ?? '', /192\.0\.2\.1.*--host/)
   t.regex(listenProblem('ENOTFOUND', 'no.such.host', 80) ?? '', /no\.such\.host.*--host/)
   t.is(listenProblem('EMFILE', '127.0.0.1', 80), undefined)
+})
+
+test('knows what to do about a socket that cannot be made', (t) => {
+  for (const code of ['EADDRINUSE', 'EEXIST', 'EACCES', 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG']) {
+    t.regex(socketProblem(code, '/run/app.sock') ?? '', /\/run\/app\.sock.*--uds/, code)
+  }
+  t.is(socketProblem('EMFILE', '/run/app.sock'), undefined)
 })

@@ -1,11 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import type { Browser, Page } from 'puppeteer-core'
+import { WebSocket } from 'ws'
 import { createDemo, type Demo } from '../examples/express-fastapi/demo.js'
 import { launchChrome } from './helpers/headless-chrome.js'
 import { NodeProcess } from './helpers/node-process.js'
@@ -14,7 +16,7 @@ import { NodeProcess } from './helpers/node-process.js'
 if (process.env.AMPHIS_TEST_PYTHON) process.env.AMPHIS_PYTHON = process.env.AMPHIS_TEST_PYTHON
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const CARDS = ['items', 'orders', 'uploads', 'ticks', 'blocking', 'jobs', 'uptime']
+const CARDS = ['items', 'orders', 'uploads', 'ticks', 'counter', 'blocking', 'jobs', 'uptime']
 
 let demo: Demo
 let browser: Browser
@@ -29,7 +31,7 @@ test.after.always(async () => {
 })
 
 /** The page, loaded, in a tab of its own; a script error in it fails the test. */
-async function openDemo(t: ExecutionContext): Promise<Page> {
+async function openDemo(t: ExecutionContext, url = demo.url): Promise<Page> {
   const page = await browser.newPage()
   page.setDefaultTimeout(15_000)
   const errors: unknown[] = []
@@ -40,7 +42,7 @@ async function openDemo(t: ExecutionContext): Promise<Page> {
   t.teardown(() => {
     if (errors.length > 0) throw new AggregateError(errors, 'the page threw')
   })
-  await page.goto(demo.url)
+  await page.goto(url)
   await page.waitForSelector('html[data-ready]')
   return page
 }
@@ -72,6 +74,16 @@ interface Streams {
   cleaned_up: number
   open: number
 }
+
+/** Waits until a tab is at the counter, alone or with others, and says as whom. */
+async function joins(page: Page, guests: number): Promise<string> {
+  await sees(page, '[data-guest=tab] h3', 'Leave')
+  await sees(page, '[data-field=guests]', String(guests))
+  return (await read(page, '[data-guest=tab] h3 span')).replace('This tab: ', '')
+}
+
+const heard = (page: Page, guest: 'tab' | 'other') =>
+  page.$$eval(`[data-guest=${guest}] li`, (lines) => lines.map((line) => line.textContent))
 
 /** Asks Python until all but `open` streams were cleaned up; each round waits for a response. */
 async function streamsOpen(open: number): Promise<Streams> {
@@ -217,6 +229,102 @@ test.serial('cleans up a stream whose tab is closed', async (t) => {
   t.is((await streamsOpen(0)).open, 0)
 })
 
+test.serial('lets tabs and a second guest of one tab hear each other over WebSockets', async (t) => {
+  const ada = await openDemo(t)
+  const adasName = await joins(ada, 1)
+  await sees(ada, '#counter .status', '101 Switching Protocols')
+  const bob = await openDemo(t)
+  const bobsName = await joins(bob, 2)
+  await sees(ada, '[data-field=guests]', '2')
+  t.not(adasName, bobsName)
+
+  await ada.locator('#counter [name=text]').fill('Äpfeltee 🍵')
+  await click(ada, '#counter .primary')
+  await sees(ada, '#counter', 'heard by 2 guests')
+  t.regex(await read(ada, '#counter .time'), /^[\d.]+ ms$/)
+  t.is(await read(ada, '#counter .request'), 'WS/api/counter ← {"text":"Äpfeltee 🍵"}')
+  t.deepEqual(await readJson(ada, 'counter'), {
+    event: 'said',
+    guest: adasName,
+    text: 'Äpfeltee 🍵',
+    code: null,
+    guests: 2,
+  })
+  await sees(bob, '[data-guest=tab]', `${adasName}: Äpfeltee 🍵`)
+
+  await click(ada, '[data-action=send-as-other]')
+  await sees(ada, '#counter', 'heard by 3 guests')
+  const other = (await read(ada, '[data-guest=other] h3 span')).replace('Another guest: ', '')
+  await sees(bob, '[data-guest=tab]', `${other}: Äpfeltee 🍵`)
+  t.deepEqual(await heard(ada, 'other'), ['You joined', 'You: Äpfeltee 🍵'])
+  t.is(await read(ada, '[data-field=other-count]'), '2')
+
+  await click(ada, '[data-guest=other] button')
+  await sees(bob, '[data-guest=tab]', `${other} left: 1000 off to work`)
+  t.deepEqual(await heard(bob, 'tab'), [
+    'You joined',
+    `${adasName}: Äpfeltee 🍵`,
+    `${other} joined`,
+    `${other}: Äpfeltee 🍵`,
+    `${other} left: 1000 off to work`,
+  ])
+  await sees(ada, '[data-guest=other]', 'Closed: 1000 off to work')
+  t.is(await read(ada, '[data-field=guests]'), '2')
+})
+
+test.serial('shows the code and the reason with which Python closes a WebSocket', async (t) => {
+  const ada = await openDemo(t)
+  const name = await joins(ada, 1)
+  const bob = await openDemo(t)
+  await joins(bob, 2)
+
+  await click(ada, '#counter [data-preset=bad]')
+  await sees(ada, '#counter', 'closed with 1007')
+  t.is(await ada.$eval('#counter .exchange', (element) => element.dataset.kind), 'bad')
+  t.is(await read(ada, '#counter .problems'), '1007 Input should be a valid string')
+  t.is((await heard(ada, 'tab')).at(-1), 'Closed: 1007 Input should be a valid string')
+  t.is(await read(ada, '[data-field=guests]'), '–')
+  await sees(bob, '[data-guest=tab]', `${name} left: 1007 Input should be a valid string`)
+  await sees(bob, '[data-field=guests]', '1')
+
+  // A message joins again, as another guest; an empty one is a mistake too.
+  await click(ada, '#counter .primary')
+  await sees(ada, '#counter', 'heard by 2 guests')
+  t.not(await joins(ada, 2), name)
+  t.is(await ada.$eval('#counter .problems', (element) => element.hidden), true)
+  await ada.locator('#counter [name=text]').fill('')
+  await click(ada, '#counter .primary')
+  await sees(ada, '#counter .problems', 'String should have at least 1 character')
+})
+
+test.serial('counts a guest less when a tab is closed', async (t) => {
+  const ada = await openDemo(t)
+  await joins(ada, 1)
+  const bob = await openDemo(t)
+  const name = await joins(bob, 2)
+  await sees(ada, '[data-field=guests]', '2')
+  await bob.close()
+  await sees(ada, '[data-guest=tab]', `${name} left: 1001`)
+  t.is(await read(ada, '[data-field=guests]'), '1')
+})
+
+test.serial('tells open tabs that the server has gone', async (t) => {
+  const other = await createDemo({ port: 0 })
+  t.teardown(() => other.close())
+  const page = await openDemo(t, other.url)
+  await joins(page, 1)
+  const asked = performance.now()
+  await other.close()
+  t.true(performance.now() - asked < 5000)
+  await sees(page, '#counter', 'closed with 1012')
+  await sees(page, '#counter .problems', 'The server has gone')
+  t.is((await heard(page, 'tab')).at(-1), 'Closed: 1012 The server has gone')
+
+  await click(page, '[data-guest=tab] button')
+  await sees(page, '#counter', 'closed with 1006')
+  t.regex(await read(page, '#counter .problems'), /The server has gone/)
+})
+
 test.serial('runs blocking code on threads, all at once', async (t) => {
   const page = await openDemo(t)
   await click(page, '#blocking .primary')
@@ -252,7 +360,7 @@ test.serial('shows the state that lifespan startup made', async (t) => {
     started_at: string
     uptime_seconds: number
   }>(page, 'uptime')
-  t.deepEqual(state, ['jobs', 'menu', 'started_at', 'streams'])
+  t.deepEqual(state, ['hub', 'jobs', 'menu', 'started_at', 'streams'])
   t.true(Date.parse(started_at) <= Date.now())
   t.true(uptime_seconds > 0)
 })
@@ -363,7 +471,7 @@ function runServer(t: ExecutionContext, env: NodeJS.ProcessEnv): NodeProcess {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test.serial(`ends cleanly at ${signal} while a stream is open`, async (t) => {
+  test.serial(`ends cleanly at ${signal} while a stream and a WebSocket are open`, async (t) => {
     const server = runServer(t, { PORT: '0' })
     let printed = ''
     server.child.stdout.on('data', (text: string) => (printed += text))
@@ -371,12 +479,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)!
     const stream = await fetch(`${url}/api/ticks`)
     await stream.body!.getReader().read()
+    const guest = new WebSocket(`${url.replace('http', 'ws')}/api/counter`)
+    await once(guest, 'message')
+    const closed = once(guest, 'close')
 
     const asked = performance.now()
     server.child.kill(signal)
     const { code, stdout, stderr } = await server.ends()
     t.is(code, 0, stderr)
     t.true(performance.now() - asked < 5000)
+    t.is((await closed)[0], 1012)
     t.regex(stdout, /FastAPI: lifespan shutdown\n[\s\S]*Stopped\.\n$/)
     t.is(stderr, '')
   })

@@ -102,6 +102,13 @@ test('runs a plain def in the thread pool', async (t) => {
   t.is((await ask('/sync')).json(), false)
 })
 
+test.serial('a plain def runs on the thread of the one before', async (t) => {
+  const { ask } = await start(t)
+  const counts: unknown[] = []
+  for (let index = 0; index < 10; index++) counts.push((await ask('/workers')).json())
+  t.true(Number(counts.at(-1)) <= 2, JSON.stringify(counts))
+})
+
 test('carries context variables, lifespan state and app state', async (t) => {
   const { ask } = await start(t)
   const names = Array.from({ length: 20 }, () => unique())

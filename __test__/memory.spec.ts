@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { Agent } from 'node:http'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
+import { WebSocket } from 'ws'
 import { PythonHandler } from '../index.js'
 import { request } from './helpers/client.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { shareHandler, testOptions } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
 import { serve } from './helpers/server.js'
+import { serveWebSockets } from './helpers/websocket-client.js'
 
 const main = shareHandler('main:app')
 const fastapi = shareHandler({ app: 'fastapi_app:app', lifespan: 'on' })
@@ -17,6 +20,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const error = shareHandler({ app: 'error:app', logger: silent })
 const disconnect = shareHandler({ app: 'disconnect:app', logger: silent })
 const barrier = shareHandler('barrier:app')
+const websocket = shareHandler({ app: 'websocket_app:app', logger: silent })
 const probe = shareProbe()
 
 setFlagsFromString('--expose-gc')
@@ -132,6 +136,55 @@ test.serial('clients that leave, leave no task', async (t) => {
   t.deepEqual(
     (await probe.tasks()).filter((task) => /app|idle_during/.test(task)),
     [],
+  )
+})
+
+/** A WebSocket of `ws` by itself: a helper that cleans up after the test would keep every one until then. */
+async function openWebSocket(url: string): Promise<WebSocket> {
+  const socket = new WebSocket(url, { perMessageDeflate: false })
+  await once(socket, 'open')
+  return socket
+}
+
+test.serial('WebSockets that come and go leave nothing behind', async (t) => {
+  const { ws } = await serveWebSockets(t, websocket)
+  flat(
+    t,
+    await leftPerRound(1000, async (index) => {
+      const socket = await openWebSocket(`${ws}/echo`)
+      socket.send(index % 2 ? 'text' : randomBytes(20_000))
+      await once(socket, 'message')
+      if (index % 3) socket.close(1000)
+      else socket.terminate()
+      await once(socket, 'close')
+    }),
+  )
+})
+
+test.serial('messages of WebSockets leave nothing behind', async (t) => {
+  const { ws } = await serveWebSockets(t, websocket)
+  const sockets = await Promise.all(Array.from({ length: 50 }, () => openWebSocket(`${ws}/echo`)))
+  t.teardown(() => sockets.forEach((socket) => socket.terminate()))
+  const data = randomBytes(20_000)
+  flat(
+    t,
+    await leftPerRound(10_000, async (index) => {
+      const socket = sockets[index % 50]!
+      socket.send(index % 4 ? 'text' : data)
+      await once(socket, 'message')
+    }),
+  )
+})
+
+test.serial('WebSockets that are refused leave nothing behind', async (t) => {
+  const { ws } = await serveWebSockets(t, websocket)
+  flat(
+    t,
+    await leftPerRound(1000, async (index) => {
+      // There is no such app, and an app that denies.
+      const socket = new WebSocket(`${ws}/${index % 4 ? 'nothing' : 'flood_denial?name=memory&count=1'}`)
+      await once(socket, 'error')
+    }),
   )
 })
 

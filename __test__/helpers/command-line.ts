@@ -8,9 +8,14 @@ const program = fileURLToPath(new URL('../../bin/amphis.js', import.meta.url))
 
 /** Runs the program with exactly these arguments, in the folder of the fixture apps. */
 export function amphis(t: ExecutionContext, ...args: string[]): NodeProcess {
+  return amphisIn({}, t, ...args)
+}
+
+/** The same with more in its environment. */
+export function amphisIn(env: NodeJS.ProcessEnv, t: ExecutionContext, ...args: string[]): NodeProcess {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: fixtures,
-    env: { ...process.env, NODE_OPTIONS: undefined, FORCE_COLOR: undefined, NO_COLOR: '1' },
+    env: { ...process.env, NODE_OPTIONS: undefined, FORCE_COLOR: undefined, NO_COLOR: '1', ...env },
   })
   t.teardown(() => child.kill('SIGKILL'))
   return new NodeProcess(child, 'now')
@@ -31,12 +36,16 @@ export interface Served {
 }
 
 /** Serves an app on a free port and waits for its address. */
-export async function serveByCommand(t: ExecutionContext, app: string, ...args: string[]): Promise<Served> {
-  const process = amphis(t, app, '--port', '0', ...suite, ...args)
+export function serveByCommand(t: ExecutionContext, app: string, ...args: string[]): Promise<Served> {
+  return announced(amphis(t, app, '--port', '0', ...suite, ...args), app)
+}
+
+/** What a process says of where it serves an app; `unix:` and a path for a Unix socket. */
+export async function announced(process: NodeProcess, app: string): Promise<Served> {
   let printed = ''
   process.child.stdout.on('data', (text: string) => (printed += text))
-  await process.prints('http://')
+  await process.prints(` · ${app}\n`)
   // The address is the last thing printed, in one write.
-  const url = /^http:\/\/\S+$/m.exec(printed)?.[0] ?? ''
+  const url = /^(?:https?:\/\/|unix:)\S+$/m.exec(printed)?.[0] ?? ''
   return { process, url, port: Number(new URL(url).port) }
 }

@@ -1,16 +1,27 @@
 import { randomUUID } from 'node:crypto'
-import type { PythonHandler } from '../../index.js'
 import { shareHandler } from './python.js'
 
 /** How long a fact of the Python side may take before the test is called failed, by the fact's name. */
 const patience = 10_000
 
+interface ProbeRequest {
+  url: string
+  method?: string
+  body?: string
+  signal?: AbortSignal
+}
+
+/** What asks the probe: a handler of its app, or a client of another process. */
+export interface Asker {
+  handle: (request: ProbeRequest) => Promise<{ json: () => Promise<unknown> }>
+}
+
 /** The test's side of `fixtures/probe.py`: facts that Python tells, gates that the test opens. */
 export class Probe {
-  readonly #handler: PythonHandler
+  readonly #asker: Asker
 
-  constructor(handler: PythonHandler) {
-    this.#handler = handler
+  constructor(asker: Asker) {
+    this.#asker = asker
   }
 
   /** The value of a fact, once Python has told it. */
@@ -25,7 +36,7 @@ export class Probe {
 
   /** Tells Python a fact, which opens the gate of that name. */
   async tell(name: string, value: unknown = null): Promise<void> {
-    const response = await this.#handler.handle({ method: 'POST', url: `/tell/${name}`, body: JSON.stringify(value) })
+    const response = await this.#asker.handle({ method: 'POST', url: `/tell/${name}`, body: JSON.stringify(value) })
     await response.json()
   }
 
@@ -50,7 +61,7 @@ export class Probe {
   }
 
   async #get(url: string, signal?: AbortSignal): Promise<unknown> {
-    const response = await this.#handler.handle(signal ? { url, signal } : { url })
+    const response = await this.#asker.handle(signal ? { url, signal } : { url })
     return response.json()
   }
 }

@@ -1,59 +1,61 @@
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import {
+  createSecureServer as createHttp2SecureServer,
+  createServer as createHttp2Server,
+  type Http2SecureServer,
+  type Http2Server,
+  type SecureServerOptions,
+  type ServerOptions as Http2ServerOptions,
+} from 'node:http2'
+import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { ExecutionContext } from 'ava'
 import { createCertificate } from './certificate.js'
+import { listen, type Listening, listenOnSocket } from './listen.js'
 
-export interface RunningServer {
-  server: Server
-  port: number
-  url: string
-}
+export type RunningServer = Listening<Server>
 
 /** Serves on a free port of 127.0.0.1 until the test ends. */
 export async function serve(t: ExecutionContext, listener: RequestListener): Promise<RunningServer> {
-  const server = createServer(listener)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  stopAfter(t, server)
-  const { port } = server.address() as AddressInfo
-  return { server, port, url: `http://127.0.0.1:${port}` }
+  return listen(t, createServer(listener))
+}
+
+export interface Certified {
+  /** The server's, which is its own authority. */
+  certificate: string
 }
 
 /** The same over TLS, with a certificate made for it. */
 export async function serveSecurely(
   t: ExecutionContext,
   listener: RequestListener,
-): Promise<RunningServer & { certificate: string }> {
+  options: ServerOptions = {},
+): Promise<RunningServer & Certified> {
   const { certificate, key } = createCertificate()
-  const server = createSecureServer({ cert: certificate, key }, listener)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  stopAfter(t, server)
-  const { port } = server.address() as AddressInfo
-  return { server, port, url: `https://127.0.0.1:${port}`, certificate }
+  const running = await listen(t, createSecureServer({ cert: certificate, key, ...options }, listener))
+  return { ...running, certificate }
 }
 
-/** The same on a Unix socket. */
+/** HTTP/2 over TLS, and HTTP/1.1 on the same port. */
+export async function serveHttp2(
+  t: ExecutionContext,
+  listener: RequestListener,
+  options: SecureServerOptions = {},
+): Promise<Listening<Http2SecureServer> & Certified> {
+  const { certificate, key } = createCertificate()
+  const server = createHttp2SecureServer({ cert: certificate, key, allowHTTP1: true, ...options }, listener as never)
+  return { ...(await listen(t, server)), certificate }
+}
+
+/** HTTP/2 alone, without TLS. */
+export async function serveH2c(
+  t: ExecutionContext,
+  listener: RequestListener,
+  options: Http2ServerOptions = {},
+): Promise<Listening<Http2Server>> {
+  return listen(t, createHttp2Server(options, listener as never))
+}
+
+/** HTTP/1.1 on a Unix socket. */
 export async function serveOnSocket(t: ExecutionContext, listener: RequestListener): Promise<{ path: string }> {
-  const folder = await mkdtemp(join(tmpdir(), 'amphis-'))
-  const path = join(folder, 'http.sock')
-  const server = createServer(listener)
-  server.listen(path)
-  await once(server, 'listening')
-  stopAfter(t, server)
-  t.teardown(() => rm(folder, { recursive: true }))
-  return { path }
-}
-
-function stopAfter(t: ExecutionContext, server: Server): void {
-  t.teardown(async () => {
-    const closed = new Promise((resolve) => server.close(resolve))
-    server.closeAllConnections()
-    await closed
-  })
+  return listenOnSocket(t, createServer(listener))
 }

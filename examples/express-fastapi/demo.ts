@@ -28,7 +28,7 @@ export interface Demo extends AsyncDisposable {
   /** Where the page is, without a slash at the end. */
   readonly url: string
   readonly python: PythonHandler
-  /** Stops accepting, ends what is open, and runs FastAPI's lifespan shutdown. */
+  /** Stops accepting, closes WebSockets with 1012, ends what is open, and runs FastAPI's lifespan shutdown. */
   close(): Promise<void>
 }
 
@@ -60,6 +60,8 @@ export async function createDemo({ port = 3000, host = '127.0.0.1' }: DemoOption
   })
 
   const server = createServer(app)
+  // Express never sees WebSockets: Node.js gives them to the server.
+  python.attach(server, { path: '/api' })
   try {
     await python.ready()
     server.listen(port, host)
@@ -79,9 +81,9 @@ export async function createDemo({ port = 3000, host = '127.0.0.1' }: DemoOption
     server.close()
     // An event stream never ends by itself: after this time its client is disconnected, and the app told so.
     const patience = setTimeout(() => server.closeAllConnections(), 500)
-    await closed
+    // Both at once: the server waits for WebSockets as well, and they are closed by the handler.
+    await Promise.all([closed, python.close()])
     clearTimeout(patience)
-    await python.close()
   }
 
   return { url: `http://${hostname}:${address.port}`, python, close, [Symbol.asyncDispose]: close }

@@ -5,6 +5,7 @@ It is an ordinary ASGI app: nothing here knows about Express, and `uvicorn main:
 
 import asyncio
 import hashlib
+import itertools
 import os
 import platform
 import threading
@@ -16,9 +17,19 @@ from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import fastapi
-from fastapi import BackgroundTasks, FastAPI, HTTPException, Path, Query, Request, UploadFile
+from fastapi import (
+    BackgroundTasks,
+    FastAPI,
+    HTTPException,
+    Path,
+    Query,
+    Request,
+    UploadFile,
+    WebSocket,
+    WebSocketDisconnect,
+)
 from fastapi.sse import EventSourceResponse
-from pydantic import BaseModel, Field, computed_field
+from pydantic import BaseModel, Field, ValidationError, computed_field
 
 # Old jobs are forgotten, so that a demo left running does not grow.
 JOBS_KEPT = 100
@@ -53,6 +64,36 @@ class Streams(BaseModel):
         return self.started - self.cleaned_up
 
 
+class Remark(BaseModel):
+    """What a guest at the counter sends."""
+
+    text: str = Field(min_length=1, max_length=140)
+
+
+class News(BaseModel):
+    """What every guest is sent; `text` and `code` of one who left are those of the close frame."""
+
+    event: Literal["joined", "said", "left"]
+    guest: str
+    text: str = ""
+    code: int | None = None
+    guests: int
+
+
+class Hub:
+    def __init__(self) -> None:
+        self.guests: dict[WebSocket, str] = {}
+        self.numbers = itertools.count(1)
+
+    async def tell(self, **news: Any) -> None:
+        text = News(guests=len(self.guests), **news).model_dump_json()
+        # Who has just left is no reason not to tell the others.
+        await asyncio.gather(
+            *(guest.send_text(text) for guest in self.guests),
+            return_exceptions=True,
+        )
+
+
 class Job(BaseModel):
     id: str
     status: Literal["waiting", "running", "done"] = "waiting"
@@ -66,6 +107,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         "started_at": datetime.now(timezone.utc),
         "menu": MENU,
         "streams": Streams(),
+        "hub": Hub(),
         "jobs": {},
     }
     print("FastAPI: lifespan shutdown", flush=True)
@@ -194,6 +236,28 @@ async def ticks(
 @app.get("/streams")
 async def read_streams(request: Request) -> Streams:
     return request.state.streams
+
+
+@app.websocket("/counter")
+async def counter(websocket: WebSocket) -> None:
+    hub = websocket.state.hub
+    guest = f"Guest {next(hub.numbers)}"
+    await websocket.accept()
+    hub.guests[websocket] = guest
+    try:
+        await hub.tell(event="joined", guest=guest)
+        while True:
+            message = await websocket.receive_text()
+            remark = Remark.model_validate_json(message)
+            await hub.tell(event="said", guest=guest, text=remark.text)
+    except WebSocketDisconnect as end:  # the browser left
+        code, reason = end.code, end.reason
+    except ValidationError as mistakes:
+        code, reason = 1007, mistakes.errors()[0]["msg"]
+        await websocket.close(code, reason)
+    finally:
+        del hub.guests[websocket]
+    await hub.tell(event="left", guest=guest, code=code, text=reason)
 
 
 class Work(BaseModel):

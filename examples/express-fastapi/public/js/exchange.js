@@ -39,6 +39,14 @@ export class Exchange {
     this.#set('ok', status, ms === undefined ? '' : formatMs(ms))
   }
 
+  /** The end of a WebSocket, as its close frame has it. */
+  closed(code, reason, { isMistake }) {
+    this.#set(isMistake ? 'bad' : 'ok', `closed with ${code}`, '')
+    // What came before the mistake is not its answer.
+    if (isMistake) this.#parts.body.hidden = true
+    this.#problems(isMistake ? [{ loc: [code], msg: reason }] : [])
+  }
+
   /** No response at all, or a mistake of the page: never hidden. */
   failed(error) {
     this.#set('bad', 'failed', '')

@@ -1,7 +1,7 @@
 /** Colours short pieces of Python and JSON, as DOM nodes: no HTML is ever built from text. */
 
 const PYTHON =
-  /(?<cm>#.*)|(?<st>f?"""[\s\S]*?"""|f?"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(?<de>@[\w.]+)|(?<kw>\b(?:async|await|class|def|del|else|finally|for|if|in|is|None|not|raise|return|True|try|while|with|yield)\b)|(?<nu>\b\d[\d_.]*\b)|(?<ty>\b[A-Z]\w*\b)|(?<fn>\b[a-z_]\w*(?=\())/g
+  /(?<cm>#.*)|(?<st>f?"""[\s\S]*?"""|f?"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(?<de>@[\w.]+)|(?<kw>\b(?:as|async|await|class|def|del|else|except|finally|for|if|in|is|None|not|raise|return|True|try|while|with|yield)\b)|(?<nu>\b\d[\d_.]*\b)|(?<ty>\b[A-Z]\w*\b)|(?<fn>\b[a-z_]\w*(?=\())/g
 
 const JSON_TOKENS =
   /(?<ke>"(?:\\.|[^"\\])*"(?=\s*:))|(?<st>"(?:\\.|[^"\\])*")|(?<nu>-?\b\d[\d.eE+-]*\b)|(?<kw>\b(?:true|false|null)\b)/g

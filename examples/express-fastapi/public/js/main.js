@@ -1,4 +1,5 @@
 import { blocking } from './blocking.js'
+import { counter } from './counter.js'
 import { items } from './items.js'
 import { jobs } from './jobs.js'
 import { orders } from './orders.js'
@@ -8,7 +9,7 @@ import { uploads } from './uploads.js'
 import { uptime } from './uptime.js'
 
 // In the order of the page; each returns a function that runs its example once.
-const examples = [items, orders, uploads, ticks, blocking, jobs, uptime].map((create) => create())
+const examples = [items, orders, uploads, ticks, counter, blocking, jobs, uptime].map((create) => create())
 
 const runAll = document.querySelector('#run-all')
 runAll.addEventListener('click', async () => {
