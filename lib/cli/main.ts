@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import { AmphisError, PythonError } from '../errors.js'
 import { type CommandLine, parseCommandLine, UsageError } from './parse.js'
 import { ServeError } from './serve-error.js'
-import { serve } from './serve.js'
+import { serveInThisProcess } from './single-process.js'
 import { usage } from './usage.js'
 import { describeVersions } from './versions.js'
 
@@ -26,7 +26,7 @@ async function run({ app, options }: CommandLine): Promise<void> {
   } else if (app === undefined) {
     throw new UsageError('Which app? Name it as module:attribute, such as main:app.')
   } else {
-    await serve(app, options)
+    await serveInThisProcess({ app, options })
   }
 }
 
