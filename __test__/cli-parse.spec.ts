@@ -12,19 +12,39 @@ test('has a default for every option', (t) => {
       host: '127.0.0.1',
       port: 8000,
       uds: undefined,
+      fd: undefined,
       'app-dir': '.',
       factory: false,
+      interface: 'auto',
       'root-path': '',
       lifespan: 'auto',
       loop: 'auto',
       python: undefined,
+      'env-file': undefined,
+      reload: false,
+      'reload-dir': [],
+      'reload-include': [],
+      'reload-exclude': [],
+      'reload-delay': 0.05,
+      debug: false,
+      'log-level': undefined,
+      'log-config': undefined,
+      'access-log': true,
+      'log-format': 'text',
+      workers: 1,
       'proxy-headers': true,
       'forwarded-allow-ips': '127.0.0.1,::1',
+      header: [],
       'limit-concurrency': undefined,
+      'limit-max-requests': undefined,
       'max-body-size': undefined,
       'timeout-keep-alive': 5,
       'timeout-graceful-shutdown': 10,
       'timeout-request': 0,
+      'timeout-startup': 0,
+      'timeout-worker-healthcheck': 5,
+      'health-path': undefined,
+      'ready-path': undefined,
       'ssl-certfile': undefined,
       'ssl-keyfile': undefined,
       'ssl-keyfile-password': undefined,
@@ -35,7 +55,7 @@ test('has a default for every option', (t) => {
       'ws-max-queue': 32,
       'ws-ping-interval': 20,
       'ws-ping-timeout': 20,
-      'ws-per-message-deflate': 'false',
+      'ws-per-message-deflate': false,
       'server-header': true,
       'date-header': true,
       version: false,
@@ -63,6 +83,12 @@ test('turns a switch off and on', (t) => {
   t.is(parseCommandLine(['--no-server-header']).options['server-header'], false)
   t.is(parseCommandLine(['--no-date-header', '--date-header']).options['date-header'], true)
   t.is(parseCommandLine(['--proxy-headers', '--no-proxy-headers']).options['proxy-headers'], false)
+})
+
+test('gathers what is repeated into a list, where it may be', (t) => {
+  const { options } = parseCommandLine(['--reload-dir', 'a', '--header', 'x:1', '--reload-dir=b'])
+  t.deepEqual(options['reload-dir'], ['a', 'b'])
+  t.deepEqual(options.header, ['x:1'])
 })
 
 test('takes numbers as they are', (t) => {
@@ -99,7 +125,7 @@ const misuses: [args: string[], message: string][] = [
   [['--port', '65536'], '--port takes a number from 0 to 65535, not "65536".'],
   [['--port=-1'], '--port takes a number from 0 to 65535, not "-1".'],
   [['--port='], '--port takes a number from 0 to 65535, not "".'],
-  [['--no-factory'], 'There is no option --no-factory. Did you mean --factory?'],
+  [['--no-help'], 'There is no option --no-help. Did you mean --help?'],
   [['--no-server-heade'], 'There is no option --no-server-heade. Did you mean --no-server-header?'],
   [['--server-header=on'], '--server-header takes no value.'],
   [['--limit-concurrency', '0'], '--limit-concurrency takes a whole number from 1 to 2147483647, not "0".'],

@@ -11,34 +11,52 @@ export interface CommandLine {
   options: OptionValues
 }
 
+type Value = string | number | boolean | string[] | undefined
+
 /** `--port`, or `-p` where it was written so. */
 type Spelling = string
 
 /** The numbers of a type: how they are written, their bounds, and what they are called. */
 const NUMBERS: Partial<
-  Record<OptionSpec['type'], { form: RegExp; least: number; most: number; called: (most: number) => string }>
+  Record<
+    OptionSpec['type'],
+    { form: RegExp; least: number; most: number; called: (least: number, most: number) => string }
+  >
 > = {
-  port: { form: /^\d+$/, least: 0, most: 65_535, called: (most) => `a number from 0 to ${most}` },
-  count: { form: /^\d+$/, least: 1, most: 2 ** 31 - 1, called: (most) => `a whole number from 1 to ${most}` },
+  port: { form: /^\d+$/, least: 0, most: 65_535, called: (_, most) => `a number from 0 to ${most}` },
+  count: {
+    form: /^\d+$/,
+    least: 1,
+    most: 2 ** 31 - 1,
+    called: (least, most) => `a whole number from ${least} to ${most}`,
+  },
   bytes: { form: /^\d+$/, least: 0, most: Number.MAX_SAFE_INTEGER, called: () => 'a whole number of bytes' },
   // What timers can count, in milliseconds.
   seconds: {
     form: /^\d+(?:\.\d+)?$/,
     least: 0,
     most: 2_147_483,
-    called: (most) => `a number of seconds from 0 to ${most}`,
+    called: (_, most) => `a number of seconds from 0 to ${most}`,
   },
 }
 
-function toValue(spelling: Spelling, { type, choices }: OptionSpec, text: string): string | number | boolean {
+function toValue(spelling: Spelling, spec: OptionSpec, text: string): string | number | boolean {
+  const { type, choices } = spec
   if (type === 'switch') {
     return text === 'on'
+  }
+  if (type === 'boolean') {
+    if (text !== 'true' && text !== 'false') {
+      throw new UsageError(`${spelling} takes true or false, not "${text}".`)
+    }
+    return text === 'true'
   }
   const number = NUMBERS[type]
   if (number) {
     const value = Number(text)
-    if (!number.form.test(text) || value < number.least || value > number.most) {
-      throw new UsageError(`${spelling} takes ${number.called(number.most)}, not "${text}".`)
+    const least = spec.least ?? number.least
+    if (!number.form.test(text) || value < least || value > number.most) {
+      throw new UsageError(`${spelling} takes ${number.called(least, number.most)}, not "${text}".`)
     }
     return value
   }
@@ -59,8 +77,9 @@ function spellings(): Map<string, { name: string; spec: OptionSpec; bare: boolea
 }
 
 /** What an option is when it is not given. */
-function initial(name: string, spec: OptionSpec, env: NodeJS.ProcessEnv): string | number | boolean | undefined {
+function initial(name: string, spec: OptionSpec, env: NodeJS.ProcessEnv): Value {
   if (spec.type === 'flag') return false
+  if (spec.repeatable) return []
   const fromEnv = spec.env === undefined ? undefined : env[spec.env]
   if (fromEnv !== undefined) return toValue(`The environment variable ${spec.env}`, spec, fromEnv)
   return spec.default === undefined ? undefined : toValue(`--${name}`, spec, spec.default)
@@ -81,7 +100,7 @@ function unknown(spelling: Spelling, known: Iterable<string>): UsageError {
  */
 export function parseCommandLine(args: string[], env: NodeJS.ProcessEnv = process.env): CommandLine {
   const config: NonNullable<Parameters<typeof parseArgs>[0]>['options'] = {}
-  const values: Record<string, string | number | boolean | undefined> = {}
+  const values: Record<string, Value> = {}
   const known = spellings()
   for (const [spelling, { name, spec }] of known) {
     config[spelling] = { type: isBare(spec) ? 'boolean' : 'string', ...(spec.short && { short: spec.short }) }
@@ -105,10 +124,12 @@ export function parseCommandLine(args: string[], env: NodeJS.ProcessEnv = proces
       if (value === undefined || (!inlineValue && value.startsWith('-'))) {
         throw new UsageError(`${rawName} needs a value: ${rawName} ${placeholderOf(spec)}.`)
       }
-      values[name] = toValue(rawName, spec, value)
+      const last = values[name]
+      const one = toValue(rawName, spec, value)
+      values[name] = Array.isArray(last) ? [...last, String(one)] : one
     }
   }
   if (apps.length > 1) throw new UsageError(`One app can be served at a time, not ${apps.join(' and ')}.`)
   // Every value was made as its spec says.
-  return { app: apps[0], options: values as OptionValues }
+  return { app: apps[0], options: values as unknown as OptionValues }
 }
