@@ -125,7 +125,7 @@ const misuses: [args: string[], message: string][] = [
   [['--port', '65536'], '--port takes a number from 0 to 65535, not "65536".'],
   [['--port=-1'], '--port takes a number from 0 to 65535, not "-1".'],
   [['--port='], '--port takes a number from 0 to 65535, not "".'],
-  [['--no-help'], 'There is no option --no-help. Did you mean --help?'],
+  [['--no-relaod'], 'There is no option --no-relaod. Did you mean --no-reload?'],
   [['--no-server-heade'], 'There is no option --no-server-heade. Did you mean --no-server-header?'],
   [['--server-header=on'], '--server-header takes no value.'],
   [['--limit-concurrency', '0'], '--limit-concurrency takes a whole number from 1 to 2147483647, not "0".'],

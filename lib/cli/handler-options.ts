@@ -18,11 +18,12 @@ export function handlerOptions(app: string, options: OptionValues): PythonHandle
     maxBodySize: options['max-body-size'],
     timeoutGracefulShutdown: milliseconds(options['timeout-graceful-shutdown']),
     timeoutRequest: milliseconds(options['timeout-request']),
+    timeoutStartup: milliseconds(options['timeout-startup']),
     wsMaxSize: options['ws-max-size'],
     wsMaxQueue: options['ws-max-queue'],
     wsPingInterval: milliseconds(options['ws-ping-interval']),
     wsPingTimeout: milliseconds(options['ws-ping-timeout']),
-    wsPerMessageDeflate: options['ws-per-message-deflate'] === 'true',
+    wsPerMessageDeflate: options['ws-per-message-deflate'],
   }
 }
 

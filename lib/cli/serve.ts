@@ -5,19 +5,13 @@ import { AmphisError } from '../errors.js'
 import { PythonHandler } from '../python-handler.js'
 import { createServer, type PythonServer, type ServerOptions } from '../server.js'
 import { refuseUntrusted, tlsOptions, tlsProblem } from './certificate.js'
+import type { Configuration } from './configuration.js'
 import { Connections } from './connections.js'
 import { handlerOptions, milliseconds } from './handler-options.js'
 import type { OptionValues } from './options.js'
 
 /** How long the last bytes of answered requests may take to leave, in milliseconds. */
 const FLUSH_LIMIT = 1_000
-
-/** What is served. */
-export interface Configuration {
-  /** `module:attribute` */
-  app: string
-  options: OptionValues
-}
 
 /** How a process that serves gets its connections, and when it ends: alone, or as the child of another. */
 export interface Serving {

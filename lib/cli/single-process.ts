@@ -1,5 +1,6 @@
 import { listen } from './listen.js'
-import { type Configuration, serve } from './serve.js'
+import type { Configuration } from './configuration.js'
+import { serve } from './serve.js'
 import { firstSignal } from './signals.js'
 
 /** Serves in this very process, until SIGINT or SIGTERM. */
