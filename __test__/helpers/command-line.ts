@@ -4,7 +4,8 @@ import type { ExecutionContext } from 'ava'
 import { type Exit, NodeProcess } from './node-process.js'
 import { fixtures, loop, python } from './python.js'
 
-const program = fileURLToPath(new URL('../../bin/amphis.js', import.meta.url))
+/** The command line's program. */
+export const program = fileURLToPath(new URL('../../bin/amphis.js', import.meta.url))
 
 /** Runs the program with exactly these arguments, in the folder of the fixture apps. */
 export function amphis(t: ExecutionContext, ...args: string[]): NodeProcess {
