@@ -176,7 +176,11 @@ test('writes addresses as browsers take them', (t) => {
 
 test('knows what to do about an address that cannot be listened on', (t) => {
   t.regex(listenProblem('EACCES', '127.0.0.1', 80) ?? '', /port 80\b.*--port/)
-  t.regex(listenProblem('EADDRINUSE', '::', 80) ?? '', /Port 80 of :: is in use.*--port/)
+  t.regex(listenProblem('EADDRINUSE', '::', 80) ?? '', /Port 80 of :: is in use; `lsof -i :80` .*--port/)
+  t.regex(
+    listenProblem('EADDRINUSE', '::', 80, { name: 'nginx', pid: 7 }) ?? '',
+    /Port 80 of :: is in use by nginx \(process 7\)\. .*--port/,
+  )
   t.regex(listenProblem('EADDRNOTAVAIL', '192.0.2.1', 80) ?? '', /192\.0\.2\.1.*--host/)
   t.regex(listenProblem('ENOTFOUND', 'no.such.host', 80) ?? '', /no\.such\.host.*--host/)
   t.is(listenProblem('EMFILE', '127.0.0.1', 80), undefined)

@@ -1,13 +1,10 @@
 import { spawn } from 'node:child_process'
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ExecutionContext } from 'ava'
 import { program } from './command-line.js'
 import { NodeProcess } from './node-process.js'
-import { fixtures, python } from './python.js'
-
-const interpreter = statSync(python).isDirectory() ? join(python, 'bin', 'python') : python
+import { fixtures, interpreter } from './python.js'
 
 export interface TerminalSettings {
   /** @default the folder of the fixture apps */

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { PythonHandler, type Versions } from '../../index.js'
@@ -10,6 +11,9 @@ export const fixtures = fileURLToPath(new URL('../../fixtures', import.meta.url)
 
 /** The Python the suite runs on; the matrix sets it to every one there is. */
 export const python = resolve(repository, process.env.AMPHIS_TEST_PYTHON ?? '.venv')
+
+/** Its interpreter, to run scripts with. */
+export const interpreter = statSync(python).isDirectory() ? join(python, 'bin', 'python') : python
 
 export type HandlerOptions = Exclude<ConstructorParameters<typeof PythonHandler>[0], string>
 export type Loop = NonNullable<HandlerOptions['loop']>

@@ -3,6 +3,7 @@ import { AmphisError, PythonError } from '../errors.js'
 import { type CommandLine, parseCommandLine, UsageError } from './parse.js'
 import { ServeError } from './serve-error.js'
 import { serveInThisProcess } from './single-process.js'
+import { inheritedSocket } from './socket-activation.js'
 import { usage } from './usage.js'
 import { describeVersions } from './versions.js'
 
@@ -26,7 +27,8 @@ async function run({ app, options }: CommandLine): Promise<void> {
   } else if (app === undefined) {
     throw new UsageError('Which app? Name it as module:attribute, such as main:app.')
   } else {
-    await serveInThisProcess({ app, options })
+    const fd = inheritedSocket(options.fd, process.env, process.pid)
+    await serveInThisProcess({ app, options: { ...options, fd } })
   }
 }
 
