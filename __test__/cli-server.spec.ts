@@ -105,7 +105,7 @@ test('FORWARDED_ALLOW_IPS says whom to believe', async (t) => {
 test('exits with 2 at a proxy that cannot be meant', async (t) => {
   const { code, stderr } = await amphisEnds(t, 'main:app', '--forwarded-allow-ips', 'localhost', ...suite)
   t.is(code, 2)
-  t.regex(stderr, /^error: Option forwardedAllowIps must be made of IP addresses, .*'localhost'\.\n$/)
+  t.regex(stderr, /^error: --forwarded-allow-ips takes IP addresses, .*, not "localhost"\.\n$/)
 })
 
 // Limits and headers
@@ -395,9 +395,5 @@ test('is silent about its environment when it is misused', async (t) => {
   const process = amphis(t, 'main:app', '--ws-ping-interval', 'soon')
   const { code, stderr } = await process.ends()
   t.is(code, 2)
-  t.is(
-    stderr,
-    'error: --ws-ping-interval takes a number of seconds from 0 to 2147483, not "soon".\n' +
-      '`amphis --help` shows all options.\n',
-  )
+  t.is(stderr, 'error: --ws-ping-interval takes a number of seconds from 0 to 2147483, not "soon".\n')
 })

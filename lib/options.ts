@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { isAppTarget } from './app-target.js'
 import { AmphisError } from './errors.js'
 import { TrustedPeers } from './trusted-peers.js'
 import type { Logger, PythonHandlerOptions } from './types.js'
@@ -43,10 +44,6 @@ const consoleLogger: Logger = {
 // Timers and the native side count in 32 bits.
 const MAX_MILLISECONDS = 2 ** 31 - 1
 const MAX_COUNT = 2 ** 31 - 1
-
-// Python's identifiers (PEP 3131), dotted.
-const NAME = String.raw`[\p{ID_Start}_]\p{ID_Continue}*`
-const TARGET = new RegExp(String.raw`^${NAME}(?:\.${NAME})*:${NAME}(?:\.${NAME})*$`, 'u')
 
 function invalid(message: string): AmphisError {
   return new AmphisError('AMPHIS_ERR_INVALID_OPTIONS', message)
@@ -157,7 +154,7 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     }
   }
   const app = text('app', options.app)
-  if (!TARGET.test(app)) {
+  if (!isAppTarget(app)) {
     throw expected('app', "of the form 'module:attribute', both of them Python names joined by dots", app)
   }
   const rootPath = text('rootPath', options.rootPath ?? '')

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { TLSSocket } from 'node:tls'
 import type { ServerOptions } from '../server.js'
+import { fileProblem } from './file-problem.js'
 import type { OptionValues } from './options.js'
-import { UsageError } from './parse.js'
 import { ServeError } from './serve-error.js'
+import { UsageError } from './usage-error.js'
 
 /** The options of TLS that the files on the command line stand for; none without a certificate. */
 export async function tlsOptions(options: OptionValues): Promise<ServerOptions> {
@@ -40,14 +41,7 @@ async function read(option: string, path: string): Promise<Buffer> {
   try {
     return await readFile(path)
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const reasons: Record<string, string> = {
-      ENOENT: 'does not exist',
-      EACCES: 'may not be read by this user',
-      EISDIR: 'is a folder',
-    }
-    const reason = reasons[code ?? ''] ?? `cannot be read (${message})`
-    throw new ServeError(`The file ${path} ${reason}. Name a file in PEM with ${option}.`, { cause: error })
+    throw new ServeError(`${fileProblem(path, error)} Name a file in PEM with ${option}.`, { cause: error })
   }
 }
 

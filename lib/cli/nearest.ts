@@ -19,11 +19,19 @@ function distance(from: string, to: string): number {
   return last[to.length] ?? 0
 }
 
-/** The word that was probably meant; undefined when none is near. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+/**
+ * The word that was probably meant; undefined when none is near.
+ *
+ * @param limit how far it may be away
+ */
+export function nearest(
+  word: string,
+  known: readonly string[],
+  limit = Math.max(2, Math.floor(word.length / 3)),
+): string | undefined {
   const ranked = known
     .map((candidate) => ({ candidate, away: distance(word, candidate) }))
     .toSorted((one, other) => one.away - other.away)
   const best = ranked[0]
-  return best && best.away <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined
+  return best && best.away <= limit ? best.candidate : undefined
 }

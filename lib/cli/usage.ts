@@ -1,36 +1,42 @@
-import { OPTIONS, placeholderOf } from './options.js'
+import { GROUPS, OPTIONS, type OptionSpec, placeholderOf } from './options.js'
 
-const COLUMNS = 100
+const HEAD = `\
+Usage: amphis APP [options]                     serves a Python app inside this Node.js process
+       amphis run FILE | -m MODULE | -c CODE    runs Python without a server (amphis run --help)
+       amphis init                              sets up a project (amphis init --help)
+APP is module:attribute, as in main:app or package.module:create_app; ASGI or WSGI.
+`
 
-/** Breaks a text into lines of at most so many characters, between words. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word)
-    else lines[lines.length - 1] = `${last} ${word}`
-  }
-  return lines
+const TAIL = `
+Any option may be an environment variable (AMPHIS_PORT=80) or a key of amphis.config.js (port: 80).
+
+Examples:
+  amphis main:app --reload --debug
+  amphis main:app --host 0.0.0.0 --port 80 --workers 4 --log-format json
+  amphis shop.asgi:create_app --factory --ssl-certfile cert.pem --ssl-keyfile key.pem --http2`
+
+/** How an option is written: `-h, --help`, `--port PORT`, `--[no-]access-log`. */
+function written(name: string, spec: OptionSpec): string {
+  const short = spec.short ? `-${spec.short}, ` : ''
+  // Every switch has an opposite; it is worth showing where the switch is on by itself.
+  const opposite = spec.type === 'switch' && spec.default === 'on' ? '[no-]' : ''
+  return `${short}--${opposite}${name} ${placeholderOf(spec)}`.trimEnd()
 }
 
 /** The help, made from the table of options. */
 export function usage(): string {
-  const rows = Object.entries(OPTIONS).map(([name, spec]) => {
-    const short = spec.short ? `-${spec.short}, ` : '    '
-    const left = `  ${short}--${spec.type === 'switch' ? '[no-]' : ''}${name} ${placeholderOf(spec)}`.trimEnd()
-    const defaults = [spec.env && `$${spec.env}`, spec.default].filter(Boolean).join(' or ')
-    return { left, right: defaults ? `${spec.description} (default: ${defaults})` : spec.description }
+  const rows = Object.entries(OPTIONS).map(([name, spec], index, all) => {
+    const begins = all[index - 1]?.[1].group !== spec.group
+    const shown = spec.type === 'switch' || spec.default === '' ? undefined : spec.default
+    return {
+      group: begins ? GROUPS[spec.group] : '',
+      option: written(name, spec),
+      meaning: `${spec.description}${shown === undefined ? '' : ` [${shown}]`}`,
+    }
   })
-  const width = Math.max(...rows.map(({ left }) => left.length)) + 2
-  return [
-    'Usage: amphis APP [options]',
-    '',
-    'Serves a Python ASGI app over HTTP and WebSocket, inside this Node.js process.',
-    'APP is module:attribute, as in main:app or package.module:create_app.',
-    '',
-    'Options:',
-    ...rows.flatMap(({ left, right }) =>
-      wrap(right, COLUMNS - width).map((line, index) => (index === 0 ? left : '').padEnd(width) + line),
-    ),
-  ].join('\n')
+  const [groups, options] = (['group', 'option'] as const).map((key) => Math.max(...rows.map((row) => row[key].length)))
+  const lines = rows.map(
+    ({ group, option, meaning }) => `${group.padEnd(groups! + 2)}${option.padEnd(options! + 2)}${meaning}`,
+  )
+  return [HEAD, ...lines, TAIL].join('\n')
 }

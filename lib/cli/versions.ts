@@ -2,15 +2,18 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { AmphisError } from '../errors.js'
 import { discoverPython } from '../python/discover.js'
-import type { OptionValues } from './options.js'
+import type { Settings } from './configuration.js'
+import { ServeError } from './serve-error.js'
+import { UsageError } from './usage-error.js'
 
 function ownVersion(): string {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   return (JSON.parse(manifest) as { version: string }).version
 }
 
-async function pythonLines(options: OptionValues): Promise<string[]> {
+async function pythonLines(settings: Promise<Settings>): Promise<string[]> {
   try {
+    const { options } = await settings
     const { version, executable, libpython } = await discoverPython({
       appDir: resolve(options['app-dir']),
       python: options.python,
@@ -18,13 +21,13 @@ async function pythonLines(options: OptionValues): Promise<string[]> {
     return [`Python ${version.join('.')}  ${executable}`, `libpython  ${libpython}`]
   } catch (error) {
     // The versions are what one is asked for when this very thing does not work.
-    if (!(error instanceof AmphisError)) throw error
+    if (!(error instanceof AmphisError || error instanceof UsageError || error instanceof ServeError)) throw error
     return [`Python not usable: ${error.message}`]
   }
 }
 
 /** What takes part in serving, with its versions and places; starts no Python. */
-export async function describeVersions(options: OptionValues): Promise<string> {
+export async function describeVersions(settings: Promise<Settings>): Promise<string> {
   const node = `Node.js ${process.versions.node}  ${process.platform}-${process.arch}`
-  return [`amphis ${ownVersion()}`, node, ...(await pythonLines(options))].join('\n')
+  return [`amphis ${ownVersion()}`, node, ...(await pythonLines(settings))].join('\n')
 }
