@@ -10,9 +10,14 @@ export class ConcurrencyLimit {
     this.#limit = limit
   }
 
+  /** Whether there is a place for one more. */
+  get hasRoom(): boolean {
+    return this.#count < this.#limit
+  }
+
   /** Takes a place for one more; false when none is left. */
   enter(): boolean {
-    if (this.#count >= this.#limit) {
+    if (!this.hasRoom) {
       return false
     }
     this.#count += 1

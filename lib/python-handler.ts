@@ -119,6 +119,22 @@ export class PythonHandler implements AsyncDisposable {
     return handle(this.#context ?? (await this.#start()), request)
   }
 
+  /** Whether a request would be taken now: the app has started, is not closing, and `limitConcurrency` has room. */
+  get available(): boolean {
+    return this.#context?.concurrency.hasRoom === true
+  }
+
+  /**
+   * Resolves as soon as Python's event loop comes to it. It never does while the loop is blocked, which tells a health
+   * check what no request could.
+   *
+   * @throws {AmphisError} what kept the app from starting; `AMPHIS_ERR_CLOSED`
+   */
+  async ping(): Promise<void> {
+    const { bridge, native } = this.#context ?? (await this.#start())
+    await bridge.call((token) => native.ping(token))
+  }
+
   /** What is running; `undefined` before {@link ready}. */
   get versions(): Versions | undefined {
     if (this.#python === undefined) {

@@ -14,6 +14,7 @@ import {
 } from 'node:https'
 import type { Socket } from 'node:net'
 import { AmphisError } from './errors.js'
+import { answerHealth } from './health.js'
 import { closeWhenIdle } from './http2-idle.js'
 import type { PythonHandler } from './python-handler.js'
 import { serveSocket } from './served-socket.js'
@@ -37,6 +38,18 @@ export interface ServerOptions extends NodeOptions {
    * @default true
    */
   dateHeader?: boolean | undefined
+  /**
+   * A path that is answered with 200 as long as the server serves, whatever the app does: for a liveness probe. Neither
+   * it nor `readyPath` reaches the app, and the limits do not count them.
+   * @default undefined
+   */
+  healthPath?: string | undefined
+  /**
+   * A path that is answered with 200 while requests are taken, and with 503 before the app has started, while it is
+   * closing, and when `limitConcurrency` is reached: for a readiness probe.
+   * @default undefined
+   */
+  readyPath?: string | undefined
 }
 
 type Present<T> = Exclude<T, undefined>
@@ -71,15 +84,16 @@ export function createServer(python: PythonHandler, options: ServerOptions = {})
   if (typeof python?.listener !== 'function') {
     throw invalid("createServer needs a PythonHandler: createServer(new PythonHandler('module:attribute')).")
   }
-  const { http2 = false, serverHeader = true, dateHeader = true, ...nodes } = options
+  const { http2 = false, serverHeader = true, dateHeader = true, healthPath, readyPath, ...nodes } = options
+  const listener = answerHealth({ healthPath, readyPath }, () => python.available, python.listener)
   checkFlags({ http2, serverHeader, dateHeader })
   const server = makeServer(http2, nodes)
   const serving = { serverHeader, dateHeader }
   const isSecure = 'setSecureContext' in server
   // Its own listener comes first, before Node reads a request.
   server.prependListener(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => serveSocket(socket, serving))
-  server.on('request', python.listener)
-  server.on('checkContinue', python.listener)
+  server.on('request', listener)
+  server.on('checkContinue', listener)
   python.attach(server)
   return server
 }

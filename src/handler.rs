@@ -215,6 +215,12 @@ impl HandlerHandle {
     );
   }
 
+  /// Answered by a result record with `token` as soon as Python's event loop comes to it.
+  #[napi(catch_unwind)]
+  pub fn ping(&self, token: u32) {
+    lifecycle::ping(Arc::clone(&self.host), token);
+  }
+
   /// A request. `flags`: 1 more of the body is to come, 2 the client waits for `100 Continue`. `head` is latin-1 text of `length` characters: the `fields` of `asgi/scope.rs` joined by
   /// NUL. `body` is copied when it is the user's; JavaScript keeps one from the socket until the exchange is
   /// over. False when the head is not sound.

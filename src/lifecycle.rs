@@ -274,6 +274,14 @@ async fn complete(
   .await?
 }
 
+/// Answers `token` on the Python thread, from its loop.
+pub fn ping(host: Arc<Host>, token: u32) {
+  bridge::get().inbox().push(|batch| {
+    let job = move |_: Python<'_>| answer(&host, token, Ok("{}".to_owned()));
+    batch.commands.push(Command::Run(Box::new(job)));
+  });
+}
+
 /// Drain, cancel, shut down; answers `token`.
 pub fn close(host: Arc<Host>, handler: Arc<Handler>, token: u32, grace: u32) {
   spawn_task(Arc::clone(&host), token, async move {

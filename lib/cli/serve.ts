@@ -55,7 +55,15 @@ function makeServer(handler: PythonHandler, options: OptionValues, tls: ServerOp
   const { http2, 'server-header': serverHeader, 'date-header': dateHeader } = options
   const keepAliveTimeout = milliseconds(options['timeout-keep-alive'])
   try {
-    const server = createServer(handler, { ...tls, http2, serverHeader, dateHeader, keepAliveTimeout })
+    const server = createServer(handler, {
+      ...tls,
+      http2,
+      serverHeader,
+      dateHeader,
+      keepAliveTimeout,
+      healthPath: options['health-path'],
+      readyPath: options['ready-path'],
+    })
     if (options['ssl-cert-reqs'] === '1') server.on('secureConnection', refuseUntrusted)
     return server
   } catch (error) {
