@@ -5,7 +5,8 @@ import { ServeError } from './serve-error.js'
 /** An error on its way to another process, as JSON carries it. */
 export type ErrorMessage =
   | { kind: 'amphis'; description: ErrorDescription }
-  | { kind: 'serve' | 'usage'; message: string }
+  | { kind: 'serve'; message: string }
+  | { kind: 'usage'; message: string }
   | { kind: 'other'; message: string; stack: string | undefined }
 
 export function toMessage(error: unknown): ErrorMessage {
