@@ -32,6 +32,8 @@ export type AmphisErrorCode =
   | 'AMPHIS_ERR_APP_FACTORY'
   /** A module of the same name was already imported from another folder. */
   | 'AMPHIS_ERR_APP_COLLISION'
+  /** The app is WSGI, and the Python package `a2wsgi`, which serves such apps, cannot be imported. */
+  | 'AMPHIS_ERR_WSGI_ADAPTER'
   /** The app's lifespan startup failed. */
   | 'AMPHIS_ERR_LIFESPAN_FAILED'
   /** The app did not finish its startup within `timeoutStartup`. */

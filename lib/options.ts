@@ -9,6 +9,8 @@ export interface ResolvedOptions {
   readonly app: string
   readonly appDir: string
   readonly factory: boolean
+  readonly interface: 'auto' | 'asgi' | 'wsgi'
+  readonly wsgiThreads: number
   readonly python: string | undefined
   readonly rootPath: string
   readonly lifespan: 'auto' | 'on' | 'off'
@@ -44,6 +46,7 @@ const consoleLogger: Logger = {
 // Timers and the native side count in 32 bits.
 const MAX_MILLISECONDS = 2 ** 31 - 1
 const MAX_COUNT = 2 ** 31 - 1
+const MAX_THREADS = 1024
 
 function invalid(message: string): AmphisError {
   return new AmphisError('AMPHIS_ERR_INVALID_OPTIONS', message)
@@ -118,6 +121,8 @@ const KNOWN = [
   'app',
   'appDir',
   'factory',
+  'interface',
+  'wsgiThreads',
   'python',
   'rootPath',
   'lifespan',
@@ -172,6 +177,8 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     app,
     appDir: resolve(text('appDir', options.appDir ?? '')),
     factory: flag('factory', options.factory ?? false),
+    interface: oneOf('interface', ['auto', 'asgi', 'wsgi'], options.interface ?? 'auto'),
+    wsgiThreads: whole('wsgiThreads', '', options.wsgiThreads ?? 10, 1, MAX_THREADS),
     python: options.python === undefined ? undefined : text('python', options.python),
     rootPath,
     lifespan: oneOf('lifespan', ['auto', 'on', 'off'], options.lifespan ?? 'auto'),

@@ -15,7 +15,7 @@ import { Handshakes } from './websocket-handshake.js'
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
 /**
- * A Python ASGI app inside this Node process.
+ * A Python app inside this Node process: ASGI, or WSGI by an adapter.
  *
  * Making one does nothing yet: Python starts, and the app is imported, with {@link ready} or the first request. All
  * handlers of a process share one Python and its event loop. An idle handler does not keep Node alive.
@@ -170,6 +170,8 @@ export class PythonHandler implements AsyncDisposable {
       app: options.app,
       appDir: options.appDir,
       factory: options.factory,
+      interface: options.interface,
+      wsgiThreads: options.wsgiThreads,
       rootPath: options.rootPath,
       lifespan: options.lifespan,
     })

@@ -8,7 +8,7 @@ export interface Logger {
 
 /** Options of a `PythonHandler`; those that uvicorn has go by its names. */
 export interface PythonHandlerOptions {
-  /** The ASGI app: `module:attribute`, both of which may be dotted. */
+  /** The ASGI or WSGI app: `module:attribute`, both of which may be dotted. */
   app: string
   /**
    * Folder that is put first on `sys.path`.
@@ -20,6 +20,19 @@ export interface PythonHandlerOptions {
    * @default false
    */
   factory?: boolean | undefined
+  /**
+   * What the app is called with. `auto` tells by its arguments, and refuses one that could be either. WSGI apps (Flask,
+   * Django's `get_wsgi_application()`) are served through the Python package `a2wsgi`, which has to be installed beside
+   * them; they have no WebSockets and no lifespan.
+   * @default 'auto'
+   */
+  interface?: 'auto' | 'asgi' | 'wsgi' | undefined
+  /**
+   * How many threads call a WSGI app, 1 to 1,024: as many requests as it can have at a time. A response takes its thread
+   * until it has been sent.
+   * @default 10
+   */
+  wsgiThreads?: number | undefined
   /**
    * Virtual environment or interpreter. By default `AMPHIS_PYTHON`, `VIRTUAL_ENV`, a `.venv` or `venv` from `appDir`
    * upwards, `UV_PROJECT_ENVIRONMENT`, `CONDA_PREFIX`, then `python3` on `PATH`.

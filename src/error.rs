@@ -22,6 +22,8 @@ pub enum AppErrorKind {
   Factory,
   /// A module of that name is already imported from another folder.
   Collision,
+  /// It is WSGI, and the adapter that serves such apps can't be imported.
+  WsgiAdapter,
 }
 
 /// Every failure that the addon reports. `code()` is part of the public interface.
@@ -109,6 +111,7 @@ impl HandlerError {
         AppErrorKind::NotCallable => "AMPHIS_ERR_APP_NOT_CALLABLE",
         AppErrorKind::Factory => "AMPHIS_ERR_APP_FACTORY",
         AppErrorKind::Collision => "AMPHIS_ERR_APP_COLLISION",
+        AppErrorKind::WsgiAdapter => "AMPHIS_ERR_WSGI_ADAPTER",
       },
       Self::LifespanFailed { .. } => "AMPHIS_ERR_LIFESPAN_FAILED",
       Self::StartupTimeout(_) => "AMPHIS_ERR_STARTUP_TIMEOUT",

@@ -34,6 +34,9 @@ pub struct HandlerOptions {
   /// Absolute folder that is put first on `sys.path`.
   pub app_dir: String,
   pub factory: bool,
+  #[napi(ts_type = "'auto' | 'asgi' | 'wsgi'")]
+  pub interface: String,
+  pub wsgi_threads: u32,
   pub root_path: String,
   #[napi(ts_type = "'auto' | 'on' | 'off'")]
   pub lifespan: String,

@@ -5,8 +5,10 @@
 
 mod app;
 mod folders;
+mod interface;
 #[cfg(test)]
 mod tests;
+mod wsgi;
 
 use std::path::{Path, PathBuf, absolute};
 
@@ -16,17 +18,41 @@ use pyo3::prelude::*;
 use crate::error::{AppErrorKind, HandlerError};
 use crate::interpreter::helpers;
 
-/// Imports what `target` names, from `app_dir` first, and with `factory` calls it for the app.
+pub use interface::{Asked, Interface};
+
+/// Where an app is, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+  /// `module.sub:attr.attr`
+  pub target: &'a str,
+  /// The folder that its module is looked for in first.
+  pub app_dir: &'a str,
+  /// The target is called for the app.
+  pub factory: bool,
+  pub interface: Asked,
+  /// How many threads serve it if it is WSGI.
+  pub wsgi_threads: u32,
+}
+
+/// An app that can be called with scope, receive and send.
+pub struct Imported {
+  pub callable: Py<PyAny>,
+  /// What it spoke before it was adapted.
+  pub interface: Interface,
+}
+
+/// Imports an app, and puts an adapter around one that speaks WSGI.
 ///
 /// # Errors
 ///
 /// `HandlerError::App`, its code telling where it failed.
-pub fn import_app(
-  py: Python<'_>,
-  target: &str,
-  app_dir: &str,
-  factory: bool,
-) -> Result<Py<PyAny>, HandlerError> {
+pub fn import_app(py: Python<'_>, source: Source<'_>) -> Result<Imported, HandlerError> {
+  let Source {
+    target,
+    app_dir,
+    factory,
+    ..
+  } = source;
   let (module_name, attributes) = parse(target)?;
   let folder = app_folder(app_dir)?;
   folders::refuse_confusion(py, module_name, &folder).map_err(|error| error.into_app(py))?;
@@ -36,8 +62,19 @@ pub fn import_app(
     if factory {
       app = app::call_factory(&app, target)?;
     }
-    app::check_callable(&app, target, factory)?;
-    Ok(app.unbind())
+    let subject = if factory {
+      format!("The app returned by \"{target}\"")
+    } else {
+      format!("The app \"{target}\"")
+    };
+    let interface = interface::recognise(&app, &subject, source.interface)?;
+    if interface == Interface::Wsgi {
+      app = wsgi::adapt(&app, &subject, source.wsgi_threads)?;
+    }
+    Ok(Imported {
+      callable: app.unbind(),
+      interface,
+    })
   });
   if entered && imported.is_err() {
     // A folder that was given by mistake must not stand before those to come.
@@ -229,11 +266,16 @@ fn import_remedy(py: Python<'_>, error: &PyErr, folder: &Path) -> String {
       parent.display()
     );
   }
-  let executable = py
-    .import("sys")
-    .and_then(|sys| sys.getattr("executable")?.extract::<String>());
-  let executable = executable.unwrap_or_else(|_| "this Python".into());
+  let executable = executable(py);
   format!(
     "Install what provides \"{missing}\" for {executable}, or name another environment with the option `python`."
   )
+}
+
+/// The interpreter that packages have to be installed for.
+fn executable(py: Python<'_>) -> String {
+  let executable = py
+    .import("sys")
+    .and_then(|sys| sys.getattr("executable")?.extract());
+  executable.unwrap_or_else(|_| "this Python".into())
 }

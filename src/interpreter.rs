@@ -164,6 +164,23 @@ pub fn helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     .map(|module| module.bind(py).clone())
 }
 
+/// The module of `python/_wsgi.py`, loaded with the first WSGI app.
+///
+/// # Errors
+///
+/// What its import raises: an `ImportError` where a2wsgi can't be imported.
+pub fn wsgi(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+  const CODE: &CStr = source(concat!(include_str!("python/_wsgi.py"), "\0"));
+  static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+  // Which it imports from.
+  helpers(py)?;
+  let load =
+    || PyModule::from_code(py, CODE, c"<amphis>/_wsgi.py", c"_amphis_wsgi").map(Bound::unbind);
+  MODULE
+    .get_or_try_init(py, load)
+    .map(|module| module.bind(py).clone())
+}
+
 /// An embedded source with the NUL that CPython wants at its end; checked by the compiler.
 const fn source(text: &str) -> &CStr {
   match CStr::from_bytes_with_nul(text.as_bytes()) {

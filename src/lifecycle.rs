@@ -17,11 +17,11 @@ use crate::asgi::lifespan::{self, Answer, LifespanCycle, LifespanMode, Outcome};
 use crate::asgi::scope::ScopeConstants;
 use crate::batch::{Command, lock, op};
 use crate::bridge;
-use crate::error::{HandlerError, push_json_string};
+use crate::error::{AppErrorKind, HandlerError, push_json_string};
 use crate::event_loop::{self, LoopKind};
 use crate::handler::{self, App, Handler};
 use crate::host::Host;
-use crate::importer;
+use crate::importer::{self, Asked, Imported, Interface, Source};
 use crate::interpreter::{self, InterpreterConfig};
 
 /// How long a process or worker that ends without `close()` waits for Python.
@@ -232,8 +232,31 @@ async fn start_app(
 /// Python thread: the app and, unless it is off, its lifespan.
 fn import(py: Python<'_>, host: &Arc<Host>, handler: &Handler) -> Result<Begun, HandlerError> {
   let options = &handler.options;
-  let callable = importer::import_app(py, &options.app, &options.app_dir, options.factory)?;
-  if handler.mode() == LifespanMode::Off {
+  let Imported {
+    callable,
+    interface,
+  } = importer::import_app(
+    py,
+    Source {
+      target: &options.app,
+      app_dir: &options.app_dir,
+      factory: options.factory,
+      interface: Asked::parse(&options.interface),
+      wsgi_threads: options.wsgi_threads,
+    },
+  )?;
+  if interface == Interface::Wsgi && handler.mode() == LifespanMode::On {
+    return Err(HandlerError::App {
+      code: AppErrorKind::Invalid,
+      message: format!(
+        "The app \"{}\" is WSGI, which has no lifespan. Set `lifespan` to 'auto' or 'off'.",
+        options.app
+      ),
+      traceback: None,
+      kind: None,
+    });
+  }
+  if interface == Interface::Wsgi || handler.mode() == LifespanMode::Off {
     return Ok(Begun {
       callable,
       lifespan: None,

@@ -8,6 +8,8 @@ export function handlerOptions(app: string, options: OptionValues): PythonHandle
     app,
     appDir: options['app-dir'],
     factory,
+    interface: options.interface,
+    wsgiThreads: options['wsgi-threads'],
     rootPath: options['root-path'],
     lifespan,
     loop,

@@ -135,8 +135,16 @@ const specs = {
     type: 'text',
     choices: ['auto', 'asgi', 'wsgi'],
     default: 'auto',
-    description: 'kind of app',
-    details: 'Kind of app. `auto` looks at it.',
+    description: 'kind of app; auto tells by its arguments',
+    details:
+      'What the app is called with. `auto` tells by its arguments. WSGI apps are served through the Python package a2wsgi.',
+  },
+  'wsgi-threads': {
+    group: 'app',
+    type: 'count',
+    default: '10',
+    description: 'threads of a WSGI app',
+    details: 'Threads of a WSGI app, which is as many requests as it can have at a time; 1,024 at most.',
   },
   'root-path': {
     group: 'app',

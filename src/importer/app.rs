@@ -1,8 +1,8 @@
-//! From a module to the app in it: attribute, factory, and whether it can be an ASGI app at all.
+//! From a module to the app in it: attribute and factory.
 
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::PyType;
 
 use super::{app_error, raised};
 use crate::error::{AppErrorKind, HandlerError};
@@ -81,7 +81,7 @@ fn suggestion(object: &Bound<'_, PyAny>, name: &str) -> String {
     .map(|name| format!("\"{name}\""))
     .collect();
   if could_be.is_empty() {
-    "Name the variable that holds the ASGI app.".into()
+    "Name the variable that holds the app.".into()
   } else {
     format!(
       "Of what it has, these can be called: {}.",
@@ -138,7 +138,7 @@ pub fn call_factory<'py>(
   let remedy = if is_coroutine {
     "Make it a plain `def`, and move what it awaits into the lifespan."
   } else {
-    "Let it return the ASGI app."
+    "Let it return the app."
   };
   Err(app_error(
     AppErrorKind::Factory,
@@ -149,89 +149,8 @@ pub fn call_factory<'py>(
   ))
 }
 
-/// Refuses what can't be called with scope, receive and send, and says what it looks like instead.
-pub fn check_callable(
-  app: &Bound<'_, PyAny>,
-  target: &str,
-  factory: bool,
-) -> Result<(), HandlerError> {
-  let refuse = |what: &str, remedy: &str| {
-    let subject = if factory {
-      "The app returned by"
-    } else {
-      "The app"
-    };
-    Err(app_error(
-      AppErrorKind::NotCallable,
-      format!("{subject} \"{target}\" {what}. {remedy}"),
-    ))
-  };
-  if !app.is_callable() {
-    return refuse(
-      &format!("can't be called: it is {}", a_type(app)),
-      "Name an ASGI app, a callable that takes scope, receive and send.",
-    );
-  }
-  let takes = |count: usize| takes_arguments(app, count);
-  if takes(3).unwrap_or(true) {
-    let is_awaitable_class = || {
-      app.hasattr("__await__").unwrap_or(true)
-        || app.get_type().hasattr("__await__").unwrap_or(true)
-    };
-    if app.is_instance_of::<PyType>() && !is_awaitable_class() {
-      return refuse(
-        "is a class whose instances can't be awaited",
-        "Name an instance of it.",
-      );
-    }
-    return Ok(());
-  }
-  if app.is_instance_of::<PyType>() {
-    return refuse(
-      "is a class that does not take scope, receive and send",
-      "Name an instance of it.",
-    );
-  }
-  if takes(0).unwrap_or(false) {
-    return refuse(
-      "takes no arguments, as an app factory does",
-      "Set `factory` to true.",
-    );
-  }
-  if takes(1).unwrap_or(false) {
-    return refuse(
-      "takes one argument, as ASGI 2 apps did",
-      "Wrap it with asgiref.compatibility.guarantee_single_callable.",
-    );
-  }
-  if takes(2).unwrap_or(false) {
-    return refuse(
-      "takes two arguments, as WSGI apps do",
-      "Wrap it with a2wsgi.WSGIMiddleware.",
-    );
-  }
-  refuse(
-    "does not take the three arguments scope, receive and send",
-    "Name an ASGI app.",
-  )
-}
-
-/// Whether it can be called with `count` arguments; `None` where Python can't tell.
-fn takes_arguments(callable: &Bound<'_, PyAny>, count: usize) -> Option<bool> {
-  let py = callable.py();
-  let options = PyDict::new(py);
-  // A decorator that names its function as `__wrapped__` may well take other arguments.
-  options.set_item("follow_wrapped", false).ok()?;
-  let inspect = py.import("inspect").ok()?;
-  let signature = inspect
-    .call_method("signature", (callable,), Some(&options))
-    .ok()?;
-  let arguments = PyTuple::new(py, (0..count).map(|_| py.None())).ok()?;
-  Some(signature.call_method1("bind", arguments).is_ok())
-}
-
 /// `a dict`, `an int`, `a module`: for messages.
-fn a_type(object: &Bound<'_, PyAny>) -> String {
+pub fn a_type(object: &Bound<'_, PyAny>) -> String {
   let name = object
     .get_type()
     .qualname()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
 
-use super::import_app;
+use super::{Asked, Interface, Source, import_app};
 use crate::error::{AppErrorKind, HandlerError};
 use crate::interpreter::tests::start_python;
 
@@ -40,12 +40,23 @@ impl Drop for Folder {
 
 const APP: &str = "async def app(scope, receive, send): pass\n";
 
+fn source<'a>(target: &'a str, folder: &'a Folder, factory: bool) -> Source<'a> {
+  Source {
+    target,
+    app_dir: folder.path(),
+    factory,
+    interface: Asked::Auto,
+    wsgi_threads: 10,
+  }
+}
+
 fn import(target: &str, folder: &Folder, factory: bool) -> Result<String, HandlerError> {
   start_python();
   Python::attach(|py| {
-    let app = import_app(py, target, folder.path(), factory)?;
+    let source = source(target, folder, factory);
     Ok(
-      app
+      import_app(py, source)?
+        .callable
         .bind(py)
         .repr()
         .map_or_else(|error| error.to_string(), |repr| repr.to_string()),
@@ -251,36 +262,145 @@ fn a_missing_attribute_names_what_is_near_or_could_be_it() {
 }
 
 #[test]
-fn what_is_no_asgi_app_says_what_it_looks_like() {
+fn what_is_no_app_says_what_it_looks_like() {
   let folder = Folder::with(&[(
     "callable.py",
     "number = 1\n\
      def factory(): pass\n\
+     def settings(config=None, debug=False): pass\n\
      def asgi2(scope): pass\n\
-     def wsgi(environ, start_response): pass\n\
+     async def two(one, other): pass\n\
      class Plain:\n  async def __call__(self, scope, receive, send): pass\n\
      class Three:\n  def __init__(self, scope, receive, send): pass\n\
-     class Endpoint(Three):\n  def __await__(self): yield\n\
-     import functools\n\
-     @functools.wraps(factory)\ndef wrapped(scope, receive, send): pass\n\
+     class Pair:\n  def __init__(self, left, right): pass\n\
+     class Flaskish:\n  def __init__(self, name, path=None, folder=None): pass\n\
      anything = lambda *arguments: None\n\
-     partial = functools.partial(anything, 1)\n",
+     circle = lambda *arguments: None\n\
+     circle.__wrapped__ = circle\n",
   )]);
   for (target, hint) in [
     ("number", "it is an int"),
     ("factory", "`factory` to true"),
+    ("settings", "`factory` to true"),
     ("asgi2", "ASGI 2"),
-    ("wsgi", "a2wsgi"),
-    ("Plain", "instance"),
-    ("Three", "can't be awaited"),
+    ("two", "three arguments"),
+    ("Plain", "Name an instance"),
+    ("Three", "Name an instance"),
+    ("Pair", "Name an instance"),
+    ("Flaskish", "Name an instance"),
+    ("anything", "Set `interface` to 'asgi' or 'wsgi'"),
+    ("circle", "Set `interface` to 'asgi' or 'wsgi'"),
   ] {
     let (code, message, _) = failure(&format!("callable:{target}"), &folder, false);
     assert_eq!(code, AppErrorKind::NotCallable, "{target}");
     assert!(message.contains(hint), "{message}");
   }
-  for target in ["Endpoint", "wrapped", "anything", "partial"] {
-    let imported = import(&format!("callable:{target}"), &folder, false);
-    imported.unwrap_or_else(|error| panic!("{target}: {error}"));
+}
+
+/// What is taken for each of an app's looks, when `auto`, `asgi` and `wsgi` are asked for; `None` is an error.
+#[test]
+fn an_interface_is_told_by_what_an_app_can_be_called_with() {
+  use Interface::{Asgi, Wsgi};
+  start_python();
+  let module = Python::attach(|py| {
+    PyModule::from_code(
+      py,
+      cr#"
+import functools
+
+async def asgi(scope, receive, send): pass
+async def any_async(*arguments): pass
+def returns_awaitable(scope, receive, send): pass
+def wsgi(environ, start_response): pass
+def wsgi_generator(environ, start_response): yield b""
+def optional(environ, start_response, log=None): pass
+
+class Asgi:
+  async def __call__(self, scope, receive, send): pass
+  def wsgi(self, environ, start_response): pass
+
+class Any:
+  async def __call__(self, *arguments): pass
+
+class Wsgi:
+  def __call__(self, environ, start_response): pass
+
+class Slotted(Wsgi):
+  def __init__(self): self.__call__ = asgi
+
+class AsgiClass:
+  def __init__(self, scope, receive, send): pass
+  def __await__(self): yield
+
+class WsgiClass:
+  def __init__(self, environ, start_response): pass
+  def __iter__(self): yield b""
+
+def decorated(function):
+  @functools.wraps(function)
+  def wrapper(*arguments, **options): return function(*arguments, **options)
+  return wrapper
+
+@functools.wraps(wsgi)
+def adapts(scope, receive, send): pass
+
+instance, any_instance, wsgi_instance, slotted = Asgi(), Any(), Wsgi(), Slotted()
+method = instance.wsgi
+partial = functools.partial(lambda setting, scope, receive, send: None, 1)
+partial_async = functools.partial(any_async, 1)
+partial_wsgi = functools.partial(lambda setting, environ, start_response: None, 1)
+decorated_asgi, decorated_wsgi = decorated(asgi), decorated(wsgi)
+decorated_twice = decorated(decorated_wsgi)
+decorated_object = decorated(wsgi_instance)
+anything = lambda *arguments: None
+builtin = print
+"#,
+      c"<interfaces>",
+      c"interfaces_of_apps",
+    )
+    .map(Bound::unbind)
+    .expect("the module runs")
+  });
+  for (name, auto, asgi, wsgi) in [
+    ("asgi", Some(Asgi), true, false),
+    ("any_async", Some(Asgi), true, false),
+    ("returns_awaitable", Some(Asgi), true, false),
+    ("wsgi", Some(Wsgi), false, true),
+    ("wsgi_generator", Some(Wsgi), false, true),
+    ("optional", None, true, true),
+    ("instance", Some(Asgi), true, false),
+    ("any_instance", Some(Asgi), true, false),
+    ("wsgi_instance", Some(Wsgi), false, true),
+    ("slotted", Some(Wsgi), false, true),
+    ("AsgiClass", Some(Asgi), true, false),
+    ("WsgiClass", Some(Wsgi), false, true),
+    ("adapts", Some(Asgi), true, false),
+    ("method", Some(Wsgi), false, true),
+    ("partial", Some(Asgi), true, false),
+    ("partial_async", Some(Asgi), true, false),
+    ("partial_wsgi", Some(Wsgi), false, true),
+    ("decorated_asgi", Some(Asgi), true, true),
+    ("decorated_wsgi", Some(Wsgi), true, true),
+    ("decorated_twice", Some(Wsgi), true, true),
+    ("decorated_object", Some(Wsgi), true, true),
+    ("anything", None, true, true),
+    ("builtin", None, true, true),
+  ] {
+    Python::attach(|py| {
+      let app = module.bind(py).getattr(name).expect("it is there");
+      let ask = |asked| super::interface::recognise(&app, "The app", asked).ok();
+      assert_eq!(ask(Asked::Auto), auto, "{name}");
+      assert_eq!(
+        ask(Asked::For(Asgi)),
+        asgi.then_some(Asgi),
+        "{name} as ASGI"
+      );
+      assert_eq!(
+        ask(Asked::For(Wsgi)),
+        wsgi.then_some(Wsgi),
+        "{name} as WSGI"
+      );
+    });
   }
 }
 
