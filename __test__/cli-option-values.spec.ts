@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { configure } from '../lib/cli/configuration.js'
+import { configure, defaults } from '../lib/cli/configuration.js'
 import { readEnvironment } from '../lib/cli/environment.js'
-import { readConfigured, type OptionValue } from '../lib/cli/option-value.js'
-import { isBare, isSetting, OPTIONS, type OptionSpec, variableOf } from '../lib/cli/options.js'
+import { type OptionValue, readConfigured, readText } from '../lib/cli/option-value.js'
+import { isBare, isSetting, OPTIONS, type OptionSpec, type OptionValues, variableOf } from '../lib/cli/options.js'
 import { parseCommandLine } from '../lib/cli/parse.js'
 import { UsageError } from '../lib/cli/usage-error.js'
 import { scratchFolder } from './helpers/scratch.js'
@@ -97,6 +97,13 @@ for (const [name, spec] of settings) {
     }
   })
 }
+
+test('every default is a value that the option takes', (t) => {
+  for (const [name, spec] of settings) {
+    if (spec.default !== undefined)
+      t.deepEqual(readText(name, spec, spec.default), defaults()[name as keyof OptionValues])
+  }
+})
 
 /** Values that an option does not take from a file. */
 function badValues(name: string, spec: OptionSpec): unknown[] {

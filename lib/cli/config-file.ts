@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -45,11 +44,11 @@ async function exported(path: string): Promise<unknown> {
     const module = (await import(pathToFileURL(path).href)) as { default?: unknown }
     return await (typeof module.default === 'function' ? (module.default as () => unknown)() : module.default)
   } catch (error) {
-    throw new UsageError(failure(path, error), { cause: error })
+    throw new UsageError(await failure(path, error), { cause: error })
   }
 }
 
-function failure(path: string, error: unknown): string {
+async function failure(path: string, error: unknown): Promise<string> {
   const isError = error instanceof Error
   if (isError && 'code' in error && error.code === 'ERR_UNKNOWN_FILE_EXTENSION' && path.endsWith('.ts')) {
     return `The file ${path} is in TypeScript, which Node.js ${process.versions.node} does not run. Rename it to amphis.config.mjs and leave out the types, or use Node.js 22.18 or later.`
@@ -58,7 +57,7 @@ function failure(path: string, error: unknown): string {
   const [message = ''] = (isError ? error.message : String(error)).split('\n')
   const what = message.replace(/\.$/, '')
   if (error instanceof SyntaxError) {
-    const line = syntaxErrorLine(path)
+    const line = await syntaxErrorLine(path)
     return line === undefined
       ? `The file ${path}, or one that it imports, has a syntax error: ${what}. Correct it.`
       : `The file ${path} has a syntax error in line ${line}: ${what}. Correct it.`
@@ -68,7 +67,8 @@ function failure(path: string, error: unknown): string {
 }
 
 /** Node keeps the place of a syntax error in a module to itself, and tells it only when it checks the file alone. */
-function syntaxErrorLine(path: string): string | undefined {
+async function syntaxErrorLine(path: string): Promise<string | undefined> {
+  const { spawnSync } = await import('node:child_process')
   const { stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', env: {} })
   return /^.*:(\d+)\n/.exec(stderr)?.[1]
 }

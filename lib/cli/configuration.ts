@@ -1,7 +1,7 @@
 import { readConfigFiles } from './config-file.js'
 import { loadEnvFile } from './env-file.js'
 import { readEnvironment } from './environment.js'
-import { type OptionValue, readText } from './option-value.js'
+import { isPlainText, type OptionValue, readText } from './option-value.js'
 import { type Given, OPTIONS, type OptionValues, variableOf } from './options.js'
 
 /** All that is to be known to serve; JSON can carry it to a child process. */
@@ -20,7 +20,9 @@ export function defaults(): OptionValues {
   for (const [name, spec] of Object.entries(OPTIONS)) {
     if (spec.type === 'flag') values[name] = false
     else if (spec.repeatable) values[name] = []
-    else values[name] = spec.default === undefined ? undefined : readText(name, spec, spec.default)
+    // What a text has to look like is not looked at: that of addresses loads a part of Node which takes its time.
+    else if (spec.default === undefined || isPlainText(spec)) values[name] = spec.default
+    else values[name] = readText(name, spec, spec.default)
   }
   // Every value was made as its spec says.
   return values as unknown as OptionValues

@@ -39,6 +39,11 @@ function isYesOrNo({ type }: OptionSpec): boolean {
   return type === 'switch' || type === 'boolean' || type === 'flag'
 }
 
+/** Whether its value is the text that was given. */
+export function isPlainText(spec: OptionSpec): boolean {
+  return !isYesOrNo(spec) && NUMBERS[spec.type] === undefined
+}
+
 // As they are written in the environment of other programs.
 const YES = new Set(['true', '1', 'on', 'yes'])
 const NO = new Set(['false', '0', 'off', 'no'])
