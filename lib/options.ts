@@ -15,6 +15,8 @@ export interface ResolvedOptions {
   readonly rootPath: string
   readonly lifespan: 'auto' | 'on' | 'off'
   readonly loop: 'auto' | 'uvloop' | 'asyncio'
+  readonly logConfig: string | undefined
+  readonly logLevel: (typeof LOG_LEVELS)[number] | undefined
   readonly timeoutGracefulShutdown: number
   readonly timeoutStartup: number
   readonly timeoutRequest: number
@@ -42,6 +44,8 @@ const consoleLogger: Logger = {
   error: (...values) => console.error(...values),
 }
 /* oxlint-enable no-console */
+
+const LOG_LEVELS = ['critical', 'error', 'warning', 'info', 'debug', 'trace'] as const
 
 // Timers and the native side count in 32 bits.
 const MAX_MILLISECONDS = 2 ** 31 - 1
@@ -127,6 +131,8 @@ const KNOWN = [
   'rootPath',
   'lifespan',
   'loop',
+  'logConfig',
+  'logLevel',
   'timeoutGracefulShutdown',
   'timeoutStartup',
   'timeoutRequest',
@@ -183,6 +189,8 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     rootPath,
     lifespan: oneOf('lifespan', ['auto', 'on', 'off'], options.lifespan ?? 'auto'),
     loop: oneOf('loop', ['auto', 'uvloop', 'asyncio'], options.loop ?? 'auto'),
+    logConfig: options.logConfig === undefined ? undefined : resolve(text('logConfig', options.logConfig)),
+    logLevel: options.logLevel === undefined ? undefined : oneOf('logLevel', LOG_LEVELS, options.logLevel),
     timeoutGracefulShutdown: milliseconds('timeoutGracefulShutdown', options.timeoutGracefulShutdown ?? 10_000),
     timeoutStartup: milliseconds('timeoutStartup', options.timeoutStartup ?? 0),
     timeoutRequest: milliseconds('timeoutRequest', options.timeoutRequest ?? 0),

@@ -174,6 +174,8 @@ export class PythonHandler implements AsyncDisposable {
       wsgiThreads: options.wsgiThreads,
       rootPath: options.rootPath,
       lifespan: options.lifespan,
+      logLevel: options.logLevel,
+      logConfig: options.logConfig,
     })
     const context: ExchangeContext = {
       bridge,

@@ -55,6 +55,18 @@ export interface PythonHandlerOptions {
    */
   loop?: 'auto' | 'uvloop' | 'asyncio' | undefined
   /**
+   * File that configures Python's `logging` before the app is imported: `.json` and `.yaml` (which needs PyYAML) as for
+   * `logging.config.dictConfig`, any other as for `fileConfig`. Apps share one Python, and so one `logging`.
+   * @default none: Python's own configuration
+   */
+  logConfig?: string | undefined
+  /**
+   * Level of Python's root logger, and what of it is shown on stderr, as long as neither the app nor `logConfig` gives
+   * the root logger a handler or a level.
+   * @default Python's own: 'warning'
+   */
+  logLevel?: 'critical' | 'error' | 'warning' | 'info' | 'debug' | 'trace' | undefined
+  /**
    * Milliseconds that `close()` lets requests run before their tasks are cancelled.
    * @default 10_000
    */

@@ -40,6 +40,11 @@ pub struct HandlerOptions {
   pub root_path: String,
   #[napi(ts_type = "'auto' | 'on' | 'off'")]
   pub lifespan: String,
+  /// Level of Python's root logger, unless somebody configures it.
+  #[napi(ts_type = "'critical' | 'error' | 'warning' | 'info' | 'debug' | 'trace'")]
+  pub log_level: Option<String>,
+  /// Absolute path of a file for `logging.config`.
+  pub log_config: Option<String>,
 }
 
 /// How to start Python.

@@ -182,7 +182,7 @@ pub fn wsgi(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 }
 
 /// An embedded source with the NUL that CPython wants at its end; checked by the compiler.
-const fn source(text: &str) -> &CStr {
+pub const fn source(text: &str) -> &CStr {
   match CStr::from_bytes_with_nul(text.as_bytes()) {
     Ok(source) => source,
     Err(_) => panic!("an embedded source holds a NUL"),

@@ -37,6 +37,7 @@ mod host;
 mod importer;
 mod interpreter;
 mod lifecycle;
+mod logging;
 mod wake;
 
 use pyo3::prelude::*;

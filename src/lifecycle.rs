@@ -23,6 +23,7 @@ use crate::handler::{self, App, Handler};
 use crate::host::Host;
 use crate::importer::{self, Asked, Imported, Interface, Source};
 use crate::interpreter::{self, InterpreterConfig};
+use crate::logging;
 
 /// How long a process or worker that ends without `close()` waits for Python.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
@@ -232,6 +233,7 @@ async fn start_app(
 /// Python thread: the app and, unless it is off, its lifespan.
 fn import(py: Python<'_>, host: &Arc<Host>, handler: &Handler) -> Result<Begun, HandlerError> {
   let options = &handler.options;
+  logging::configure(py, options)?;
   let Imported {
     callable,
     interface,

@@ -14,6 +14,8 @@ export function handlerOptions(app: string, options: OptionValues): PythonHandle
     lifespan,
     loop,
     python,
+    logConfig: options['log-config'],
+    logLevel: options['log-level'],
     proxyHeaders: options['proxy-headers'],
     forwardedAllowIps: options['forwarded-allow-ips'],
     limitConcurrency: options['limit-concurrency'],
