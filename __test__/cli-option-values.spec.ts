@@ -14,7 +14,7 @@ const settings = Object.entries(OPTIONS).filter(([, spec]) => isSetting(spec))
 /** Texts that fit the form of one option and no other. */
 const forms: Record<string, { good: string[]; bad: string[] }> = {
   'root-path': { good: ['', '/api', '/a/b'], bad: ['api', '/', '/api/', '/\n/'] },
-  'health-path': { good: ['/', '/healthz'], bad: ['healthz'] },
+  'health-path': { good: ['/', '/healthz'], bad: ['healthz', '/healthz?'] },
   'ready-path': { good: ['/', '/readyz'], bad: ['readyz'] },
   'forwarded-allow-ips': {
     good: ['', '*', '10.0.0.0/8', '::1, unix:'],
@@ -22,7 +22,7 @@ const forms: Record<string, { good: string[]; bad: string[] }> = {
   },
   header: {
     good: ['x-frame-options: deny', 'X:', 'a:b:c', 'x:\u00E9'],
-    bad: ['x', ':x', 'x y:z', 'x:\u20AC', 'x:y\r\nz:w', 'caf\u00E9:x'],
+    bad: ['x', ':x', 'Content-Length: 1', 'x y:z', 'x:\u20AC', 'x:y\r\nz:w', 'caf\u00E9:x'],
   },
 }
 

@@ -151,8 +151,10 @@ test('names itself and the date, or not', async (t) => {
   const named = await request((await serveByCommand(t, 'main:app')).url)
   t.is(named.headers.server, 'amphis')
   t.not(named.headers.date, undefined)
-  const bare = await request((await serveByCommand(t, 'main:app', '--no-server-header', '--no-date-header')).url)
+  const options = ['--no-server-header', '--no-date-header', '--header', 'X-Frame-Options: DENY', '--header', 'x:a:b']
+  const bare = await request((await serveByCommand(t, 'main:app', ...options)).url)
   t.is(bare.headers.server, undefined)
+  t.like(bare.headers, { 'x-frame-options': 'DENY', x: 'a:b' })
   t.is(bare.headers.date, undefined)
 })
 

@@ -190,6 +190,23 @@ test('leaves both out if told so', async (t) => {
   t.deepEqual(await answered(url, 'date', [['date', 'own']]), ['own'])
 })
 
+test('adds its headers where the app gives none of the name', async (t) => {
+  const headers = { 'X-Frame-Options': 'DENY', link: ['</a>', '</b>'], vary: 'origin', server: 'shop', Date: 'today' }
+  const { url } = await listen(t, createServer(served, { headers }))
+  t.deepEqual(await answered(url, 'x-frame-options'), ['DENY'])
+  t.deepEqual(await answered(url, 'x-frame-options', [['X-FRAME-OPTIONS', 'own']]), ['own'])
+  t.deepEqual(await answered(url, 'link'), ['</a>', '</b>'])
+  t.deepEqual(await answered(url, 'link', [['Link', '</c>']]), ['</c>'])
+  t.deepEqual(await answered(url, 'vary', [['vary', 'accept']]), ['accept', 'origin'])
+  t.deepEqual(await answered(url, 'server'), ['shop'])
+  t.deepEqual(await answered(url, 'date'), ['today'])
+  t.deepEqual(await answered(url, 'date', [['date', 'own']]), ['own'])
+
+  const listed = await listen(t, createServer(served, { headers: ['x', '1', 'x', '2'], serverHeader: false }))
+  t.deepEqual(await answered(listed.url, 'x'), ['1', '2'])
+  t.deepEqual(await answered(listed.url, 'server'), [])
+})
+
 test('a server of the host is not renamed', async (t) => {
   const { url } = await serve(t, served.listener)
   t.deepEqual(await answered(url, 'server'), [])
@@ -203,13 +220,13 @@ test('one handler has servers that differ', async (t) => {
 })
 
 for (const isOn of [true, false]) {
-  const options: ServerOptions = { serverHeader: isOn, dateHeader: isOn }
+  const options: ServerOptions = { serverHeader: isOn, dateHeader: isOn, headers: { 'X-Extra': '1' } }
   const has = (headers: Record<string, unknown>) => {
-    return { server: headers.server, hasDate: headers.date !== undefined }
+    return { server: headers.server, hasDate: headers.date !== undefined, extra: headers['x-extra'] }
   }
-  const expected = { server: isOn ? 'amphis' : undefined, hasDate: isOn }
+  const expected = { server: isOn ? 'amphis' : undefined, hasDate: isOn, extra: '1' }
 
-  test(`${isOn ? 'both are' : 'neither is'} in errors, over HTTP/2, and in answers to WebSockets`, async (t) => {
+  test(`${isOn ? 'all are' : 'only its own are'} in errors, over HTTP/2, and in answers to WebSockets`, async (t) => {
     const handler = createHandler(t, { app: 'served:app', maxBodySize: 100, logger: new Recorder() })
     const { url } = await listen(t, createServer(handler, options))
     t.deepEqual(has((await request(`${url}/fail`)).headers), expected)
@@ -219,6 +236,8 @@ for (const isOn of [true, false]) {
     const denied = await WebSocketClient.refused(t, `${url.replace('http', 'ws')}/denied`)
     t.is(denied.status, 418)
     t.deepEqual(has(denied.headers), expected)
+    const { response } = await WebSocketClient.open(t, url.replace('http', 'ws'))
+    t.like(response?.headers, { server: expected.server, 'x-extra': '1' })
 
     const over2 = await listen(t, createServer(handler, { ...options, http2: true }))
     const { headers } = await requestHttp2(t, over2.url, '/headers', { body: '[]' })
@@ -290,6 +309,19 @@ const wrong: [what: string, options: unknown, message: RegExp][] = [
   ['a flag that is none', { http2: 'yes' }, /^Option http2 must be true or false, but it is yes\.$/],
   ['a serverHeader that is none', { serverHeader: 'x' }, /^Option serverHeader must be true or false/],
   ['a dateHeader that is none', { dateHeader: 1 }, /^Option dateHeader must be true or false/],
+  ['headers that are none', { headers: 'x: 1' }, /^Option headers must be an object, or a list .*, but it is x: 1\.$/],
+  ['half a header', { headers: ['x'] }, /^Option headers must be a list of names and values in turn.*odd length\.$/],
+  [
+    'a header that forges another',
+    { headers: { x: '1\r\ny: 2' } },
+    /^Option headers must be made of .*"x: 1\\r\\ny: 2"\.$/,
+  ],
+  ['a header that is a number', { headers: { x: 1 } }, /^Option headers must be made of .*"x: 1"\.$/],
+  [
+    'a header of one message',
+    { headers: { 'Content-Length': '1' } },
+    /^Option headers must be made of .*Content-Length/,
+  ],
   ['a key alone', { key }, /^Option key needs the certificate/],
   ['a certificate alone', { cert }, /^Option cert needs its private key/],
   ['a certificate that is none', { cert: 'x', key }, /^The options of TLS cannot be used: .*Check cert, key/],

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { AmphisError } from './errors.js'
+import { FIELD_VALUE, TOKEN } from './field-syntax.js'
 import type { Forwarded } from './proxy-headers.js'
 import { describeTls } from './tls-extension.js'
 import type { HandleRequest } from './types.js'
@@ -19,8 +20,6 @@ export interface RequestHead {
 const FIXED_FIELDS = 11
 
 // RFC 9110: what a method and a field name are made of, and what a field value may hold.
-const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/
-const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 // What can stand in a request line: no space, no control character, nothing that latin-1 would narrow.
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/
 // Fields that were joined already: Rust counts the separators.

@@ -7,7 +7,7 @@ import { mountPath } from './mount-path.js'
 import { forwardedOf } from './proxy-headers.js'
 import { incomingBody } from './request-body.js'
 import { headOfSocket } from './request-head.js'
-import { introduces, SERVER_NAME } from './served-socket.js'
+import { defaultsOf } from './served-socket.js'
 import type { Logger } from './types.js'
 
 /** Express' and Connect's `next`. */
@@ -64,8 +64,8 @@ export function createListener(host: ListenerHost): (request: IncomingMessage, r
       } else {
         // HTTP/2 has no such header.
         const close = status === 503 && request.httpVersionMajor < 2 ? { connection: 'close' } : {}
-        const server = introduces(response) ? { server: SERVER_NAME } : {}
-        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...close, ...server, ...headers })
+        const own = { 'content-type': 'text/plain; charset=utf-8', ...close, ...headers }
+        response.writeHead(status, { ...defaultsOf(response)?.toRecord(), ...own })
         response.end(text)
       }
       // Last, since a logger may throw.

@@ -1,9 +1,10 @@
 import { ServerResponse } from 'node:http'
 import type { OpenFile } from './bridge.js'
+import { hasName } from './default-headers.js'
 import type { AmphisError } from './errors.js'
 import { abortResponse, http2Fields, http2Record, isHttp2 } from './http2-response.js'
 import { sendFile } from './response-file.js'
-import { introduces, SERVER_NAME } from './served-socket.js'
+import { defaultsOf } from './served-socket.js'
 
 /** Bytes taken by the socket after which Python is told, while nothing holds it up. */
 const CREDIT = 64 * 1024
@@ -30,7 +31,7 @@ export class ResponseWriter {
   /** The head, and the first piece of the body or all of it. */
   start(status: number, headers: string[], body: string | Buffer, end: boolean): void {
     const response = this.#response
-    nameServer(response, headers)
+    defaultsOf(response)?.addTo(headers, response)
     if (isUntouched(response)) {
       response.writeHead(status, headers)
     } else {
@@ -135,24 +136,6 @@ export class ResponseWriter {
 export function cutOff(response: ServerResponse): void {
   // Node writes at the end of the tick.
   process.nextTick(() => abortResponse(response))
-}
-
-/** A server of ours says what it is, unless the app or the host has said something else. */
-function nameServer(response: ServerResponse, headers: string[]): void {
-  if (introduces(response) && !hasName(headers, 'server') && !response.hasHeader('server')) {
-    headers.push('server', SERVER_NAME)
-  }
-}
-
-/** Whether a flat list has a header of this name, which is in lower case. */
-export function hasName(headers: readonly string[], name: string): boolean {
-  for (let at = 0; at < headers.length; at += 2) {
-    const other = headers[at]!
-    if (other.length === name.length && other.toLowerCase() === name) {
-      return true
-    }
-  }
-  return false
 }
 
 /** Undoes the framing that the host has set, which is that of another body. */

@@ -1,13 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-
-/** What the `server` header says. */
-export const SERVER_NAME = 'amphis'
+import type { DefaultHeaders } from './default-headers.js'
 
 /** What a server that amphis made does with the requests of its connections. */
 export interface Serving {
-  /** Says `server: amphis` where the app names no server. */
-  readonly serverHeader: boolean
+  /** Headers of every response, `server` among them. */
+  readonly headers: DefaultHeaders
   /** Lets Node give the date where the app gives none. */
   readonly dateHeader: boolean
 }
@@ -28,11 +26,14 @@ export function servingOf(socket: ServedSocket): Serving | undefined {
   return socket[SERVING]
 }
 
-/** Leaves the date out of a response where its server wants that; true where the server also wants to be named. */
-export function introduces(response: ServerResponse): boolean {
+/**
+ * The headers that the server of a response adds to it; none where the server is the host's. Leaves the date out where
+ * the server wants that.
+ */
+export function defaultsOf(response: ServerResponse): DefaultHeaders | undefined {
   const serving = servingOf(response.req.socket)
   if (serving?.dateHeader === false) {
     response.sendDate = false
   }
-  return serving?.serverHeader === true
+  return serving?.headers
 }

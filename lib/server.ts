@@ -13,6 +13,7 @@ import {
   type ServerOptions as NodeOptions,
 } from 'node:https'
 import type { Socket } from 'node:net'
+import { DefaultHeaders, flatHeaders } from './default-headers.js'
 import { AmphisError } from './errors.js'
 import { answerHealth } from './health.js'
 import { closeWhenIdle } from './http2-idle.js'
@@ -38,6 +39,12 @@ export interface ServerOptions extends NodeOptions {
    * @default true
    */
   dateHeader?: boolean | undefined
+  /**
+   * Headers of every response in which the app gives none of the name, by name or as names and values in turn; `vary`
+   * and `set-cookie` are added to the app's. Those of a connection or of a body cannot be among them.
+   * @default none
+   */
+  headers?: Readonly<Record<string, string | readonly string[]>> | readonly string[] | undefined
   /**
    * A path that is answered with 200 as long as the server serves, whatever the app does: for a liveness probe. Neither
    * it nor `readyPath` reaches the app, and the limits do not count them.
@@ -84,11 +91,20 @@ export function createServer(python: PythonHandler, options: ServerOptions = {})
   if (typeof python?.listener !== 'function') {
     throw invalid("createServer needs a PythonHandler: createServer(new PythonHandler('module:attribute')).")
   }
-  const { http2 = false, serverHeader = true, dateHeader = true, healthPath, readyPath, ...nodes } = options
+  const {
+    http2 = false,
+    serverHeader = true,
+    dateHeader = true,
+    headers = [],
+    healthPath,
+    readyPath,
+    ...nodes
+  } = options
   const listener = answerHealth({ healthPath, readyPath }, () => python.available, python.listener)
   checkFlags({ http2, serverHeader, dateHeader })
+  const defaults = new DefaultHeaders(flatHeaders(headers), serverHeader ? SERVER_NAME : undefined)
   const server = makeServer(http2, nodes)
-  const serving = { serverHeader, dateHeader }
+  const serving = { headers: defaults, dateHeader: dateHeader && !defaults.hasDate }
   const isSecure = 'setSecureContext' in server
   // Its own listener comes first, before Node reads a request.
   server.prependListener(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => serveSocket(socket, serving))
@@ -97,6 +113,9 @@ export function createServer(python: PythonHandler, options: ServerOptions = {})
   python.attach(server)
   return server
 }
+
+/** What the `server` header says. */
+const SERVER_NAME = 'amphis'
 
 /** What `node:http` has by default, in milliseconds. */
 const KEEP_ALIVE_TIMEOUT = 5_000

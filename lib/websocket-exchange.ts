@@ -5,8 +5,8 @@ import { answerTo, logAnswered } from './error-answer.js'
 import { AmphisError } from './errors.js'
 import type { ExchangeContext } from './http-exchange.js'
 import type { RequestHead } from './request-head.js'
-import { cutOff, hasName, ResponseWriter } from './response-writer.js'
-import { introduces, SERVER_NAME, servingOf } from './served-socket.js'
+import { cutOff, ResponseWriter } from './response-writer.js'
+import { defaultsOf, servingOf } from './served-socket.js'
 import { smallFrame } from './websocket-frame.js'
 import type { Handshake } from './websocket-handshake.js'
 import { Heartbeat } from './websocket-heartbeat.js'
@@ -104,9 +104,7 @@ export class WebSocketExchange implements Exchange {
   }
 
   #open(subprotocol: string, headers: string[]): void {
-    if (servingOf(this.#handshake.request.socket)?.serverHeader === true && !hasName(headers, 'server')) {
-      headers.push('server', SERVER_NAME)
-    }
+    servingOf(this.#handshake.request.socket)?.headers.addTo(headers)
     const webSocket = this.#handshake.accept(subprotocol, headers)
     if (webSocket === undefined) {
       this.#disconnect()
@@ -364,10 +362,10 @@ function answer(response: ServerResponse, status: number, headers: Record<string
   }
   const isHttp2 = response.req.httpVersionMajor >= 2
   response.writeHead(status, {
+    ...defaultsOf(response)?.toRecord(),
     ...headers,
     'content-length': Buffer.byteLength(text),
     ...(!isHttp2 && { connection: 'close' }),
-    ...(introduces(response) && { server: SERVER_NAME }),
   })
   response.end(text)
 }

@@ -1,4 +1,5 @@
 import { isAppTarget } from '../app-target.js'
+import { isDefaultHeader } from '../default-headers.js'
 import { TrustedPeers } from '../trusted-peers.js'
 
 /** The headings of the help, in its order. */
@@ -55,7 +56,7 @@ export interface OptionSpec {
   readonly details: string
 }
 
-const URL_PATH: Form = { called: 'a path that begins with /', fits: (text) => text.startsWith('/') }
+const URL_PATH: Form = { called: 'a path, such as /healthz', fits: (text) => /^\/[^?#]*$/.test(text) }
 
 const ROOT_PATH: Form = {
   called: 'a path that begins with / and does not end with it',
@@ -73,10 +74,9 @@ const PEERS: Form = {
   },
 }
 
-// RFC 9110 5.1 and 5.5, in what latin-1 has.
 const HEADER: Form = {
-  called: 'name:value',
-  fits: (text) => /^[!#$%&'*+.^_`|~\dA-Za-z-]+:[\t\x20-\x7E\x80-\xFF]*$/.test(text),
+  called: 'name:value, of a header that every response may have',
+  fits: (text) => isDefaultHeader(...splitHeader(text)),
 }
 
 const specs = {
@@ -560,6 +560,12 @@ export function variableOf(name: string): string {
 /** The key of an option in a file of configuration. */
 export function keyOf(name: string): string {
   return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** Name and value of what is written as `name:value`; without a colon it is no header. */
+export function splitHeader(text: string): [name: string, value: string] {
+  const colon = text.indexOf(':')
+  return colon === -1 ? ['', ''] : [text.slice(0, colon), text.slice(colon + 1).trim()]
 }
 
 /** What commas separate; nothing is empty. */

@@ -8,7 +8,7 @@ import { refuseUntrusted, tlsOptions, tlsProblem } from './certificate.js'
 import type { Configuration } from './configuration.js'
 import { Connections } from './connections.js'
 import { handlerOptions, milliseconds } from './handler-options.js'
-import type { OptionValues } from './options.js'
+import { type OptionValues, splitHeader } from './options.js'
 
 /** How long the last bytes of answered requests may take to leave, in milliseconds. */
 const FLUSH_LIMIT = 1_000
@@ -60,6 +60,7 @@ function makeServer(handler: PythonHandler, options: OptionValues, tls: ServerOp
       http2,
       serverHeader,
       dateHeader,
+      headers: options.header.flatMap(splitHeader),
       keepAliveTimeout,
       healthPath: options['health-path'],
       readyPath: options['ready-path'],
