@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises'
+import { closeSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import * as net from 'node:net'
 import { getSystemErrorName } from 'node:util'
@@ -10,7 +11,7 @@ import { checkDescriptor, clearPath, listenFailure, type ListenOptions } from '.
  */
 export interface BoundSocket {
   readonly fd: number
-  /** Closes it, and takes the path of a Unix socket away; one that was itself inherited stays. */
+  /** Closes it, and takes the path of a Unix socket away that was made here. */
   close(): void
 }
 
@@ -39,7 +40,7 @@ export async function bind(options: ListenOptions): Promise<BoundSocket> {
   const { host, port, uds, fd } = options
   if (fd !== undefined) {
     checkDescriptor(fd)
-    return { fd, close: () => {} }
+    return { fd, close: () => closeSync(fd) }
   }
   try {
     return uds === undefined ? await bindPort(host, port) : await bindPath(uds)

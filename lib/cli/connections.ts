@@ -23,6 +23,11 @@ export class Connections {
   /** Ends those that have nothing under way; sessions of HTTP/2 take nothing new and end with their last stream. */
   closeIdle(): void {
     if ('closeIdleConnections' in this.#server) this.#server.closeIdleConnections()
+    this.closeSessions()
+  }
+
+  /** Has sessions of HTTP/2 take nothing new and end with their last stream. */
+  closeSessions(): void {
     for (const session of this.#sessions) session.close()
   }
 

@@ -1,5 +1,5 @@
 import { AmphisError, fromDescription, PythonError, type ErrorDescription } from '../errors.js'
-import { UsageError } from './parse.js'
+import { UsageError } from './usage-error.js'
 import { ServeError } from './serve-error.js'
 
 /** An error on its way to another process, as JSON carries it. */

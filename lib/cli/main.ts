@@ -34,7 +34,13 @@ async function run(args: string[]): Promise<void> {
       'Which app? Name it as module:attribute, such as main:app, or give amphis.config.js the key app.',
     )
   }
-  const { serveInThisProcess } = await import('./single-process.js')
   const fd = inheritedSocket(options.fd, process.env, process.pid)
-  await serveInThisProcess({ app, options: { ...options, fd } })
+  const configuration = { app, options: { ...options, fd } }
+  if (options.workers > 1) {
+    const { serveInWorkers } = await import('./workers/primary.js')
+    await serveInWorkers(configuration)
+    return
+  }
+  const { serveInThisProcess } = await import('./single-process.js')
+  await serveInThisProcess(configuration)
 }

@@ -4,11 +4,14 @@ import { styleText } from 'node:util'
 import { AmphisError } from '../errors.js'
 import { PythonHandler } from '../python-handler.js'
 import { createServer, type PythonServer, type ServerOptions } from '../server.js'
+import type { Versions } from '../types.js'
 import { refuseUntrusted, tlsOptions, tlsProblem } from './certificate.js'
 import type { Configuration } from './configuration.js'
 import { Connections } from './connections.js'
 import { handlerOptions, milliseconds } from './handler-options.js'
+import { linger } from './linger.js'
 import { type OptionValues, splitHeader } from './options.js'
+import { requestLimit } from './request-limit.js'
 
 /** How long the last bytes of answered requests may take to leave, in milliseconds. */
 const FLUSH_LIMIT = 1_000
@@ -19,8 +22,15 @@ export interface Serving {
   listen(server: PythonServer): Promise<string | undefined>
   /** Resolves when it is to end in good order. */
   stop: Promise<unknown>
+  /**
+   * Where somebody else takes new connections from then on, there is no hurry: idle ones are kept for a while, for what
+   * may be on its way, until this is aborted. Without it they are ended at once.
+   */
+  hurry?: AbortSignal
   /** Told once it takes connections. */
-  onListening?(address: string | undefined): void
+  onListening?(address: string | undefined, handler: PythonHandler): void
+  /** Told once the app has had as many requests as it is to have; without it, that is the end as `stop` is. */
+  onWorn?(): void
 }
 
 /**
@@ -40,10 +50,10 @@ export async function serve({ app, options }: Configuration, serving: Serving): 
     // An import that hangs holds up close(); leaving waits two seconds at most.
     if (interrupted) process.exit(0)
     const address = await serving.listen(server)
-    if (address !== undefined) announce(app, handler, address)
-    serving.onListening?.(address)
-    await serving.stop
-    const stopped = stop(server, connections, handler)
+    if (address !== undefined) announce(app, handler.versions, address)
+    serving.onListening?.(address, handler)
+    await untilEnd(options, serving)
+    const stopped = end(server, connections, handler, options, serving.hurry)
     if (address !== undefined) console.log('Stopping. Press Ctrl+C again to leave at once.')
     await stopped
   } finally {
@@ -72,13 +82,40 @@ function makeServer(handler: PythonHandler, options: OptionValues, tls: ServerOp
   }
 }
 
-function announce(app: string, { versions }: PythonHandler, address: string): void {
-  const parts = versions ? [`amphis ${versions.amphis}`, `Python ${versions.python}`, versions.loop, app] : [app]
+/** Says what serves where. */
+export function announce(app: string, versions: Versions | undefined, address: string, workers = 1): void {
+  const parts = versions ? [`amphis ${versions.amphis}`, `Python ${versions.python}`, versions.loop] : []
+  if (workers > 1) parts.push(`${workers} workers`)
+  parts.push(app)
   console.log(`${parts.join(' · ')}\n${styleText('bold', address)}`)
 }
 
-async function stop(server: PythonServer, connections: Connections, handler: PythonHandler): Promise<void> {
+/** Resolves when it is over: somebody says so, or the app has had all of its requests. */
+async function untilEnd(options: OptionValues, { stop, onWorn }: Serving): Promise<void> {
+  const ends = [stop]
+  const limit = options['limit-max-requests']
+  if (limit !== undefined) {
+    const worn = requestLimit(limit)
+    if (onWorn === undefined) ends.push(worn)
+    else void worn.then(onWorn)
+  }
+  await Promise.race(ends)
+}
+
+async function end(
+  server: PythonServer,
+  connections: Connections,
+  handler: PythonHandler,
+  options: OptionValues,
+  hurry: AbortSignal | undefined,
+): Promise<void> {
   const closed = once(server, 'close')
+  if (hurry?.aborted === false) {
+    // Node ends idle connections by itself; 0 is never.
+    const idle = options['timeout-keep-alive'] || Infinity
+    const limit = Math.min(idle, options['timeout-graceful-shutdown'])
+    await linger(server, connections, milliseconds(limit), hurry)
+  }
   server.close()
   connections.closeIdle()
   await handler.close()

@@ -1,3 +1,5 @@
+import { isatty } from 'node:tty'
+
 const ENDING = ['SIGINT', 'SIGTERM'] as const
 
 /**
@@ -11,5 +13,36 @@ export function firstSignal(): Promise<NodeJS.Signals> {
       resolve(signal)
     }
     for (const ending of ENDING) process.on(ending, listener)
+  })
+}
+
+/**
+ * Does something before a signal to end has its usual effect.
+ *
+ * @param last must be done when it returns: the process is no more thereafter
+ */
+export function beforeSignal(last: () => void): void {
+  for (const ending of ENDING) {
+    process.once(ending, () => {
+      last()
+      process.kill(process.pid, ending)
+    })
+  }
+}
+
+/**
+ * SIGHUP means one of two things. Where the terminal is gone in which the process was started, it is to end. Otherwise
+ * somebody has sent it, as one does to have a service reload.
+ *
+ * @param reload called each time it is sent
+ * @returns resolves when the terminal is gone
+ */
+export function onHangUp(reload: () => void): Promise<void> {
+  const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor))
+  return new Promise((resolve) => {
+    process.on('SIGHUP', () => {
+      if (terminals.some((descriptor) => !isatty(descriptor))) resolve()
+      else reload()
+    })
   })
 }

@@ -1,12 +1,19 @@
-import { listen } from './listen.js'
 import type { Configuration } from './configuration.js'
+import { listen } from './listen.js'
+import { warn } from './report.js'
 import { serve } from './serve.js'
-import { firstSignal } from './signals.js'
+import { firstSignal, onHangUp } from './signals.js'
 
 /** Serves in this very process, until SIGINT or SIGTERM. */
 export async function serveInThisProcess(configuration: Configuration): Promise<void> {
+  const hurry = new AbortController()
+  const signal = firstSignal()
+  const hangUp = onHangUp(() => {
+    warn('SIGHUP has workers replaced, and there are none. Start with --workers 2 or more, or end with SIGTERM.')
+  })
   await serve(configuration, {
     listen: (server) => listen(server, configuration.options),
-    stop: firstSignal(),
+    stop: Promise.race([signal, hangUp]).then(() => hurry.abort()),
+    hurry: hurry.signal,
   })
 }

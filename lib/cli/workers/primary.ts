@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto'
+import { bind } from '../bound-socket.js'
+import type { Configuration } from '../configuration.js'
+import { report, warn } from '../report.js'
+import { announce } from '../serve.js'
+import { beforeSignal, firstSignal, onHangUp } from '../signals.js'
+import { WorkerPool } from './pool.js'
+import { Worker, type WorkerSettings } from './worker.js'
+
+/** What Node encrypts sessions of TLS with, in bytes. */
+const TICKET_KEYS = 48
+
+/**
+ * Serves in several processes on one socket, until SIGINT or SIGTERM. This process takes no connections; it starts the
+ * workers, looks after them, and obeys signals: SIGHUP replaces the workers, SIGTTIN and SIGTTOU change how many there
+ * are.
+ *
+ * @throws {AmphisError} when Python or the app does not start
+ * @throws {ServeError} when a file or the address cannot be used
+ */
+export async function serveInWorkers(configuration: Configuration): Promise<void> {
+  const { app, options } = configuration
+  const socket = await bind(options)
+  const settings: WorkerSettings = {
+    configuration,
+    socket: socket.fd,
+    ticketKeys: randomBytes(TICKET_KEYS).toString('base64'),
+  }
+  const pool = new WorkerPool((number) => new Worker(number, settings), { info: console.log, warn, failure: report })
+  process.on('SIGTTIN', () => pool.grow())
+  process.on('SIGTTOU', () => pool.shrink())
+  const stop = Promise.race([firstSignal(), onHangUp(() => pool.reload())]).then(() => 'stop' as const)
+  void stop.then(() => beforeSignal(() => pool.kill()))
+  try {
+    const start = await Promise.race([pool.start(options.workers), stop])
+    if (start !== 'stop' && start !== undefined) {
+      announce(app, start.versions, start.address, options.workers)
+      await stop
+      console.log('Stopping. Press Ctrl+C again to leave at once.')
+    }
+  } finally {
+    // First: the kernel would keep connections waiting for nobody.
+    socket.close()
+  }
+  await pool.stop()
+}
