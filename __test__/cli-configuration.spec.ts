@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -316,6 +316,18 @@ test('defineConfig hands on what it is given, and knows the options', (t) => {
   // @ts-expect-error -- there is no such loop
   const wrong: ConfigExport = { loop: 'trio' }
   t.truthy(wrong)
+})
+
+test('amphis/config loads neither the addon nor Python', (t) => {
+  const program = `
+    const { defineConfig } = await import('amphis/config')
+    const loaded = process.report.getReport().sharedObjects.filter((path) => /amphis|libpython/.test(path))
+    console.log(JSON.stringify([typeof defineConfig, loaded]))
+  `
+  const args = ['--input-type=module', '--eval', program]
+  // The package may name itself.
+  const cwd = fileURLToPath(new URL('..', import.meta.url))
+  t.is(execFileSync(process.execPath, args, { cwd, encoding: 'utf8' }), '["function",[]]\n')
 })
 
 // The command itself

@@ -31,7 +31,7 @@ function bounds({ type, least, most }: OptionSpec): [least: number, most: number
     case 'port':
       return [0, 65_535]
     case 'count':
-      return [least ?? 1, 2 ** 31 - 1]
+      return [least ?? 1, most ?? 2 ** 31 - 1]
     case 'bytes':
       return [least ?? 0, most ?? Number.MAX_SAFE_INTEGER]
     case 'seconds':

@@ -100,8 +100,10 @@ import { createRequire } from 'node:module'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { PythonHandler } from 'amphis'
+import { defineConfig } from 'amphis/config'
 
 assert.equal(createRequire(import.meta.url)('amphis').PythonHandler, PythonHandler)
+assert.equal(defineConfig({ port: 1 }).port, 1)
 
 const handler = new PythonHandler({ app: 'main:app', python: process.env.AMPHIS_TEST_PYTHON, lifespan: 'off' })
 await handler.ready()

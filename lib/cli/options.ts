@@ -142,9 +142,10 @@ const specs = {
   'wsgi-threads': {
     group: 'app',
     type: 'count',
+    most: 1024,
     default: '10',
     description: 'threads of a WSGI app',
-    details: 'Threads of a WSGI app, which is as many requests as it can have at a time; 1,024 at most.',
+    details: 'Threads of a WSGI app, which is as many requests as it can have at a time.',
   },
   'root-path': {
     group: 'app',
