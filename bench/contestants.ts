@@ -60,12 +60,14 @@ const nodeServer = (file: string, settings: Readonly<Record<string, unknown>>): 
 /** As `ws` is without its optional companion in C, which unmasks what clients send. */
 const WITHOUT_BUFFERUTIL = { WS_NO_BUFFER_UTIL: '1' }
 
-const uvicornCommand =
-  (...more: readonly string[]) =>
+const uvicornCommand = (...more: readonly string[]) => uvicornServing('main:app', ...more)
+
+const uvicornServing =
+  (target: string, ...more: readonly string[]) =>
   ({ context, app, port }: Start): Command => ({
     argv: [
       context.python.executable,
-      ...['-m', 'uvicorn', 'main:app', '--app-dir', join(apps, app), '--port', String(port)],
+      ...['-m', 'uvicorn', target, '--app-dir', join(apps, app), '--port', String(port)],
       ...['--loop', 'uvloop', '--http', 'httptools', '--no-access-log', '--log-level', 'warning'],
       // The proxies' connections to it must outlive the other contestants' turns.
       ...['--timeout-keep-alive', '60', ...more],
@@ -155,6 +157,19 @@ const uvicorn: Contestant = {
   command: uvicornCommand(),
 }
 
+const granian = (speaking: string, title: string): Contestant => ({
+  title,
+  reach: 'http',
+  missing: needsPackage('granian'),
+  command: ({ context, app, port }) => ({
+    argv: [
+      context.python.executable,
+      ...['-m', 'granian', 'main:app', '--working-dir', join(apps, app), '--port', String(port)],
+      ...['--interface', speaking, '--loop', 'uvloop', '--http', '1', '--log-level', 'warning'],
+    ],
+  }),
+})
+
 export const contestants: Readonly<Record<string, Contestant>> = {
   bare,
   express: {
@@ -184,18 +199,14 @@ export const contestants: Readonly<Record<string, Contestant>> = {
   'uvicorn-websockets': uvicornWithWebSockets('websockets', 'websockets'),
   'uvicorn-sansio': uvicornWithWebSockets('websockets-sansio', 'websockets'),
   'uvicorn-wsproto': uvicornWithWebSockets('wsproto', 'wsproto'),
-  granian: {
-    title: 'granian (uvloop, one worker)',
+  'uvicorn-a2wsgi': {
+    title: 'uvicorn, the app wrapped by a2wsgi',
     reach: 'http',
-    missing: needsPackage('granian'),
-    command: ({ context, app, port }) => ({
-      argv: [
-        context.python.executable,
-        ...['-m', 'granian', 'main:app', '--working-dir', join(apps, app), '--port', String(port)],
-        ...['--interface', 'asgi', '--loop', 'uvloop', '--http', '1', '--log-level', 'warning'],
-      ],
-    }),
+    missing: (context) => needsPackage('uvicorn')(context) ?? needsPackage('a2wsgi')(context),
+    command: uvicornServing('main:asgi'),
   },
+  granian: granian('asgi', 'granian (uvloop, one worker)'),
+  'granian-wsgi': granian('wsgi', 'granian --interface wsgi (one worker)'),
   hypercorn: {
     title: 'hypercorn (uvloop, one worker)',
     reach: 'http',

@@ -148,6 +148,15 @@ export const figures: readonly Figure[] = [
       notes: ['the floor: how many such calls a thread pool makes in a Python process that does nothing else'],
     }),
   ),
+  slow(
+    httpThroughput('wsgi-flask', {
+      work: 'wsgi-flask',
+      connections: [32],
+      contestants: ['amphis', 'uvicorn-a2wsgi', 'granian-wsgi'],
+      base: 'uvicorn-a2wsgi',
+      targets: [{ of: 'amphis', over: 'uvicorn-a2wsgi', atLeast: 1.6 }],
+    }),
+  ),
   echo('echo-1k'),
   echo('echo-16k'),
   echo('echo-256k'),

@@ -12,7 +12,7 @@ export interface Work {
   readonly answer: Answer
 }
 
-export type AppName = 'raw' | 'starlette' | 'fastapi'
+export type AppName = 'raw' | 'starlette' | 'fastapi' | 'flask'
 
 export interface Answer {
   readonly status: number
@@ -68,6 +68,12 @@ export const works = {
     status: 200,
     contentType: json,
     body: '{"id":7}',
+  }),
+  'wsgi-flask': get('Flask, a typed path, JSON out', 'flask', '/items/7', {
+    status: 200,
+    contentType: json,
+    // Flask ends its JSON with a line break.
+    body: '{"id":7}\n',
   }),
   'echo-1k': echo(1),
   'echo-16k': echo(16),

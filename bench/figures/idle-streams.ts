@@ -20,6 +20,7 @@ const appWork: Readonly<Record<AppName, Work>> = {
   raw: works.hello,
   starlette: works.starlette,
   fastapi: works['fastapi-get'],
+  flask: works['wsgi-flask'],
 }
 
 /** Memory of streams that have sent one chunk and then say nothing: growth of the resident set, a stream. */

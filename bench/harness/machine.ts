@@ -30,6 +30,8 @@ export async function describeMachine(python: Python): Promise<Machine> {
     'wsproto',
     'granian',
     'hypercorn',
+    'flask',
+    'a2wsgi',
   ]
   return {
     date: new Date().toISOString(),

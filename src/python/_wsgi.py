@@ -1,9 +1,8 @@
 """WSGI apps (PEP 3333) as ASGI apps, by a2wsgi.
 
-a2wsgi has the threads, most of the environ and the way from an app's thread to the event loop. What stands around it
-here: nobody waits for ever where the client leaves, where the request is cancelled or where `send` refuses what the
-app sends; a body that was cut off is an error instead of a shorter body; `start_response` may be called again until
-something was sent.
+a2wsgi has the threads and most of the environ. The app's thread receives and sends here: a2wsgi would leave it waiting
+for ever where the client leaves, where the request is cancelled or where `send` refuses what the app sends, takes a
+body that was cut off for a shorter one, and goes over to the loop and back three times for the smallest response.
 """
 
 import asyncio
@@ -28,25 +27,29 @@ class Adapter:
             await self.adapter(scope, receive, send)
             return
         exchange = Exchange(self.app, scope, receive, send)
-        task = asyncio.ensure_future(
-            self.adapter(exchange.adapted_scope(), exchange.receive, exchange.send)
-        )
         try:
-            # The app's thread cannot be cancelled, so neither is what the thread waits for.
-            await asyncio.shield(task)
+            await self.adapter(exchange.adapted_scope(), receive, send)
+        except Done:
+            pass
         except asyncio.CancelledError:
+            # The app's thread goes on, until it next looks up.
             exchange.cancel()
             raise
         if exchange.error is not None:
             raise exchange.error
 
 
+class Done(Exception):
+    """Takes the app's thread out of a2wsgi, which would go over to the loop once more to end what has ended."""
+
+
 def call(environ, start_response):
-    return environ["asgi.scope"]["exchange"].respond(environ, start_response)
+    environ["asgi.scope"]["exchange"].respond(environ)
+    raise Done
 
 
 class Exchange:
-    """One request and its response, between a2wsgi and the app."""
+    """One request and its response."""
 
     def __init__(self, app, scope, receive, send):
         self.app = app
@@ -56,27 +59,13 @@ class Exchange:
         self.loop = asyncio.get_running_loop()
         # What ended it. No exception goes through a2wsgi, so tracebacks are the app's alone.
         self.error = None
-        # The tasks in which the app's thread receives and sends.
+        # The tasks that the app's thread waits for.
         self.waiting = set()
-
-    def fail(self, error):
-        if self.error is None:
-            self.error = error
-
-    def cancel(self):
-        self.fail(ClientDisconnected("The request was cancelled."))
-        for task in self.waiting:
-            task.cancel()
-
-    async def interruptible(self, awaitable):
-        task = asyncio.current_task()
-        self.waiting.add(task)
-        try:
-            return await awaitable
-        except asyncio.CancelledError:
-            raise self.error or ClientDisconnected("The request was cancelled.") from None
-        finally:
-            self.waiting.discard(task)
+        # Status and headers, until they are sent with the first chunk.
+        self.head = None
+        self.begun = False
+        # Bytes of the body that are still to come, where the app has said how many there are.
+        self.left = None
 
     def adapted_scope(self):
         """The scope without what a2wsgi reads wrongly; `complete` adds it to the environ."""
@@ -92,7 +81,58 @@ class Exchange:
         changed = {"path": path, "root_path": "", "query_string": b"", "headers": headers}
         return {**self.scope, **changed, "exchange": self}
 
-    def complete(self, environ):
+    # On the loop
+
+    async def receive(self):
+        message = await self.asgi_receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected("The client left before the whole body had come.")
+        return message
+
+    async def send(self, *messages):
+        for message in messages:
+            await self.asgi_send(message)
+
+    def send_last(self, *messages):
+        """amphis' `send` acts when it is called; what it returns is only the wait for room."""
+        try:
+            for message in messages:
+                self.asgi_send(message)
+        except BaseException as exc:
+            self.error = self.error or exc
+
+    async def interruptible(self, coroutine):
+        task = asyncio.current_task()
+        self.waiting.add(task)
+        try:
+            return await coroutine
+        except asyncio.CancelledError:
+            raise self.error or ClientDisconnected("The request was cancelled.") from None
+        finally:
+            self.waiting.discard(task)
+
+    def cancel(self):
+        self.error = self.error or ClientDisconnected("The request was cancelled.")
+        for task in self.waiting:
+            task.cancel()
+
+    # In the app's thread
+
+    def await_on_loop(self, coroutine):
+        if self.error is not None:
+            coroutine.close()
+            raise self.error
+        task = asyncio.run_coroutine_threadsafe(self.interruptible(coroutine), self.loop)
+        return task.result()
+
+    def respond(self, environ):
+        try:
+            if self.error is None:
+                self.run(environ)
+        except BaseException as exc:
+            self.error = self.error or exc
+
+    def run(self, environ):
         environ["asgi.scope"] = self.scope
         environ["SCRIPT_NAME"] = self.scope["root_path"].encode().decode("latin-1")
         environ["QUERY_STRING"] = self.scope["query_string"].decode("latin-1")
@@ -100,82 +140,62 @@ class Exchange:
         environ["wsgi.input"] = io.BufferedReader(Input(self), INPUT_BUFFER)
         # It ends by itself, also where there is no content-length.
         environ["wsgi.input_terminated"] = True
-
-    async def receive(self):
-        message = await self.interruptible(self.asgi_receive())
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected("The client left before the whole body had come.")
-        return message
-
-    async def send(self, message):
-        # a2wsgi's queue is emptied whatever happens, or the app's thread would wait for room in it for ever.
-        if self.error is None:
-            try:
-                await self.interruptible(self.asgi_send(message))
-            except Exception as exc:
-                self.fail(exc)
-
-    def respond(self, environ, start_response):
-        """Runs in the app's thread: the chunks of the response, none of them empty."""
-        head = Head(self, start_response)
+        chunks = self.app(environ, self.start_response)
         try:
-            if self.error is not None:
-                return
-            self.complete(environ)
-            chunks = self.app(environ, head.start)
-            try:
-                for chunk in chunks:
-                    if self.error is not None:
-                        return
-                    if chunk:
-                        head.send()
-                        yield chunk
-                head.send()
-            finally:
-                getattr(chunks, "close", nothing)()
-        except BaseException as exc:
-            self.fail(exc)
+            for chunk in chunks:
+                self.write(chunk)
+            if self.left != 0 or not self.begun:
+                self.left = 0
+                self.transmit(b"")
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
 
-
-class Head:
-    """Status and headers, which go out with the first chunk."""
-
-    def __init__(self, exchange, start_response):
-        self.exchange = exchange
-        self.start_response = start_response
-        self.head = None
-        self.write = None
-
-    def start(self, status, headers, exc_info=None):
-        """The app's `start_response`."""
+    def start_response(self, status, headers, exc_info=None):
         try:
-            if exc_info is not None and self.write is not None:
+            if exc_info is not None and self.begun:
                 raise exc_info[1].with_traceback(exc_info[2])
             if exc_info is None and self.head is not None:
                 raise AssertionError("start_response was called a second time without exc_info.")
         finally:
             # Its traceback holds this frame.
             exc_info = None
-        self.head = (status, list(headers))
-        return self.write_chunk
+        encoded = [
+            (name.strip().lower().encode("latin-1"), value.strip().encode("latin-1"))
+            for name, value in headers
+        ]
+        lengths = [value for name, value in encoded if name == b"content-length"]
+        self.left = int(lengths[0]) if lengths else None
+        code = int(status.split(maxsplit=1)[0])
+        self.head = {"type": "http.response.start", "status": code, "headers": encoded}
+        return self.write
 
-    def send(self):
-        if self.write is not None:
-            return
-        if self.head is None:
-            raise AssertionError("The app did not call start_response.")
-        self.write = self.start_response(*self.head)
+    def write(self, chunk):
+        if not isinstance(chunk, bytes):
+            raise TypeError(f"A WSGI app yields bytes, not {type(chunk).__name__}.")
+        # Nothing is sent for an empty one, the head neither.
+        if chunk:
+            if self.left is not None:
+                self.left -= len(chunk)
+            self.transmit(chunk)
 
-    def write_chunk(self, chunk):
-        """The `write` that `start_response` returns."""
-        if self.exchange.error is not None:
-            raise self.exchange.error
-        self.send()
-        self.write(chunk)
+    def transmit(self, chunk):
+        """Sends a chunk, and waits for room for more where it is not the last."""
+        more = self.left != 0
+        messages = [{"type": "http.response.body", "body": chunk, "more_body": more}]
+        if not self.begun:
+            if self.head is None:
+                raise AssertionError("The app did not call start_response.")
+            self.begun = True
+            messages.insert(0, self.head)
+        if more:
+            self.await_on_loop(self.send(*messages))
+        else:
+            self.loop.call_soon_threadsafe(self.send_last, *messages)
 
 
 class Input(io.RawIOBase):
-    """The request's body, read from the app's thread."""
+    """The request's body, for the app's thread."""
 
     def __init__(self, exchange):
         self.exchange = exchange
@@ -187,17 +207,10 @@ class Input(io.RawIOBase):
 
     def readinto(self, buffer):
         while not self.rest and self.more:
-            receiving = asyncio.run_coroutine_threadsafe(
-                self.exchange.receive(), self.exchange.loop
-            )
-            message = receiving.result()
+            message = self.exchange.await_on_loop(self.exchange.receive())
             self.rest = memoryview(message.get("body", b""))
             self.more = message.get("more_body", False)
         count = min(len(buffer), len(self.rest))
         buffer[:count] = self.rest[:count]
         self.rest = self.rest[count:]
         return count
-
-
-def nothing():
-    pass
