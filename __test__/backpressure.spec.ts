@@ -128,3 +128,46 @@ test.serial('a slow client holds up nobody else', async (t) => {
   const response = await fetch(`${url}/count/100`)
   t.is((await response.text()).split('\n').length, 101)
 })
+
+test.serial('pieces of a byte are counted by what they cost, not by their bytes alone', async (t) => {
+  const name = unique()
+  const response = await stream.handle({ url: `/drizzle/${name}` })
+  await probe.wait(`${name}:started`)
+  const sent = (await settled(() => probe.peek(name))) as number
+  t.true(sent <= 2048, `${sent} pieces were taken from the app, and nobody reads them`)
+  t.is((await response.text()).length, 100_000)
+  t.is(await probe.peek(name), 100_000)
+})
+
+test.serial('streams at full speed do not keep a newcomer waiting behind what they have sent', async (t) => {
+  const { port } = await serve(t, stream.listener)
+  const name = unique()
+  const follow = async () => {
+    const socket = await open(t, port)
+    socket.setEncoding('latin1').write(`GET /events/${name} HTTP/1.1\r\nHost: test\r\n\r\n`)
+    const [first] = (await once(socket, 'data')) as [string]
+    socket.resume()
+    return /\r\n\r\n[0-9a-f]+\r\n(\d+)\n/.exec(first)?.[1]
+  }
+  await Promise.all(Array.from({ length: 100 }, follow))
+  for (let newcomer = 0; newcomer < 10; newcomer++) {
+    const number = await follow()
+    const behind = ((await probe.peek(name)) as number) - Number(number)
+    // Events that were made while its first one, and the answer to the probe, were on their way.
+    t.true(behind < 25_000, `${behind} events of others were sent before the first one of a newcomer arrived`)
+  }
+})
+
+test.serial('more streams than are let go on at once all come to their end', async (t) => {
+  const clients = 1200
+  const bodies = await Promise.all(
+    Array.from({ length: clients }, async (_, client) => {
+      const response = await stream.handle({ url: client % 2 === 0 ? '/count/40' : '/burst/40' })
+      return response.text()
+    }),
+  )
+  t.deepEqual(
+    bodies.map((body) => body.split('\n').length),
+    Array.from({ length: clients }, () => 41),
+  )
+})

@@ -79,6 +79,9 @@ const FLAG_TEXT = 1 << 12
 export const MORE_BODY = 1
 export const AWAITS_CONTINUE = 2
 
+/** What a piece of a response counts besides its bytes, when Python is told what was taken; `src/body.rs` has it too. */
+export const PIECE_COST = 256
+
 /** Records that one call from Rust can bring; more come in further calls. */
 const CAPACITY = 4096
 
@@ -107,7 +110,7 @@ export class Bridge {
   #buffer = 0
 
   constructor(binding: Binding, isMain: boolean) {
-    this.host = new binding.Host(this.#records, this.#deliver, isMain)
+    this.host = new binding.Host(this.#records, this.#deliver, this.#again, isMain)
   }
 
   /** Gives an exchange its slot. */
@@ -197,14 +200,26 @@ export class Bridge {
     }
   }
 
+  /**
+   * Called from Rust when more has come during a delivery. Taken in the next turn of the event loop: sockets have
+   * theirs first, however fast Python is.
+   */
+  readonly #again = (): void => {
+    setImmediate(this.#take)
+  }
+
+  readonly #take = (): void => {
+    this.host.take()
+  }
+
   #record(operation: number, slot: number, a: number, b: number, c: number): void {
     const kind = operation & OPERATION
     if (kind === RESULT) {
-      this.#result(slot, a === 1, this.#take(b))
+      this.#result(slot, a === 1, this.#cut(b))
       return
     }
     if (kind === NOTICE) {
-      const error = parseError(this.#take(a))
+      const error = parseError(this.#cut(a))
       this.#listeners.get(slot)?.(error)
       return
     }
@@ -237,15 +252,15 @@ export class Bridge {
         exchange.onAck(a + c * 2 ** 30, b)
         break
       case FAIL:
-        exchange.onFail(parseError(this.#take(a)), (operation & FLAG_DESTROY) !== 0)
+        exchange.onFail(parseError(this.#cut(a)), (operation & FLAG_DESTROY) !== 0)
         break
       case ACCEPT: {
-        const subprotocol = this.#take(a)
+        const subprotocol = this.#cut(a)
         exchange.onAccept?.(subprotocol, this.#fields(b))
         break
       }
       case CLOSE:
-        exchange.onClose?.(a, this.#take(b))
+        exchange.onClose?.(a, this.#cut(b))
         break
       case FILE: {
         const [size = '0', path = ''] = this.#fields(b)
@@ -266,17 +281,17 @@ export class Bridge {
     }
   }
 
-  #take(length: number): string {
+  #cut(length: number): string {
     return this.#text.slice(this.#at, (this.#at += length))
   }
 
   /** Members that were joined by NUL. */
   #fields(length: number): string[] {
-    return length === 0 ? [] : this.#take(length).split('\0')
+    return length === 0 ? [] : this.#cut(length).split('\0')
   }
 
   #body(operation: number, length: number): string | Buffer {
-    return (operation & FLAG_BUFFER) === 0 ? this.#take(length) : this.#buffers[this.#buffer++]!
+    return (operation & FLAG_BUFFER) === 0 ? this.#cut(length) : this.#buffers[this.#buffer++]!
   }
 
   #result(token: number, isOk: boolean, json: string): void {

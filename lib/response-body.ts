@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { PIECE_COST } from './bridge.js'
 import { AmphisError } from './errors.js'
 
 /** Bytes read after which Python is told, while it may still be sending. */
@@ -110,7 +111,7 @@ export class ResponseBody implements AsyncIterator<Buffer, undefined> {
 
   #count(bytes: number): void {
     if (!this.#isEnded) {
-      this.#uncredited += bytes
+      this.#uncredited += bytes + PIECE_COST
       if (this.#uncredited >= CREDIT) {
         this.#credit(this.#uncredited)
         this.#uncredited = 0

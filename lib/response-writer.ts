@@ -1,5 +1,5 @@
 import { ServerResponse } from 'node:http'
-import type { OpenFile } from './bridge.js'
+import { PIECE_COST, type OpenFile } from './bridge.js'
 import { hasName } from './default-headers.js'
 import type { AmphisError } from './errors.js'
 import { abortResponse, http2Fields, http2Record, isHttp2 } from './http2-response.js'
@@ -63,7 +63,7 @@ export class ResponseWriter {
     if (body.length === 0) {
       return
     }
-    this.#uncredited += body.length
+    this.#uncredited += body.length + PIECE_COST
     if (!response.write(body, 'latin1')) {
       this.#awaitDrain()
     } else if (this.#uncredited >= CREDIT && !this.#isDraining) {

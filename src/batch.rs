@@ -7,9 +7,11 @@
 //! * towards Python, [`Inbox`]: `armed` is true from the end of one drain to the first append after it;
 //!   that append (and no other) writes to the wake descriptor that the event loop reads. Credit wakes nobody
 //!   while no task waits for it;
-//! * towards JavaScript, [`Outbox`]: `scheduled` is true from a wake to the moment its callback starts.
+//! * towards JavaScript, [`Outbox`]: `scheduled` is true from a wake until its records are worked on. What
+//!   comes meanwhile is taken in the event loop's next turn: Node would otherwise call back again and again
+//!   while Python goes on, and read from no socket. A batch of more than [`CROWDED`] records holds up those who stream, until JavaScript has taken it.
 //!
-//! In both the flag changes before the queue is looked at, so nothing can be appended unseen.
+//! In both the flag changes before the queue is looked at for the last time, so nothing can be appended unseen.
 
 use std::mem;
 use std::os::fd::OwnedFd;
@@ -138,6 +140,10 @@ pub enum Command {
     host: u32,
     slot: u32,
   },
+  /// JavaScript has taken the records of `host` that streams were held up by.
+  Taken {
+    host: u32,
+  },
   /// A response body that JavaScript no longer needs.
   Release(LargeBody),
   Run(Job),
@@ -245,6 +251,11 @@ impl Inbox {
     waiting && self.armed.swap(false, Ordering::AcqRel)
   }
 }
+
+/// Records in a batch for JavaScript above which streams wait until it is taken. Python writes records many
+/// times faster than sockets take them: without a limit for all streams together those that began early fill
+/// the queue, and newcomers, and events that are to be timely, wait behind thousands of others'.
+pub const CROWDED: usize = 512;
 
 /// Integers of one record towards JavaScript: operation and flags, slot, and three operands.
 pub const RECORD: usize = 5;
@@ -363,6 +374,8 @@ struct Pending {
   serial: u64,
   /// The environment is gone: what comes is dropped.
   closed: bool,
+  /// Somebody waits for this batch to be taken.
+  awaited: bool,
 }
 
 /// The queue towards one JavaScript environment.
@@ -407,6 +420,28 @@ impl Outbox {
     !self.scheduled.swap(true, Ordering::AcqRel)
   }
 
+  /// The serial of the batch that is being filled, if it has become so large that a stream should wait until
+  /// it is taken. Whoever takes it is then told that somebody waits.
+  pub fn crowded(&self) -> Option<u64> {
+    let mut pending = lock(&self.pending);
+    if pending.records.integers.len() <= CROWDED * RECORD {
+      return None;
+    }
+    pending.awaited = true;
+    Some(pending.serial)
+  }
+
+  /// Whether the batch of this serial is still to be taken.
+  pub fn holds(&self, serial: u64) -> bool {
+    let pending = lock(&self.pending);
+    pending.serial == serial && !pending.closed
+  }
+
+  /// That of the batch that is being filled.
+  pub fn serial(&self) -> u64 {
+    lock(&self.pending).serial
+  }
+
   /// The environment is gone. Returns what it did not take.
   pub fn close(&self) -> Records {
     let mut pending = lock(&self.pending);
@@ -414,12 +449,21 @@ impl Outbox {
     mem::take(&mut pending.records)
   }
 
-  /// JavaScript side: swaps the whole queue for `empty`, which is cleared first.
-  pub fn swap(&self, empty: &mut Records) {
+  /// JavaScript side: swaps the whole queue for `empty`, which is cleared first. True when streams wait for
+  /// that and have to be told.
+  pub fn swap(&self, empty: &mut Records) -> bool {
     empty.clear();
-    self.scheduled.store(false, Ordering::SeqCst);
     let mut pending = lock(&self.pending);
     pending.serial += 1;
     mem::swap(&mut pending.records, empty);
+    mem::take(&mut pending.awaited)
+  }
+
+  /// JavaScript side: what was taken is worked on; the next record wakes. True when some have come meanwhile,
+  /// and the caller has to take them soon.
+  pub fn delivered(&self) -> bool {
+    self.scheduled.store(false, Ordering::SeqCst);
+    let waiting = !lock(&self.pending).records.integers.is_empty();
+    waiting && self.needs_wake()
   }
 }

@@ -17,6 +17,10 @@ pub const HIGH_WATER: usize = 256 * 1024;
 /// Bytes that may still be on their way when a waiting `send` goes on.
 pub const LOW_WATER: usize = 128 * 1024;
 
+/// What a piece of a response counts besides its bytes, about what a small one costs Node while it waits for
+/// its client; `PIECE_COST` of `lib/bridge.ts`.
+pub const PIECE_COST: usize = 256;
+
 /// Up to this size bytes travel in the batch's text, larger ones as buffers over Python's memory. About
 /// where four small copies cost as much as making and finalising an external buffer.
 pub const TEXT_BODY: usize = 16 * 1024;

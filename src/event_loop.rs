@@ -385,6 +385,14 @@ fn execute(py: Python<'_>, current: &EventLoop, command: Command, arena: &[u8]) 
         cycle.disconnect(py);
       }
     }
+    Command::Taken { host } => {
+      let held = bridge::get().host(host).map(|host| host.take_held());
+      for slot in held.unwrap_or_default() {
+        if let Some(cycle) = current.cycle(py, host, slot) {
+          cycle.resume(py);
+        }
+      }
+    }
     Command::Release(body) => drop(body.owner),
     Command::Run(job) => job(py),
   }

@@ -12,13 +12,13 @@ use std::os::fd::IntoRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use napi::bindgen_prelude::{Function, Int32Array, JsValue, Object};
 use napi::{Env, Error, Result, Status, check_status, sys};
 use napi_derive::napi;
 
-use crate::batch::{Command, LargeBody, Outbox, RECORD, Records, op, text_length};
+use crate::batch::{Command, LargeBody, Outbox, RECORD, Records, lock, op, text_length};
 use crate::bridge;
 use crate::lifecycle;
 
@@ -40,6 +40,8 @@ pub struct Host {
   /// Whether this is the main thread's environment, whose end is the process' end.
   pub is_main: bool,
   pub outbox: Outbox,
+  /// The streams that wait for a batch to be taken, see [`Host::hold`]: serial and slot.
+  held: Mutex<Vec<(u64, u32)>>,
   /// `lifecycle::leave` has been here.
   pub left: AtomicBool,
   environment: RwLock<Option<Waker>>,
@@ -81,6 +83,31 @@ impl Host {
     }
   }
 
+  /// Has the stream of `slot` wait where JavaScript is behind: until [`Outbox::holds`] denies what this
+  /// returns. Its cycle is woken then. `None`: there is room.
+  pub fn hold(&self, slot: u32) -> Option<u64> {
+    let serial = self.outbox.crowded()?;
+    lock(&self.held).push((serial, slot));
+    Some(serial)
+  }
+
+  /// The slots whose batch was taken, the first first. Those that wait for the next one are left: they would
+  /// look once, find it still there, and never be woken again.
+  pub fn take_held(&self) -> Vec<u32> {
+    let serial = self.outbox.serial();
+    let mut held = lock(&self.held);
+    let taken = held.partition_point(|&(batch, _)| batch < serial);
+    held.drain(..taken).map(|(_, slot)| slot).collect()
+  }
+
+  /// Tells Python that the records are taken that streams wait for.
+  fn tell_taken(&self) {
+    let host = self.index;
+    bridge::get()
+      .inbox()
+      .push(|batch| batch.commands.push(Command::Taken { host }));
+  }
+
   /// Whether JavaScript can still be reached.
   pub fn is_open(&self) -> bool {
     self.pin_guard().is_some()
@@ -104,6 +131,10 @@ struct Delivery {
   data: *mut i32,
   capacity: usize,
   spare: RefCell<Records>,
+  /// JavaScript's `deliver(count, text, buffers)`.
+  deliver: sys::napi_ref,
+  /// JavaScript's `again()`, which calls [`HostHandle::take`] in the next turn of its event loop.
+  again: sys::napi_ref,
 }
 
 /// One environment's end of the bridge.
@@ -111,18 +142,22 @@ struct Delivery {
 pub struct HostHandle {
   host: Arc<Host>,
   function: sys::napi_threadsafe_function,
+  /// Never freed, see `create_waker`.
+  delivery: *const Delivery,
 }
 
 #[napi]
 impl HostHandle {
   /// `records` is where integers are written before each call of
-  /// `deliver(count, text, buffers)`; `isMain` tells the main thread from a worker.
+  /// `deliver(count, text, buffers)`; `again()` has `take()` called in the next turn of the event loop;
+  /// `isMain` tells the main thread from a worker.
   #[napi(constructor, catch_unwind)]
   pub fn new(
     env: Env,
     records: Int32Array,
     #[napi(ts_arg_type = "(count: number, text: string, buffers: Buffer[] | undefined) => void")]
     deliver: Function<'_, (), ()>,
+    again: Function<'_, (), ()>,
     is_main: bool,
   ) -> Result<Self> {
     bridge::open().map_err(|error| Error::new(Status::GenericFailure, error.to_string()))?;
@@ -130,6 +165,7 @@ impl HostHandle {
       index,
       is_main,
       outbox: Outbox::default(),
+      held: Mutex::default(),
       left: AtomicBool::new(false),
       environment: RwLock::new(None),
     });
@@ -141,12 +177,21 @@ impl HostHandle {
     check_status!(unsafe {
       sys::napi_create_reference(env.raw(), array.raw(), 1, &raw mut reference)
     })?;
+    let mut functions = [ptr::null_mut(); 2];
+    for (function, reference) in [deliver.raw(), again.raw()].into_iter().zip(&mut functions) {
+      // SAFETY: as above.
+      check_status!(unsafe { sys::napi_create_reference(env.raw(), function, 1, reference) })?;
+    }
     let delivery = Box::new(Delivery {
       host: Arc::clone(&host),
       data,
       capacity,
       spare: RefCell::default(),
+      deliver: functions[0],
+      again: functions[1],
     });
+    // Never freed, because a wake that is already queued may still be delivered while the environment ends.
+    let delivery = Box::into_raw(delivery).cast_const();
     let function = create_waker(&env, &deliver, delivery)?;
     *host
       .environment
@@ -158,7 +203,11 @@ impl HostHandle {
     check_status!(unsafe {
       sys::napi_add_env_cleanup_hook(env.raw(), Some(environment_ends), hook.cast())
     })?;
-    Ok(Self { host, function })
+    Ok(Self {
+      host,
+      function,
+      delivery,
+    })
   }
 
   /// Keeps Node alive: something is pending.
@@ -173,6 +222,13 @@ impl HostHandle {
   pub fn release(&self, env: Env) -> Result<()> {
     // SAFETY: called on the environment's thread while it lives.
     check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.function) })
+  }
+
+  /// Delivers what has come since the last delivery.
+  #[napi(catch_unwind)]
+  pub fn take(&self, env: Env) -> Result<()> {
+    // SAFETY: the delivery is never freed; this is its environment's thread.
+    unsafe { (*self.delivery).run(env.raw()) }
   }
 
   /// Shuts this environment's apps down and, on the main thread, leaves Python, within two seconds.
@@ -195,12 +251,11 @@ fn records_value(env: &Env, records: Int32Array) -> Result<sys::napi_value> {
 fn create_waker(
   env: &Env,
   deliver: &Function<'_, (), ()>,
-  delivery: Box<Delivery>,
+  delivery: *const Delivery,
 ) -> Result<sys::napi_threadsafe_function> {
   let name = env.create_string("amphis")?;
   let mut function = ptr::null_mut();
-  // SAFETY: all values belong to this call; the boxed context is never freed, because a wake that is
-  // already queued may still be delivered while the environment ends. It is one per environment.
+  // SAFETY: all values belong to this call; the context is never freed.
   check_status!(unsafe {
     sys::napi_create_threadsafe_function(
       env.raw(),
@@ -211,7 +266,7 @@ fn create_waker(
       1,
       ptr::null_mut(),
       None,
-      Box::into_raw(delivery).cast(),
+      delivery.cast_mut().cast(),
       Some(deliver_records),
       &raw mut function,
     )
@@ -234,10 +289,10 @@ unsafe extern "C" fn deliver_records(
   }
   // Unwinding must not reach Node.
   let delivered = catch_unwind(AssertUnwindSafe(|| {
-    // SAFETY: `context` is the box leaked in `create_waker`.
+    // SAFETY: `context` is the delivery that `create_waker` was given, which is never freed.
     let delivery = unsafe { &*context.cast::<Delivery>() };
-    // SAFETY: `env` and `callback` are alive in this callback.
-    unsafe { delivery.run(env, callback) }
+    // SAFETY: `env` is alive in this callback.
+    unsafe { delivery.run(env) }
   }));
   match delivered {
     Ok(Ok(())) => {}
@@ -251,18 +306,58 @@ unsafe extern "C" fn deliver_records(
 impl Delivery {
   /// # Safety
   /// On the JavaScript thread, in a callback of `env`.
-  unsafe fn run(&self, env: sys::napi_env, callback: sys::napi_value) -> Result<()> {
+  unsafe fn run(&self, env: sys::napi_env) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let ran = unsafe { self.take(env) };
+    if self.host.outbox.delivered() {
+      // SAFETY: as above.
+      unsafe { self.go_on(env)? };
+    }
+    ran
+  }
+
+  /// # Safety
+  /// As of `run`.
+  unsafe fn go_on(&self, env: sys::napi_env) -> Result<()> {
+    // SAFETY: the references live as long as the environment; `env` is alive.
+    unsafe {
+      let (mut again, mut undefined) = (ptr::null_mut(), ptr::null_mut());
+      check_status!(sys::napi_get_reference_value(
+        env,
+        self.again,
+        &raw mut again
+      ))?;
+      check_status!(sys::napi_get_undefined(env, &raw mut undefined))?;
+      check_status!(sys::napi_call_function(
+        env,
+        undefined,
+        again,
+        0,
+        ptr::null(),
+        ptr::null_mut()
+      ))
+    }
+  }
+
+  /// # Safety
+  /// As of `run`.
+  unsafe fn take(&self, env: sys::napi_env) -> Result<()> {
     // A callback that runs the event loop comes back here while the first batch is still being read.
     let mut fresh = Records::default();
     let mut spare = self.spare.try_borrow_mut();
     let records = spare.as_deref_mut().unwrap_or(&mut fresh);
-    self.host.outbox.swap(records);
+    if self.host.outbox.swap(records) {
+      // At once: Python writes the next batch while JavaScript works on this one.
+      self.host.tell_taken();
+    }
     if records.integers.is_empty() {
       return Ok(());
     }
-    let mut undefined = ptr::null_mut();
+    let (mut undefined, mut callback) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: `env` is alive.
     check_status!(unsafe { sys::napi_get_undefined(env, &raw mut undefined) })?;
+    // SAFETY: the reference lives as long as the environment.
+    check_status!(unsafe { sys::napi_get_reference_value(env, self.deliver, &raw mut callback) })?;
     let mut buffers = if records.bodies.is_empty() {
       undefined
     } else {

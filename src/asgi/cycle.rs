@@ -124,6 +124,14 @@ impl Cycle {
     }
   }
 
+  /// What its `send` was held up by is gone: it looks again.
+  pub fn resume(&self, py: Python<'_>) {
+    match self {
+      Self::Http(cycle) => cycle.get().senders().wake(py),
+      Self::WebSocket(cycle) => cycle.get().waiters().wake(py),
+    }
+  }
+
   /// Cancels the app's task; `reason` is what it ends with for JavaScript.
   pub fn cancel(&self, py: Python<'_>, reason: HandlerError) -> PyResult<()> {
     let task = match self {

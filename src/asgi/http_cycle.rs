@@ -271,7 +271,7 @@ impl HttpCycle {
   /// `None` while there is no room for more of the response.
   pub fn poll_send(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
     let state = lock(&self.state);
-    let (disconnected, full) = (state.disconnected, state.response.is_full());
+    let (disconnected, full) = (state.disconnected, state.response.is_full(&self.owner.host));
     drop(state);
     if disconnected {
       if self.is_being_told(py) {

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use super::message::ResponseHead;
 use crate::batch::{RecordMark, flag, op};
-use crate::body::{HIGH_WATER, LOW_WATER, Payload, TEXT_BODY};
+use crate::body::{HIGH_WATER, LOW_WATER, PIECE_COST, Payload, TEXT_BODY};
 use crate::host::Host;
 
 /// Where the response is. Transitions go down the list only, except that a file which can't be sent leads
@@ -64,6 +64,10 @@ pub struct Response {
   short: bool,
   /// Bytes on their way to the client.
   outstanding: usize,
+  /// They have passed the high-water mark, and not come down to the low one.
+  is_over: bool,
+  /// The batch that JavaScript has to take first, see `Host::hold`.
+  held: Option<u64>,
   /// The last record written, to which `DONE` may be added.
   last_record: Option<RecordMark>,
 }
@@ -109,15 +113,17 @@ impl Response {
     }
   }
 
-  /// The client's socket has taken `bytes`. True when a waiting `send` may go on.
+  /// The client's socket has taken `bytes`. True when a `send` that waits for that may go on.
   pub fn credit(&mut self, bytes: usize) -> bool {
     self.outstanding = self.outstanding.saturating_sub(bytes);
-    !self.is_full()
+    let eased = self.is_over && self.outstanding <= LOW_WATER;
+    self.is_over &= !eased;
+    eased
   }
 
   /// Whether a `send` that waits has to wait on.
-  pub fn is_full(&self) -> bool {
-    self.outstanding > LOW_WATER
+  pub fn is_full(&self, host: &Host) -> bool {
+    self.is_over || self.held.is_some_and(|batch| host.outbox.holds(batch))
   }
 
   pub fn start(&mut self, head: ResponseHead, kind: &str) -> PyResult<()> {
@@ -161,13 +167,19 @@ impl Response {
     }
     let last = !more && !self.trailers;
     self.last_record = write(target, head.as_ref(), body, bytes, last);
-    self.outstanding += bytes.len();
+    if !bytes.is_empty() {
+      self.outstanding += bytes.len() + PIECE_COST;
+      self.is_over |= self.outstanding > HIGH_WATER;
+    }
     self.phase = match (more, last) {
       (true, _) => Phase::Streaming,
       (false, true) => Phase::Complete,
       (false, false) => Phase::Trailers,
     };
-    Ok(more && self.outstanding > HIGH_WATER)
+    if more {
+      self.held = target.host.hold(target.slot);
+    }
+    Ok(more && (self.is_over || self.held.is_some()))
   }
 
   /// The head, unless it is on its way already. From here on the response is `Streaming`.

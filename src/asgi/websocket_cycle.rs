@@ -67,6 +67,10 @@ struct State {
   unacknowledged: (usize, usize),
   /// Bytes of messages on their way to the client.
   outstanding: usize,
+  /// They have passed the high-water mark, and not come down to the low one.
+  is_over: bool,
+  /// The batch that JavaScript has to take first, see `Host::hold`.
+  held: Option<u64>,
   /// The app has returned or raised.
   finished: bool,
   /// Why amphis cancelled the app's task, if it did.
@@ -103,6 +107,8 @@ impl WebSocketCycle {
         ended: None,
         unacknowledged: (0, 0),
         outstanding: 0,
+        is_over: false,
+        held: None,
         finished: false,
         cancelled: None,
         last_record: None,
@@ -169,7 +175,9 @@ impl WebSocketCycle {
         state.response.credit(bytes)
       } else {
         state.outstanding = state.outstanding.saturating_sub(bytes);
-        state.outstanding <= LOW_WATER
+        let eased = state.is_over && state.outstanding <= LOW_WATER;
+        state.is_over &= !eased;
+        eased
       }
     };
     if resume {
@@ -258,8 +266,13 @@ impl WebSocketCycle {
     let state = lock(&self.state);
     let gone = state.ended.is_some();
     let full = match state.phase {
-      Phase::Denying => state.response.is_full(),
-      _ => state.outstanding > LOW_WATER,
+      Phase::Denying => state.response.is_full(&self.owner.host),
+      _ => {
+        let held = state
+          .held
+          .is_some_and(|batch| self.owner.host.outbox.holds(batch));
+        state.is_over || held
+      }
     };
     drop(state);
     if gone {
@@ -315,7 +328,9 @@ impl WebSocketCycle {
       records.push(op::MESSAGE | flags, self.owner.slot, [length, 0, 0]);
     });
     state.outstanding += bytes.len() + MESSAGE_COST;
-    Ok(state.outstanding > HIGH_WATER)
+    state.is_over |= state.outstanding > HIGH_WATER;
+    state.held = self.owner.host.hold(self.owner.slot);
+    Ok(state.is_over || state.held.is_some())
   }
 
   /// Closes an open WebSocket, refuses one that is not.
