@@ -1,11 +1,12 @@
 import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { connect as connectHttp2, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2'
 import { request as secureRequest, type RequestOptions } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
 import { tlsProblem } from '../lib/cli/certificate.js'
@@ -136,7 +137,7 @@ test('ends what runs for too long once it is to stop', async (t) => {
   process.child.kill('SIGTERM')
   const { code, stdout } = await process.ends()
   t.is(code, 0)
-  t.true(stdout.endsWith('shutdown\n'))
+  t.regex(stdout, /shutdown\n$/)
 })
 
 test('closes idle connections when it is told to', async (t) => {
@@ -372,6 +373,22 @@ test('--http2 speaks HTTP/2 and HTTP/1.1, and answers what is in flight when it 
   t.is(headers[':status'], 200)
   stream.resume()
   t.is((await process.ends()).code, 0)
+})
+
+test('sends a whole response to a slow client when it ends', async (t) => {
+  const file = await pemFiles(t, { 'both.pem': key + certificate })
+  for (const tls of [[], ['--ssl-certfile', file('both.pem')]]) {
+    const { url, process } = await serveByCommand(t, 'production:app', ...tls)
+    const ask = tls.length === 0 ? plainRequest : secureRequest
+    const outgoing = ask(`${url}/large`, { ca: certificate, agent: false }).end()
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+    process.child.kill('SIGTERM')
+    await process.prints('shutdown of')
+    // Longer than the last bytes of others are waited for.
+    await after(1_500)
+    t.is((await readAnswer(response)).text.length, 30_000_000)
+    t.is((await process.ends()).code, 0)
+  }
 })
 
 test('a TLS connection that says nothing does not hold up the end', async (t) => {

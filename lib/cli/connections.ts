@@ -1,28 +1,49 @@
+import { once } from 'node:events'
 import type { Http2Session } from 'node:http2'
 import type { Socket } from 'node:net'
+import { finished } from 'node:stream/promises'
 import type { PythonServer } from '../server.js'
 
 /** Every connection of a server, of HTTP/2 and WebSockets too, which Node's own bookkeeping leaves out. */
 export class Connections {
   readonly #server: PythonServer
   readonly #sockets = new Set<Socket>()
+  /** What responses of HTTP/1.1 are written to: with TLS the other end of the encryption. */
+  readonly #writers = new Set<Socket>()
   readonly #sessions = new Set<Http2Session>()
+  #onEmpty: () => void = () => {}
 
   constructor(server: PythonServer) {
     this.#server = server
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.on('close', () => this.#sockets.delete(socket))
-    })
+    const isSecure = 'setSecureContext' in server
+    server.on('connection', (socket: Socket) => this.#add(this.#sockets, socket))
+    server.on(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => this.#add(this.#writers, socket))
     server.on('session', (session: Http2Session) => {
       this.#sessions.add(session)
       session.on('close', () => this.#sessions.delete(session))
     })
   }
 
-  /** Ends those that have nothing under way; sessions of HTTP/2 take nothing new and end with their last stream. */
+  /** Resolves when none is left. */
+  async empty(): Promise<void> {
+    while (this.#sockets.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+  }
+
+  /**
+   * Ends those that have nothing under way, once all is sent that is to be; sessions of HTTP/2 take nothing new and end
+   * with their last stream.
+   */
   closeIdle(): void {
-    if ('closeIdleConnections' in this.#server) this.#server.closeIdleConnections()
+    // To Node a connection is idle as soon as its response has ended, also while most of that waits to be sent.
+    const busy = this.#busy()
+    for (const socket of busy) {
+      Object.defineProperty(socket, 'destroy', { value: () => socket.end(), configurable: true })
+    }
+    try {
+      if ('closeIdleConnections' in this.#server) this.#server.closeIdleConnections()
+    } finally {
+      for (const socket of busy) delete (socket as Partial<Socket>).destroy
+    }
     this.closeSessions()
   }
 
@@ -31,7 +52,27 @@ export class Connections {
     for (const session of this.#sessions) session.close()
   }
 
+  /** Resolves when those that {@link closeIdle} has told to end have sent everything. */
+  async sent(): Promise<void> {
+    const sockets = this.#busy().map((socket) => finished(socket, { readable: false }))
+    await Promise.allSettled([...sockets, ...[...this.#sessions].map((session) => once(session, 'close'))])
+  }
+
   destroyAll(): void {
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  #busy(): Socket[] {
+    return [...this.#writers].filter(({ writableLength }) => writableLength > 0)
+  }
+
+  #add(sockets: Set<Socket>, socket: Socket): void {
+    // An upgrade that nobody takes begins its connection once more.
+    if (sockets.has(socket)) return
+    sockets.add(socket)
+    socket.on('close', () => {
+      sockets.delete(socket)
+      if (this.#sockets.size === 0) this.#onEmpty()
+    })
   }
 }

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { Server as NetServer } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
 import { styleText } from 'node:util'
 import { AmphisError } from '../errors.js'
@@ -109,17 +109,25 @@ async function end(
   options: OptionValues,
   hurry: AbortSignal | undefined,
 ): Promise<void> {
-  const closed = once(server, 'close')
+  const grace = options['timeout-graceful-shutdown']
+  // Servers of HTTP would themselves cut idle connections off.
+  NetServer.prototype.close.call(server)
   if (hurry?.aborted === false) {
     // Node ends idle connections by itself; 0 is never.
     const idle = options['timeout-keep-alive'] || Infinity
-    const limit = Math.min(idle, options['timeout-graceful-shutdown'])
-    await linger(server, connections, milliseconds(limit), hurry)
+    await linger(server, connections, milliseconds(Math.min(idle, grace)), hurry)
   }
-  server.close()
   connections.closeIdle()
   await handler.close()
   connections.closeIdle()
-  await Promise.race([closed, after(FLUSH_LIMIT, undefined, { ref: false })])
+  await within(FLUSH_LIMIT, connections.empty())
+  // A large response to a slow client takes as long as a request may.
+  await within(milliseconds(grace), connections.sent())
   connections.destroyAll()
+}
+
+async function within(limit: number, done: Promise<void>): Promise<void> {
+  const timer = new AbortController()
+  await Promise.race([done, after(limit, undefined, { signal: timer.signal }).catch(() => {})])
+  timer.abort()
 }

@@ -147,7 +147,7 @@ export class Worker {
   }
 }
 
-/** How long an orderly end can take: idle connections, requests and the app's shutdown have `grace` each. */
+/** How long an orderly end can take: idle connections, requests, the app's shutdown and slow clients have `grace` each. */
 function endLimit(grace: number): number {
-  return 3 * grace + 10_000
+  return 4 * grace + 10_000
 }
