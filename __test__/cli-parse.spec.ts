@@ -2,7 +2,8 @@ import test from 'ava'
 import { listenProblem, socketProblem, toUrl } from '../lib/cli/address.js'
 import { nearest } from '../lib/cli/nearest.js'
 import { OPTIONS } from '../lib/cli/options.js'
-import { parseCommandLine, UsageError } from '../lib/cli/parse.js'
+import { parseCommandLine } from '../lib/cli/parse.js'
+import { UsageError } from '../lib/cli/usage-error.js'
 import { usage } from '../lib/cli/usage.js'
 
 test('says nothing of what it is not told', (t) => {

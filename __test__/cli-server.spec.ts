@@ -128,6 +128,12 @@ test('gives up a request that takes too long', async (t) => {
   t.is((await request(`${url}/forever`)).status, 504)
 })
 
+test('gives up a startup that takes too long', async (t) => {
+  const { code, stderr } = await amphisEnds(t, 'command_line:slow_startup', '--timeout-startup', '0.01', ...suite)
+  t.is(code, 1)
+  t.regex(stderr, /^error: The app did not finish its lifespan startup within 10 ms\. .*\n$/)
+})
+
 test('ends what runs for too long once it is to stop', async (t) => {
   const limits = ['--timeout-graceful-shutdown', '0.1']
   const { process, port } = await serveByCommand(t, 'command_line:app', ...limits)

@@ -66,7 +66,7 @@ args=(sys.stderr,)
 
 const unusable: [file: string, text: string | undefined, problem: RegExp][] = [
   ['log.json', undefined, /there is no such file\. Name one that exists\.$/],
-  ['log.json', '{"version": 1,}', /double quotes: line 1 column \d+ .*\. Correct it\.$/],
+  ['log.json', '{"version": 1,}', /: line 1 column \d+ .*\. Correct it\.$/],
   ['log.json', '[]', /it is not an object\. Write it as logging\.config\.dictConfig takes it\.$/],
   ['log.json', '{}', /dictionary doesn't specify a version\. Correct it\.$/],
   [

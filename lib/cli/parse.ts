@@ -4,8 +4,6 @@ import { type OptionValue, readText } from './option-value.js'
 import { APP, type Given, isBare, OPTIONS, type OptionSpec, placeholderOf } from './options.js'
 import { UsageError } from './usage-error.js'
 
-export { UsageError } from './usage-error.js'
-
 /** Every way to name an option in full, and the value that a bare one stands for. */
 function spellings(): Map<string, { name: string; spec: OptionSpec; bare: boolean | undefined }> {
   const all = new Map<string, { name: string; spec: OptionSpec; bare: boolean | undefined }>()
