@@ -75,9 +75,14 @@ const FLAG_DONE = 1 << 10
 const FLAG_DESTROY = 1 << 11
 const FLAG_TEXT = 1 << 12
 
-/** Flags of a request: more of its body is to come; its client waits for `100 Continue`. */
+// The other half of this table is in src/handler.rs.
+/** Flags of a request: more of its body is to come; its client waits for `100 Continue`; nothing else is under way. */
 export const MORE_BODY = 1
 export const AWAITS_CONTINUE = 2
+export const ALONE = 4
+/** What sending returns: the head is not sound; the answer is there already, for {@link Bridge.take}. */
+export const REFUSED = 0
+export const ANSWERED = 2
 
 /** What a piece of a response counts besides its bytes, when Python is told what was taken; `src/body.rs` has it too. */
 export const PIECE_COST = 256
@@ -101,6 +106,8 @@ export class Bridge {
   readonly #listeners = new Map<number, (error: AmphisError) => void>()
   #nextToken = 0
   #pending = 0
+  /** Something was sent in this turn, or records are being handed over. */
+  #isBusy = false
   /** Counts the batches: what comes in one of them came at once. */
   batch = 0
   // Where reading has come in the text and the buffers of the batch at hand.
@@ -126,6 +133,28 @@ export class Bridge {
     this.#exchanges[slot] = undefined
     this.#free.push(slot)
     this.#letGo()
+  }
+
+  /**
+   * Whether what is about to be sent is all there is: nothing else is under way, and it is the first of this turn. A
+   * burst of messages, or of pipelined requests, is better sent whole.
+   */
+  isAlone(): boolean {
+    if (this.#pending !== 1 || this.#isBusy) {
+      return false
+    }
+    this.#isBusy = true
+    queueMicrotask(this.#endTurn)
+    return true
+  }
+
+  readonly #endTurn = (): void => {
+    this.#isBusy = false
+  }
+
+  /** Takes what has come from Python, without waiting to be called. */
+  take(): void {
+    this.host.take()
   }
 
   /** A call that is answered by its token. */
@@ -174,6 +203,8 @@ export class Bridge {
    */
   readonly #deliver = (count: number, text: string, buffers: Buffer[] | undefined): void => {
     this.batch = (this.batch + 1) | 0
+    const wasBusy = this.#isBusy
+    this.#isBusy = true
     this.#text = text
     this.#at = 0
     if (buffers !== undefined) {
@@ -198,6 +229,7 @@ export class Bridge {
       this.#buffers = []
       this.#buffer = 0
     }
+    this.#isBusy = wasBusy
   }
 
   /**

@@ -1,4 +1,4 @@
-import { MORE_BODY, type Exchange } from './bridge.js'
+import { ALONE, ANSWERED, MORE_BODY, REFUSED, type Exchange } from './bridge.js'
 import { AmphisError } from './errors.js'
 import type { ExchangeContext } from './http-exchange.js'
 import { headOfRequest } from './request-head.js'
@@ -82,17 +82,10 @@ class HandleExchange implements Exchange {
     }
     const { bridge, native, options } = this.#context
     const slot = bridge.open(this)
-    if (
-      !native.request(
-        slot,
-        head.text,
-        head.text.length,
-        head.fields,
-        isStream ? MORE_BODY : 0,
-        isStream ? undefined : bytes,
-        true,
-      )
-    ) {
+    const flags = isStream ? MORE_BODY : bridge.isAlone() ? ALONE : 0
+    const { text, fields } = head
+    const outcome = native.request(slot, text, text.length, fields, flags, isStream ? undefined : bytes, true)
+    if (outcome === REFUSED) {
       bridge.release(slot)
       throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The head of the request is not valid HTTP.')
     }
@@ -106,6 +99,9 @@ class HandleExchange implements Exchange {
     }
     if (isStream) {
       this.#pump(bytes).catch(this.#onBodyError)
+    }
+    if (outcome === ANSWERED) {
+      bridge.take()
     }
   }
 

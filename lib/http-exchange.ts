@@ -1,5 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AWAITS_CONTINUE, MORE_BODY, type Binding, type Bridge, type Exchange, type OpenFile } from './bridge.js'
+import {
+  ALONE,
+  ANSWERED,
+  AWAITS_CONTINUE,
+  MORE_BODY,
+  REFUSED,
+  type Binding,
+  type Bridge,
+  type Exchange,
+  type OpenFile,
+} from './bridge.js'
 import type { ConcurrencyLimit } from './concurrency-limit.js'
 import { unwatchConnection, watchConnection } from './connection-close.js'
 import { AmphisError } from './errors.js'
@@ -109,8 +119,9 @@ export class HttpExchange implements Exchange {
       return false
     }
     const slot = bridge.open(this)
-    const flags = moreBody ? MORE_BODY | (awaitsContinue(this.#request, this.#response) ? AWAITS_CONTINUE : 0) : 0
-    if (!native.request(slot, text, text.length, fields, flags, bytes, isUsers)) {
+    const flags = moreBody ? this.#bodyFlags() : bridge.isAlone() ? ALONE : 0
+    const outcome = native.request(slot, text, text.length, fields, flags, bytes, isUsers)
+    if (outcome === REFUSED) {
       bridge.release(slot)
       concurrency.leave()
       this.#isOver = true
@@ -131,7 +142,14 @@ export class HttpExchange implements Exchange {
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
     }
+    if (outcome === ANSWERED) {
+      bridge.take()
+    }
     return true
+  }
+
+  #bodyFlags(): number {
+    return awaitsContinue(this.#request, this.#response) ? MORE_BODY | AWAITS_CONTINUE : MORE_BODY
   }
 
   onResponse(status: number, headers: string[], body: string | Buffer, end: boolean): void {

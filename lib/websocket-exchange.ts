@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { WebSocket } from 'ws'
-import type { Exchange } from './bridge.js'
+import { ANSWERED, type Exchange } from './bridge.js'
 import { answerTo, logAnswered } from './error-answer.js'
 import { AmphisError } from './errors.js'
 import type { ExchangeContext } from './http-exchange.js'
@@ -315,9 +315,13 @@ export class WebSocketExchange implements Exchange {
     const bytes = data as Buffer
     this.#unreceived.push(bytes.length > COPY_BODY ? bytes : undefined)
     this.#unreceivedBytes += bytes.length
-    this.#context.native.message(this.#slot, bytes, !isBinary)
+    const { bridge, native } = this.#context
+    const outcome = native.message(this.#slot, bytes, !isBinary, bridge.isAlone())
     if (this.#unreceivedBytes >= HIGH_WATER || this.#unreceived.length >= this.#context.options.wsMaxQueue) {
       this.#webSocket?.pause()
+    }
+    if (outcome === ANSWERED) {
+      bridge.take()
     }
   }
 

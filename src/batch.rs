@@ -9,7 +9,10 @@
 //!   while no task waits for it;
 //! * towards JavaScript, [`Outbox`]: `scheduled` is true from a wake until its records are worked on. What
 //!   comes meanwhile is taken in the event loop's next turn: Node would otherwise call back again and again
-//!   while Python goes on, and read from no socket. A batch of more than [`CROWDED`] records holds up those who stream, until JavaScript has taken it.
+//!   while Python goes on, and read from no socket. A batch of more than [`CROWDED`] records holds up those who
+//!   stream, until JavaScript has taken it.
+//!
+//! Or when it does not linger (`linger.rs`), Python with `armed` false, JavaScript with `expected` true.
 //!
 //! In both the flag changes before the queue is looked at for the last time, so nothing can be appended unseen.
 
@@ -20,6 +23,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
+use crate::linger::{Patience, linger};
 use crate::wake::WakeDescriptor;
 
 /// Locks, also after a panic elsewhere: every critical section here leaves its data whole.
@@ -95,6 +99,8 @@ pub enum Command {
     more_body: bool,
     /// The client waits for `100 Continue` before it sends the body.
     awaits_continue: bool,
+    /// Nothing else is under way.
+    alone: bool,
   },
   Chunk {
     host: u32,
@@ -120,6 +126,8 @@ pub enum Command {
     slot: u32,
     part: BodyPart,
     is_text: bool,
+    /// Nothing else is under way.
+    alone: bool,
   },
   /// A WebSocket is over, with what its client said last.
   Closed {
@@ -188,6 +196,10 @@ pub struct Inbox {
   armed: AtomicBool,
   /// Tasks that wait for credit.
   blocked: AtomicUsize,
+  /// Counts the appends, for a consumer that lingers.
+  pushes: AtomicUsize,
+  /// The consumer lingers; see [`Self::linger`].
+  lingering: AtomicBool,
   wake: WakeDescriptor,
 }
 
@@ -197,6 +209,8 @@ impl Inbox {
       batch: Mutex::default(),
       armed: AtomicBool::new(true),
       blocked: AtomicUsize::new(0),
+      pushes: AtomicUsize::new(0),
+      lingering: AtomicBool::new(false),
       wake,
     }
   }
@@ -209,6 +223,7 @@ impl Inbox {
   /// Appends, and wakes Python if it sleeps. `append` must be short.
   pub fn push<R>(&self, append: impl FnOnce(&mut Batch) -> R) -> R {
     let result = append(&mut lock(&self.batch));
+    self.pushes.fetch_add(1, Ordering::Release);
     if self.armed.swap(false, Ordering::AcqRel) {
       self.wake.signal();
     }
@@ -235,6 +250,26 @@ impl Inbox {
   /// It waits no more.
   pub fn unblock(&self) {
     self.blocked.fetch_sub(1, Ordering::SeqCst);
+  }
+
+  /// Stays awake for an append (see `linger.rs`), which then wakes nobody. The caller drains afterwards,
+  /// which arms again. False when nothing came.
+  pub fn linger(&self) -> bool {
+    // Before the flag: what is appended in between is a change.
+    let pushes = self.pushes.load(Ordering::Acquire);
+    if !self.armed.swap(false, Ordering::AcqRel) {
+      // Somebody was quicker, and has signalled.
+      return true;
+    }
+    self.lingering.store(true, Ordering::Release);
+    let came = linger(|| self.pushes.load(Ordering::Acquire) != pushes);
+    self.lingering.store(false, Ordering::Release);
+    came
+  }
+
+  /// Whether the consumer is awake and waits for the next append.
+  pub fn is_lingering(&self) -> bool {
+    self.lingering.load(Ordering::Acquire)
   }
 
   /// Swaps the whole queue for `empty`, which is cleared first. False when there was nothing.
@@ -383,6 +418,11 @@ struct Pending {
 pub struct Outbox {
   pending: Mutex<Pending>,
   scheduled: AtomicBool,
+  /// JavaScript looks for records itself: there is an [`Expectation`].
+  expected: AtomicBool,
+  /// There is something to see.
+  flushed: AtomicBool,
+  patience: Patience,
 }
 
 impl Outbox {
@@ -417,6 +457,10 @@ impl Outbox {
 
   /// True when the caller has to wake JavaScript: there are records and no wake is under way.
   pub fn needs_wake(&self) -> bool {
+    if self.expected.load(Ordering::SeqCst) {
+      self.flushed.store(true, Ordering::Release);
+      return false;
+    }
     !self.scheduled.swap(true, Ordering::AcqRel)
   }
 
@@ -442,6 +486,16 @@ impl Outbox {
     lock(&self.pending).serial
   }
 
+  /// JavaScript is about to look for records itself, so that nobody has to wake it. `None` when answers did not
+  /// come soon enough lately.
+  pub fn expect(&self) -> Option<Expectation<'_>> {
+    self.patience.has().then(|| {
+      self.flushed.store(false, Ordering::Relaxed);
+      self.expected.store(true, Ordering::SeqCst);
+      Expectation(self)
+    })
+  }
+
   /// The environment is gone. Returns what it did not take.
   pub fn close(&self) -> Records {
     let mut pending = lock(&self.pending);
@@ -465,5 +519,27 @@ impl Outbox {
     self.scheduled.store(false, Ordering::SeqCst);
     let waiting = !lock(&self.pending).records.integers.is_empty();
     waiting && self.needs_wake()
+  }
+}
+
+/// While it is there JavaScript looks for records itself.
+pub struct Expectation<'a>(&'a Outbox);
+
+impl Expectation<'_> {
+  /// Waits for records a little (see `linger.rs`). True when there are some.
+  pub fn wait(self) -> bool {
+    let outbox = self.0;
+    outbox
+      .patience
+      .wait(|| outbox.flushed.load(Ordering::Acquire));
+    drop(self);
+    // After the flag was taken back: whoever still saw it had appended before.
+    !lock(&outbox.pending).records.integers.is_empty()
+  }
+}
+
+impl Drop for Expectation<'_> {
+  fn drop(&mut self) {
+    self.0.expected.store(false, Ordering::SeqCst);
   }
 }

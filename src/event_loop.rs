@@ -29,6 +29,7 @@ use crate::error::HandlerError;
 use crate::handler::{self, App, Handler};
 use crate::host::Host;
 use crate::interpreter;
+use crate::linger::Pace;
 
 /// Between two wakes of JavaScript while Python is busy. A wake costs both threads some microseconds; with
 /// none before the end of a drain the two would take turns instead of working at the same time. Apps that
@@ -67,6 +68,8 @@ struct EventLoop {
   /// How many there are.
   running: AtomicUsize,
   flushing: Mutex<Flushing>,
+  linger: Py<PyAny>,
+  pace: Mutex<Pace>,
   /// The batch that the next swap fills.
   spare: Mutex<Batch>,
 }
@@ -147,6 +150,7 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
   }
   let flush = wrap_pyfunction!(flush, py)?;
   let drain = wrap_pyfunction!(drain, py)?;
+  let linger = wrap_pyfunction!(linger, py)?;
   event_loop.call_method1(
     "add_reader",
     (bridge::get().inbox().descriptor().as_raw(), drain),
@@ -162,6 +166,8 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
       .unwrap_or_default()
       .to_owned(),
     flush: flush.into_any().unbind(),
+    linger: linger.into_any().unbind(),
+    pace: Mutex::default(),
     task_type: asyncio.getattr("Task")?.unbind(),
     task_options: task_options.unbind(),
     run: helpers.getattr("run")?.unbind(),
@@ -257,9 +263,36 @@ pub fn bound(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 /// Runs all that JavaScript has sent. The inbox wakes the loop again for what comes later.
 #[pyfunction]
 fn drain(py: Python<'_>) -> PyResult<()> {
+  bridge::get().inbox().descriptor().clear();
+  run_batches(py, current()?);
+  Ok(())
+}
+
+/// Stays awake for the next request; see `linger.rs`.
+#[pyfunction]
+fn linger(py: Python<'_>) -> PyResult<()> {
   let current = current()?;
+  if !lock(&current.pace).begin_look() {
+    return Ok(());
+  }
+  if !py.detach(|| bridge::get().inbox().linger()) {
+    lock(&current.pace).waited_in_vain();
+  }
+  run_batches(py, current);
+  Ok(())
+}
+
+/// There is nothing left to do, but to wait for what JavaScript sends.
+pub fn rest(py: Python<'_>) {
+  let Some(current) = LOOP.get() else { return };
+  if current.running.load(Ordering::Relaxed) <= 1 && lock(&current.pace).rest() {
+    // A loop that is closing takes no more callbacks, and needs none.
+    let _ = current.call_soon.call1(py, (&current.linger,));
+  }
+}
+
+fn run_batches(py: Python<'_>, current: &EventLoop) {
   let inbox = bridge::get().inbox();
-  inbox.descriptor().clear();
   let mut batch = std::mem::take(&mut *lock(&current.spare));
   lock(&current.flushing).draining = true;
   for round in 1.. {
@@ -296,7 +329,6 @@ fn drain(py: Python<'_>) -> PyResult<()> {
   for host in dirty {
     host.wake();
   }
-  Ok(())
 }
 
 fn execute(py: Python<'_>, current: &EventLoop, command: Command, arena: &[u8]) {
@@ -309,7 +341,9 @@ fn execute(py: Python<'_>, current: &EventLoop, command: Command, arena: &[u8]) 
       body,
       more_body,
       awaits_continue,
+      alone,
     } => {
+      lock(&current.pace).begin(alone);
       begin(py, current, handler, host, slot, |owner, app| {
         let head = head.of(arena);
         let (scope, letters) = scope::http_scope(py, &app.constants, head)?;
@@ -357,7 +391,9 @@ fn execute(py: Python<'_>, current: &EventLoop, command: Command, arena: &[u8]) 
       slot,
       part,
       is_text,
+      alone,
     } => {
+      lock(&current.pace).begin(alone);
       if let Some(Cycle::WebSocket(cycle)) = current.cycle(py, host, slot) {
         cycle.get().message(py, part, arena, is_text);
       }
@@ -502,7 +538,8 @@ impl EventLoop {
 }
 
 /// Lets go of a cycle that is over.
-pub fn forget_cycle(_py: Python<'_>, host: &Host, slot: u32) {
+pub fn forget_cycle(py: Python<'_>, host: &Host, slot: u32) {
+  rest(py);
   let forgotten = LOOP.get().and_then(|current| {
     lock(&current.cycles)
       .get_mut(host.index as usize)?

@@ -16,11 +16,20 @@ use tokio::sync::Notify;
 
 use crate::asgi::lifespan::{LifespanCycle, LifespanMode};
 use crate::asgi::scope::{self, ScopeConstants};
-use crate::batch::{Batch, BodyPart, Command, Pinned, Span, lock};
+use crate::batch::{Batch, BodyPart, Command, Expectation, Pinned, Span, lock};
 use crate::bridge;
 use crate::event_loop::LoopKind;
 use crate::host::{Host, HostHandle};
 use crate::lifecycle;
+
+/// Flags of [`HandlerHandle::request`] and what it and [`HandlerHandle::message`] return; `lib/bridge.ts` has the
+/// other half of this table.
+const MORE_BODY: u32 = 1;
+const AWAITS_CONTINUE: u32 = 2;
+const ALONE: u32 = 4;
+const REFUSED: u32 = 0;
+const SENT: u32 = 1;
+const ANSWERED: u32 = 2;
 
 /// Bodies up to this size are copied into the batch; larger ones are read where Node has them.
 const COPY_BODY: usize = 4 * 1024;
@@ -229,9 +238,11 @@ impl HandlerHandle {
     lifecycle::ping(Arc::clone(&self.host), token);
   }
 
-  /// A request. `flags`: 1 more of the body is to come, 2 the client waits for `100 Continue`. `head` is latin-1 text of `length` characters: the `fields` of `asgi/scope.rs` joined by
+  /// A request. `flags`: 1 more of the body is to come, 2 the client waits for `100 Continue`, 4 nothing else
+  /// is under way. `head` is latin-1 text of `length` characters: the `fields` of `asgi/scope.rs` joined by
   /// NUL. `body` is copied when it is the user's; JavaScript keeps one from the socket until the exchange is
-  /// over. False when the head is not sound.
+  /// over. Returns 0 when the head is not sound, 2 when there are records already, to be had by `Host.take`,
+  /// else 1.
   #[napi(catch_unwind)]
   #[allow(
     clippy::too_many_arguments,
@@ -247,11 +258,12 @@ impl HandlerHandle {
     flags: u32,
     #[napi(ts_arg_type = "Uint8Array | undefined")] body: Unknown<'_>,
     is_users: bool,
-  ) -> Result<bool> {
+  ) -> Result<u32> {
     let body = Piece::of(bytes_of(&env, &body)?, is_users);
-    bridge::get().inbox().push(|batch| {
+    let alone = flags & ALONE != 0;
+    self.ask(alone, |batch| {
       let Some(head) = append_head(env, &head, length, fields, &mut batch.arena)? else {
-        return Ok(false);
+        return Ok(REFUSED);
       };
       let body = body.into_part(batch);
       batch.commands.push(Command::Request {
@@ -260,10 +272,11 @@ impl HandlerHandle {
         slot,
         head,
         body,
-        more_body: flags & 1 != 0,
-        awaits_continue: flags & 2 != 0,
+        more_body: flags & MORE_BODY != 0,
+        awaits_continue: flags & AWAITS_CONTINUE != 0,
+        alone,
       });
-      Ok(true)
+      Ok(SENT)
     })
   }
 
@@ -295,6 +308,7 @@ impl HandlerHandle {
   }
 
   /// A message of a WebSocket's client, which came from its socket: JavaScript keeps it until it is acknowledged.
+  /// `alone` and what is returned as in [`Self::request`].
   #[napi(catch_unwind)]
   pub fn message(
     &self,
@@ -302,18 +316,20 @@ impl HandlerHandle {
     slot: u32,
     #[napi(ts_arg_type = "Uint8Array")] bytes: Unknown<'_>,
     is_text: bool,
-  ) -> Result<()> {
+    alone: bool,
+  ) -> Result<u32> {
     let bytes = Piece::of(bytes_of(&env, &bytes)?, false);
-    bridge::get().inbox().push(|batch| {
+    self.ask(alone, |batch| {
       let part = bytes.into_part(batch);
       batch.commands.push(Command::Message {
         host: self.host.index,
         slot,
         part,
         is_text,
+        alone,
       });
-    });
-    Ok(())
+      Ok(SENT)
+    })
   }
 
   /// A WebSocket is over; `reason` is UTF-8.
@@ -396,6 +412,26 @@ impl HandlerHandle {
       host: self.host.index,
       slot,
     });
+  }
+
+  /// Sends what is answered, perhaps so soon that JavaScript does best to stay for it.
+  fn ask(&self, alone: bool, append: impl FnOnce(&mut Batch) -> Result<u32>) -> Result<u32> {
+    let inbox = bridge::get().inbox();
+    let outbox = &self.host.outbox;
+    // Before the append, so that whoever answers knows.
+    let expectation = (alone && inbox.is_lingering())
+      .then(|| outbox.expect())
+      .flatten();
+    let outcome = inbox.push(append);
+    if !expectation.is_some_and(Expectation::wait) {
+      return outcome;
+    }
+    if matches!(outcome, Ok(SENT)) {
+      return Ok(ANSWERED);
+    }
+    // What has come is somebody else's, who was not woken for it.
+    self.host.wake();
+    outcome
   }
 
   #[allow(

@@ -37,6 +37,7 @@ mod host;
 mod importer;
 mod interpreter;
 mod lifecycle;
+mod linger;
 mod logging;
 mod wake;
 

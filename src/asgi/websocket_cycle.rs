@@ -237,6 +237,9 @@ impl WebSocketCycle {
         let refused = state.phase != Phase::Open && state.response.is_complete();
         let ended = ended.or_else(|| (refused || state.finished).then(|| (1006, String::new())));
         drop(state);
+        if ended.is_none() {
+          event_loop::rest(py);
+        }
         return ended
           .map(|(code, reason)| {
             message::websocket_disconnect(py, code, &reason).map(|event| event.into_any().unbind())
