@@ -237,11 +237,7 @@ export class Bridge {
    * theirs first, however fast Python is.
    */
   readonly #again = (): void => {
-    setImmediate(this.#take)
-  }
-
-  readonly #take = (): void => {
-    this.host.take()
+    setImmediate(() => this.take())
   }
 
   #record(operation: number, slot: number, a: number, b: number, c: number): void {
