@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { toMessage } from './error-message.js'
 import { listenOn } from './listen.js'
 import { serve } from './serve.js'
+import { onHangUp } from './signals.js'
 import { type FromWorker, LISTENING_DESCRIPTOR, type ToWorker } from './workers/messages.js'
 
 // A worker process of `--workers`, started by `workers/worker.ts`.
@@ -29,7 +30,8 @@ async function work(): Promise<void> {
     process.once('SIGTERM', () => end(false))
   })
   // A terminal says them to all of its processes; what they mean for the workers is for the parent to decide.
-  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
+  process.on('SIGINT', () => {})
+  void onHangUp(() => {})
 
   const [first] = (await once(process, 'message')) as [ToWorker]
   if (first.type !== 'serve') return

@@ -41,8 +41,18 @@ export function onHangUp(reload: () => void): Promise<void> {
   const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor))
   return new Promise((resolve) => {
     process.on('SIGHUP', () => {
-      if (terminals.some((descriptor) => !isatty(descriptor))) resolve()
-      else reload()
+      if (terminals.every((descriptor) => isatty(descriptor))) {
+        reload()
+        return
+      }
+      // Nobody reads any more, and that is no error.
+      for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+      // Node would abort, for it cannot reset a terminal that is gone. Whoever waits sees what has ended the process.
+      process.on('exit', () => {
+        process.removeAllListeners('SIGHUP')
+        process.kill(process.pid, 'SIGHUP')
+      })
+      resolve()
     })
   })
 }
