@@ -15,7 +15,7 @@ test('serves an app and says what runs where', async (t) => {
   const { stdout, stderr } = await process.ends()
   t.regex(
     stdout,
-    /^amphis \d+\.\d+\.\d+ · Python 3\.\d+\.\d+ · (?:uvloop|asyncio) · main:app\nhttp:\/\/127\.0\.0\.1:\d+\n/m,
+    / amphis \d+\.\d+\.\d+ serves main:app at http:\/\/127\.0\.0\.1:\d+ · Python 3\.\d+\.\d+ \(.+\) · (?:uvloop|asyncio) · ready in \d+ ms\n/,
   )
   t.is(stderr, '')
 })

@@ -1,4 +1,6 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { isHttp2 } from './http2-response.js'
 
 const LISTENERS: unique symbol = Symbol('amphis.closeListeners')
 
@@ -28,4 +30,19 @@ export function watchConnection(socket: WatchedSocket, listener: () => void): vo
 /** Takes a listener back, if it is there. */
 export function unwatchConnection(socket: WatchedSocket, listener: () => void): void {
   socket[LISTENERS]?.delete(listener)
+}
+
+/**
+ * Calls `listener` when nothing more of a response can reach the client, be it that all of it has: once or more often.
+ * {@link unwatchConnection} forgets what it keeps at the connection.
+ */
+export function watchEnd(request: IncomingMessage, response: ServerResponse, listener: () => void): void {
+  response.on('close', listener)
+  if (isHttp2(response)) {
+    // A stream that was reset is closed only once its body was read, and the app may read no more of it.
+    request.on('aborted', listener)
+  } else if (response.socket === null) {
+    // A pipelined response has no socket before its turn, and is not told when the connection goes.
+    watchConnection(request.socket, listener)
+  }
 }

@@ -93,6 +93,36 @@ export class AmphisError extends Error {
   }
 }
 
+/** One frame of a Python traceback. */
+export interface PythonFrame {
+  /** The file as Python names it; `<string>` and the like where there is none. */
+  readonly file: string
+  /** Counted from 1; `null` where Python knows none. */
+  readonly line: number | null
+  /** The function, or `<module>`. */
+  readonly name: string
+  /** As Python prints it: the place, the source and its markers, each a line. */
+  readonly text: string
+  /** How often it comes again behind this one, as in a recursion. */
+  readonly repeated?: number
+  /** How many frames behind this one were left out. */
+  readonly omitted?: number
+}
+
+/** One of the exceptions that a traceback tells of. */
+export interface PythonException {
+  /** Without the frames, as Python prints it: type, message and notes; of a `SyntaxError` also its place. */
+  readonly text: string
+  /** What the exception before it in the list is to it: its `__cause__` or its `__context__`. */
+  readonly relation: 'cause' | 'context' | null
+  /** Outermost first. */
+  readonly frames: readonly PythonFrame[]
+  /** What an exception group holds, each with its own causes and contexts. */
+  readonly group: readonly (readonly PythonException[])[]
+  /** The place that a `SyntaxError` is about. */
+  readonly syntax: { readonly file: string; readonly line: number } | null
+}
+
 /** What a {@link PythonError} is made of. */
 export interface PythonErrorInit {
   /** The exception's class, with its module unless that is `builtins`: `ValueError`, `pkg.mod.MyError`. */
@@ -101,6 +131,8 @@ export interface PythonErrorInit {
   message: string
   /** The whole traceback as Python prints it, with causes, contexts and groups. */
   traceback: string
+  /** @default [] */
+  exceptions?: readonly PythonException[]
   /** @default 'AMPHIS_ERR_PYTHON' */
   code?: AmphisErrorCode
   cause?: unknown
@@ -112,12 +144,18 @@ export class PythonError extends AmphisError {
   readonly type: string
   /** The whole traceback as Python prints it, with causes, contexts and groups. */
   declare readonly traceback: string
+  /**
+   * The parts of the traceback: the exception is the last one, what it came from stands before it. Long ones are cut
+   * short, and an exception that could not be taken apart has none.
+   */
+  declare readonly exceptions: readonly PythonException[]
 
-  constructor({ type, message, traceback, code = 'AMPHIS_ERR_PYTHON', cause }: PythonErrorInit) {
+  constructor({ type, message, traceback, exceptions = [], code = 'AMPHIS_ERR_PYTHON', cause }: PythonErrorInit) {
     super(code, message, cause === undefined ? undefined : { cause })
     this.type = type
     // Not enumerable: `stack` already shows it, and console.error would print it a second time.
     Object.defineProperty(this, 'traceback', { value: traceback, configurable: true, writable: true })
+    Object.defineProperty(this, 'exceptions', { value: exceptions, configurable: true, writable: true })
     // Loggers and Express print `stack` and nothing else.
     const shown = traceback.trimEnd() || (message === '' ? type : `${type}: ${message}`)
     Object.defineProperty(this, 'stack', {
@@ -145,13 +183,20 @@ export interface ErrorDescription {
   type?: string | null
   message: string
   traceback?: string | null
+  exceptions?: readonly PythonException[] | null
 }
 
 /** The error object for what the native side describes: a {@link PythonError} when an exception is behind it. */
-export function fromDescription({ code, type, message, traceback }: ErrorDescription): AmphisError {
+export function fromDescription({ code, type, message, traceback, exceptions }: ErrorDescription): AmphisError {
   // The native side has the same words for them.
   const known = (code || 'AMPHIS_ERR_PYTHON') as AmphisErrorCode
   return type || traceback || known === 'AMPHIS_ERR_PYTHON'
-    ? new PythonError({ code: known, type: type || 'BaseException', message, traceback: traceback ?? '' })
+    ? new PythonError({
+        code: known,
+        type: type || 'BaseException',
+        message,
+        traceback: traceback ?? '',
+        exceptions: exceptions ?? [],
+      })
     : new AmphisError(known, message)
 }

@@ -11,10 +11,11 @@ import {
   type OpenFile,
 } from './bridge.js'
 import type { ConcurrencyLimit } from './concurrency-limit.js'
-import { unwatchConnection, watchConnection } from './connection-close.js'
+import { unwatchConnection, watchEnd } from './connection-close.js'
+import { requestObserved, tellRequestError } from './diagnostics.js'
 import { AmphisError } from './errors.js'
 import { awaitsContinue, sendContinue } from './expect-continue.js'
-import { abortResponse, isGone, isHttp2 } from './http2-response.js'
+import { abortResponse, isGone } from './http2-response.js'
 import type { ResolvedOptions } from './options.js'
 import { bodyTooLarge, readAtOnce, RequestBodyPump, type IncomingBody } from './request-body.js'
 import type { RequestHead } from './request-head.js'
@@ -61,11 +62,12 @@ export class HttpExchange implements Exchange {
     this.#request = request
     this.#response = response
     this.#fail = fail
-    this.#writer = new ResponseWriter(response, (bytes) => {
+    const credit = (bytes: number): void => {
       if (this.#slot >= 0) {
         context.native.credit(this.#slot, bytes)
       }
-    })
+    }
+    this.#writer = new ResponseWriter(response, credit, requestObserved(request))
   }
 
   /** Sends the request to Python. */
@@ -131,14 +133,7 @@ export class HttpExchange implements Exchange {
       return false
     }
     this.#slot = slot
-    this.#response.on('close', this.#onClose)
-    if (isHttp2(this.#response)) {
-      // A stream that was reset is closed only once its body was read, and the app may read no more of it.
-      this.#request.on('aborted', this.#onClose)
-    } else if (this.#response.socket === null) {
-      // A pipelined response has no socket before its turn, and is not told when the connection goes.
-      watchConnection(this.#request.socket, this.#onClose)
-    }
+    watchEnd(this.#request, this.#response, this.#onClose)
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
     }
@@ -203,9 +198,8 @@ export class HttpExchange implements Exchange {
   }
 
   onFail(error: AmphisError, destroy: boolean): void {
-    const { logger } = this.#context.options
     if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
-      logger.debug(error)
+      this.#context.options.logger.debug(error)
       return
     }
     if (this.#isOver || this.#isEnded || this.#isStarted || destroy) {
@@ -214,9 +208,8 @@ export class HttpExchange implements Exchange {
         this.#isOver = true
         cutOff(this.#response)
       }
-      // Last, since a logger may throw.
       if (!wasTimedOut) {
-        logger.error(error)
+        this.#report(error)
       }
       return
     }
@@ -255,8 +248,15 @@ export class HttpExchange implements Exchange {
     } catch (error) {
       this.#disconnect()
       abortResponse(this.#response)
-      this.#context.options.logger.error(error)
+      this.#report(error)
     }
+  }
+
+  /** Tells of an error that comes too late for an answer. Last of all that is to be done, since a logger may throw. */
+  #report(error: unknown): void {
+    const { options } = this.#context
+    tellRequestError(options, this.#request, this.#response, error)
+    options.logger.error(error)
   }
 
   /** The app is told that its client is gone; also where the host has answered in its place. */
@@ -278,7 +278,7 @@ export class HttpExchange implements Exchange {
   readonly #onFileError = (error: AmphisError): void => {
     this.#disconnect()
     abortResponse(this.#response)
-    this.#context.options.logger.error(error)
+    this.#report(error)
   }
 
   readonly #onTooLarge = (): void => {
@@ -306,7 +306,7 @@ export class HttpExchange implements Exchange {
     this.#isOver = true
     if (this.#isStarted) {
       abortResponse(this.#response)
-      options.logger.error(error)
+      this.#report(error)
     } else {
       this.#fail(error)
     }

@@ -1,5 +1,13 @@
-export { AmphisError, PythonError, type AmphisErrorCode, type PythonErrorInit } from './errors.js'
+export {
+  AmphisError,
+  PythonError,
+  type AmphisErrorCode,
+  type PythonErrorInit,
+  type PythonException,
+  type PythonFrame,
+} from './errors.js'
 export type { AttachOptions, UpgradableServer } from './attach.js'
+export type { Observation, Outcome, RequestObservation, WebSocketObservation } from './diagnostics.js'
 export { HandleResponse } from './handle.js'
 export { PythonHandler } from './python-handler.js'
 export type { Next } from './request-listener.js'

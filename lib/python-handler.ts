@@ -54,7 +54,7 @@ export class PythonHandler implements AsyncDisposable {
     // oxlint-disable-next-line typescript/no-this-alias -- for the getter below
     const handler = this
     this.#host = {
-      logger: this.#options.logger,
+      options: this.#options,
       get context() {
         return handler.#context
       },

@@ -1,21 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerTo, knownAnswer, logAnswered } from './error-answer.js'
+import { observeRequest, requestObserved, tellRequestError } from './diagnostics.js'
 import type { AmphisError } from './errors.js'
 import { HttpExchange, type ExchangeContext, type FailureHandler } from './http-exchange.js'
 import { abortResponse, isGone } from './http2-response.js'
+import type { ResolvedOptions } from './options.js'
 import { mountPath } from './mount-path.js'
 import { forwardedOf } from './proxy-headers.js'
 import { incomingBody } from './request-body.js'
 import { headOfSocket } from './request-head.js'
 import { defaultsOf } from './served-socket.js'
-import type { Logger } from './types.js'
 
 /** Express' and Connect's `next`. */
 export type Next = (error?: unknown) => void
 
 /** The handler as the listener sees it. */
 export interface ListenerHost {
-  readonly logger: Logger
+  readonly options: ResolvedOptions
   /** What requests run on, once Python and the app are there. */
   readonly context: ExchangeContext | undefined
   /** Starts what is missing. */
@@ -24,6 +25,7 @@ export interface ListenerHost {
 
 /** Runs a request of `node:http`. Errors before the response starts go to `fail`. */
 function run(host: ListenerHost, request: IncomingMessage, response: ServerResponse, fail: FailureHandler): void {
+  observeRequest(host.options, request, response)
   const { context } = host
   if (context !== undefined) {
     begin(context, request, response, fail)
@@ -58,6 +60,7 @@ function begin(
 export function createListener(host: ListenerHost): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     run(host, request, response, (error) => {
+      tellRequestError(host.options, request, response, error)
       const { status, text, headers } = answerTo(error)
       if (response.headersSent || isGone(response)) {
         abortResponse(response)
@@ -67,9 +70,13 @@ export function createListener(host: ListenerHost): (request: IncomingMessage, r
         const own = { 'content-type': 'text/plain; charset=utf-8', ...close, ...headers }
         response.writeHead(status, { ...defaultsOf(response)?.toRecord(), ...own })
         response.end(text)
+        const observed = requestObserved(request)
+        if (observed !== undefined && request.method !== 'HEAD') {
+          observed.bodyBytes += text.length
+        }
       }
       // Last, since a logger may throw.
-      logAnswered(host.logger, error)
+      logAnswered(host.options.logger, error)
     })
   }
 }
@@ -80,6 +87,7 @@ export function createMiddleware(
 ): (request: IncomingMessage, response: ServerResponse, next: Next) => void {
   return (request, response, next) => {
     run(host, request, response, (error) => {
+      tellRequestError(host.options, request, response, error)
       const answer = knownAnswer(error)
       if (answer !== undefined) {
         // Where Express looks for the status of its answer, and for headers.

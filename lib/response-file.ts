@@ -8,6 +8,11 @@ import { isGone, isHttp2 } from './http2-response.js'
 /** Bytes that are read of a file at a time. Each piece is a way through libuv's threads: four times Node's own is twice as fast. */
 const CHUNK = 256 * 1024
 
+/** Counts the bytes of bodies that are given to a connection. */
+export interface BodyCounter {
+  bodyBytes: number
+}
+
 /** Closes a file that nobody wants. */
 export function closeFile({ descriptor }: OpenFile): void {
   // There is nothing to be done where that fails.
@@ -18,7 +23,12 @@ export function closeFile({ descriptor }: OpenFile): void {
  * Writes an open file, as far as its `size`, to a response, as fast as its client takes them, and closes the file,
  * also where the client leaves. `done` is told of a file that can't be read that far; not of a client that has left.
  */
-export function sendFile(response: ServerResponse, file: OpenFile, done: (error?: AmphisError) => void): void {
+export function sendFile(
+  response: ServerResponse,
+  file: OpenFile,
+  counter: BodyCounter | undefined,
+  done: (error?: AmphisError) => void,
+): void {
   if (isGone(response)) {
     closeFile(file)
     return
@@ -39,6 +49,9 @@ export function sendFile(response: ServerResponse, file: OpenFile, done: (error?
   response.on('drain', () => stream.resume())
   stream.on('data', (chunk) => {
     sent += chunk.length
+    if (counter !== undefined) {
+      counter.bodyBytes += chunk.length
+    }
     if (!response.write(chunk)) {
       stream.pause()
     }

@@ -3,7 +3,7 @@ import { PIECE_COST, type OpenFile } from './bridge.js'
 import { hasName } from './default-headers.js'
 import type { AmphisError } from './errors.js'
 import { abortResponse, http2Fields, http2Record, isHttp2 } from './http2-response.js'
-import { sendFile } from './response-file.js'
+import { sendFile, type BodyCounter } from './response-file.js'
 import { defaultsOf } from './served-socket.js'
 
 /** Bytes taken by the socket after which Python is told, while nothing holds it up. */
@@ -15,6 +15,7 @@ const { write: plainWrite, writeHead: plainWriteHead } = ServerResponse.prototyp
 export class ResponseWriter {
   readonly #response: ServerResponse
   readonly #credit: (bytes: number) => void
+  readonly #counter: BodyCounter | undefined
   /** Bytes written that Python does not know to be taken. */
   #uncredited = 0
   #isDraining = false
@@ -23,9 +24,10 @@ export class ResponseWriter {
   #trailers: string[] = []
   #areTrailersWhole = false
 
-  constructor(response: ServerResponse, credit: (bytes: number) => void) {
+  constructor(response: ServerResponse, credit: (bytes: number) => void, counter?: BodyCounter) {
     this.#response = response
     this.#credit = credit
+    this.#counter = counter
   }
 
   /** The head, and the first piece of the body or all of it. */
@@ -52,6 +54,9 @@ export class ResponseWriter {
   /** A piece of the body; strings are latin-1. */
   write(body: string | Buffer, end: boolean): void {
     const response = this.#response
+    if (this.#counter !== undefined) {
+      this.#counter.bodyBytes += body.length
+    }
     if (end) {
       if (body.length === 0) {
         response.end()
@@ -74,7 +79,7 @@ export class ResponseWriter {
   /** An open file as the rest of the body; `end`: no trailers follow. */
   file(file: OpenFile, end: boolean, onError: (error: AmphisError) => void): void {
     this.#isFileOnItsWay = true
-    sendFile(this.#response, file, (error) => {
+    sendFile(this.#response, file, this.#counter, (error) => {
       this.#isFileOnItsWay = false
       if (error !== undefined) {
         onError(error)

@@ -2,6 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } 
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { observeWebSocket, tellWebSocketError, webSocketObserved } from './diagnostics.js'
 import { logAnswered } from './error-answer.js'
 import type { AmphisError } from './errors.js'
 import type { ExchangeContext } from './http-exchange.js'
@@ -64,8 +65,10 @@ export function upgrade(
   if (endIfBusy(socket)) {
     return
   }
+  observeWebSocket(host.options, request, socket)
   whenStarted(
     host,
+    request,
     (context) => {
       if (!socket.destroyed) {
         context.handshakes.upgrade(request, socket, head, acceptOn(host, context, mount))
@@ -86,15 +89,22 @@ export function connect(
   response: Http2ServerResponse,
   mount: MountPath,
 ): void {
+  // Of the same shapes, as far as they are looked at.
+  const like = request as unknown as IncomingMessage
+  const answer = response as unknown as ServerResponse
+  observeWebSocket(host.options, like, response.stream)
+  webSocketObserved(like)?.answeredBy(answer)
   whenStarted(
     host,
+    like,
     (context) => context.handshakes.connect(request, response, acceptOn(host, context, mount)),
-    (error) => answerError(response as unknown as ServerResponse, error),
+    (error) => answerError(answer, error),
   )
 }
 
 function whenStarted(
   host: ListenerHost,
+  request: IncomingMessage,
   begin: (context: ExchangeContext) => void,
   fail: (error: AmphisError) => void,
 ): void {
@@ -107,9 +117,10 @@ function whenStarted(
     .start()
     .then(begin, (error: unknown) => {
       fail(error as AmphisError)
-      logAnswered(host.logger, error as AmphisError)
+      tellWebSocketError(host.options, request, error)
+      logAnswered(host.options.logger, error as AmphisError)
     })
-    .catch((error: unknown) => host.logger.error(error))
+    .catch((error: unknown) => host.options.logger.error(error))
 }
 
 function acceptOn(host: ListenerHost, context: ExchangeContext, { prefix, url }: MountPath): Accepter {
@@ -122,7 +133,8 @@ function acceptOn(host: ListenerHost, context: ExchangeContext, { prefix, url }:
       return exchange
     } catch (error) {
       answerError(handshake.refuse(), error as AmphisError)
-      logAnswered(host.logger, error as AmphisError)
+      tellWebSocketError(host.options, handshake.request, error)
+      logAnswered(host.options.logger, error as AmphisError)
       return undefined
     }
   }

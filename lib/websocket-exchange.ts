@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { WebSocket } from 'ws'
 import { ANSWERED, type Exchange } from './bridge.js'
+import { tellWebSocketError, webSocketObserved } from './diagnostics.js'
 import { answerTo, logAnswered } from './error-answer.js'
 import { AmphisError } from './errors.js'
 import type { ExchangeContext } from './http-exchange.js'
@@ -111,6 +112,7 @@ export class WebSocketExchange implements Exchange {
       return
     }
     this.#webSocket = webSocket
+    webSocketObserved(this.#handshake.request)?.open(subprotocol)
     webSocket.on('message', this.#onMessage)
     webSocket.on('error', this.#onError)
     webSocket.on('close', this.#onClosed)
@@ -197,9 +199,8 @@ export class WebSocketExchange implements Exchange {
   }
 
   onFail(error: AmphisError): void {
-    const { logger } = this.#context.options
     if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
-      logger.debug(error)
+      this.#context.options.logger.debug(error)
       return
     }
     if (this.#isOver && (error.code === 'AMPHIS_ERR_REQUEST_TIMEOUT' || error.code === 'AMPHIS_ERR_CLOSED')) {
@@ -217,7 +218,14 @@ export class WebSocketExchange implements Exchange {
       this.#refuse(error)
       return
     }
-    logger.error(error)
+    this.#report(error)
+  }
+
+  /** Tells of an error that comes too late for an answer. */
+  #report(error: unknown): void {
+    const { options } = this.#context
+    tellWebSocketError(options, this.#handshake.request, error)
+    options.logger.error(error)
   }
 
   onAck(bytes: number, parts: number): void {
@@ -270,7 +278,7 @@ export class WebSocketExchange implements Exchange {
     } catch (error) {
       this.#disconnect()
       this.#handshake.abort()
-      this.#context.options.logger.error(error)
+      this.#report(error)
     }
   }
 
@@ -278,6 +286,7 @@ export class WebSocketExchange implements Exchange {
   #refuse(error: AmphisError): void {
     this.#isOver = true
     this.#guard(() => answerError(this.#takeResponse(), error))
+    tellWebSocketError(this.#context.options, this.#handshake.request, error)
     logAnswered(this.#context.options.logger, error)
   }
 
@@ -333,9 +342,11 @@ export class WebSocketExchange implements Exchange {
     }
   }
 
-  readonly #onClosed = (code: number, reason: Buffer): void => {
+  readonly #onClosed = (received: number, reason: Buffer): void => {
     this.#heartbeat?.stop()
-    this.#end(code === ABNORMAL && this.#mistake !== 0 ? this.#mistake : code, reason)
+    const code = received === ABNORMAL && this.#mistake !== 0 ? this.#mistake : received
+    webSocketObserved(this.#handshake.request)?.closed(code, reason)
+    this.#end(code, reason)
   }
 
   readonly #onTimeout = (): void => {

@@ -3,6 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
+import { webSocketObserved } from './diagnostics.js'
 import { abortResponse, http2Record } from './http2-response.js'
 import type { ResolvedOptions } from './options.js'
 
@@ -71,6 +72,11 @@ export class Handshakes {
       socket.unshift(head)
     }
     this.#server.handleUpgrade(request, socket, NO_HEAD, (webSocket) => handshake.completed(webSocket))
+    const observed = webSocketObserved(request)
+    if (observed !== undefined && !handshake.isChecked && socket.writableEnded) {
+      // ws has said so, without a response of Node's.
+      observed.status = request.method === 'GET' ? 400 : 405
+    }
   }
 
   /** An extended CONNECT of HTTP/2. */
@@ -102,6 +108,10 @@ class UpgradeHandshake implements Handshake {
     this.request = request
     this.stream = socket
     this.#accept = accept
+  }
+
+  get isChecked(): boolean {
+    return this.#decide !== undefined
   }
 
   checked(decide: Decide): void {
@@ -252,6 +262,7 @@ export function responseOn(request: IncomingMessage, socket: Socket): ServerResp
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)
+  webSocketObserved(request)?.answeredBy(response)
   socket.on('drain', () => response.emit('drain'))
   // Nobody reads what the client may still send; unread it would turn the end into a reset.
   socket.resume()

@@ -26,6 +26,18 @@ pub enum AppErrorKind {
   WsgiAdapter,
 }
 
+/// A Python exception as `report` of `_traceback.py` tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+  /// The name of its type.
+  pub kind: String,
+  pub message: String,
+  /// The whole traceback.
+  pub traceback: String,
+  /// What it is made of, as ASCII JSON.
+  pub exceptions: String,
+}
+
 /// Every failure that the addon reports. `code()` is part of the public interface.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
@@ -38,17 +50,14 @@ pub enum HandlerError {
   App {
     code: AppErrorKind,
     message: String,
-    /// The whole Python traceback, when Python raised.
-    traceback: Option<String>,
-    /// The exception's type name, when Python raised.
-    kind: Option<String>,
+    /// When Python raised.
+    raised: Option<Box<Raised>>,
   },
   /// `lifespan.startup.failed`, or an exception in a lifespan that had to work.
   #[error("{message}")]
   LifespanFailed {
     message: String,
-    traceback: Option<String>,
-    kind: Option<String>,
+    raised: Option<Box<Raised>>,
   },
   /// Startup took longer than `timeoutStartup`.
   #[error(
@@ -126,7 +135,7 @@ impl HandlerError {
     }
   }
 
-  /// One line of ASCII JSON: `code`, `message` and, where Python raised, `type` and `traceback`.
+  /// One line of ASCII JSON: `code`, `message` and, where Python raised, `type`, `traceback` and `exceptions`.
   pub fn to_json(&self) -> String {
     if let Self::Python(description) = self {
       return description.clone();
@@ -140,19 +149,15 @@ impl HandlerError {
     }
     json.push_str(",\"message\":");
     push_json_string(&mut json, &self.to_string());
-    if let Self::App {
-      traceback, kind, ..
-    }
-    | Self::LifespanFailed {
-      traceback, kind, ..
-    } = self
+    if let Self::App { raised, .. } | Self::LifespanFailed { raised, .. } = self
+      && let Some(raised) = raised
     {
-      for (key, value) in [("type", kind), ("traceback", traceback)] {
-        if let Some(value) = value {
-          json.push_str(&format!(",\"{key}\":"));
-          push_json_string(&mut json, value);
-        }
+      for (key, value) in [("type", &raised.kind), ("traceback", &raised.traceback)] {
+        json.push_str(&format!(",\"{key}\":"));
+        push_json_string(&mut json, value);
       }
+      json.push_str(",\"exceptions\":");
+      json.push_str(&raised.exceptions);
     }
     json.push('}');
     json
@@ -189,12 +194,16 @@ mod tests {
     let error = HandlerError::App {
       code: AppErrorKind::Import,
       message: "main raised".into(),
-      traceback: Some("Traceback".into()),
-      kind: Some("ValueError".into()),
+      raised: Some(Box::new(Raised {
+        kind: "ValueError".into(),
+        message: "no".into(),
+        traceback: "Traceback".into(),
+        exceptions: "[]".into(),
+      })),
     };
     assert_eq!(
       error.to_json(),
-      "{\"code\":\"AMPHIS_ERR_APP_IMPORT\",\"message\":\"main raised\",\"type\":\"ValueError\",\"traceback\":\"Traceback\"}"
+      "{\"code\":\"AMPHIS_ERR_APP_IMPORT\",\"message\":\"main raised\",\"type\":\"ValueError\",\"traceback\":\"Traceback\",\"exceptions\":[]}"
     );
   }
 }

@@ -25,7 +25,7 @@ use crate::asgi::scope;
 use crate::asgi::websocket_cycle::WebSocketCycle;
 use crate::batch::{Batch, Command, flag, lock, op};
 use crate::bridge;
-use crate::error::HandlerError;
+use crate::error::{HandlerError, Raised};
 use crate::handler::{self, App, Handler};
 use crate::host::Host;
 use crate::interpreter;
@@ -616,6 +616,15 @@ fn flush(_py: Python<'_>) -> PyResult<()> {
   Ok(())
 }
 
+/// Has the loop call something in its next turn.
+///
+/// # Errors
+///
+/// When there is no loop.
+pub fn call_soon(py: Python<'_>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
+  current()?.call_soon.bind(py).call1((callback,)).map(drop)
+}
+
 /// A future of the loop.
 ///
 /// # Errors
@@ -694,17 +703,24 @@ pub fn python_error(py: Python<'_>, error: PyErr) -> HandlerError {
   HandlerError::Python(describe(py, error.into_value(py).bind(py).as_any()))
 }
 
-/// Type, message and traceback of an exception.
-pub fn report_parts(py: Python<'_>, error: &Bound<'_, PyAny>) -> (String, String, String) {
+/// What an exception has to say; never fails.
+pub fn report_parts(py: Python<'_>, error: &Bound<'_, PyAny>) -> Raised {
   let parts = interpreter::helpers(py)
     .and_then(|helpers| helpers.getattr("report")?.call1((error,))?.extract());
-  parts.unwrap_or_else(|failure: PyErr| {
+  let (kind, message, traceback, exceptions) = parts.unwrap_or_else(|failure: PyErr| {
     (
       String::from("Exception"),
       failure.to_string(),
       String::new(),
+      String::from("[]"),
     )
-  })
+  });
+  Raised {
+    kind,
+    message,
+    traceback,
+    exceptions,
+  }
 }
 
 /// An exception that has nobody to go to: Python's `sys.unraisablehook` shows it.

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf, absolute};
 use pyo3::exceptions::{PyModuleNotFoundError, PySystemExit};
 use pyo3::prelude::*;
 
-use crate::error::{AppErrorKind, HandlerError};
+use crate::error::{AppErrorKind, HandlerError, Raised};
+use crate::event_loop;
 use crate::interpreter::helpers;
 
 pub use interface::{Asked, Interface};
@@ -87,8 +88,7 @@ fn app_error(code: AppErrorKind, message: String) -> HandlerError {
   HandlerError::App {
     code,
     message,
-    traceback: None,
-    kind: None,
+    raised: None,
   }
 }
 
@@ -100,8 +100,10 @@ fn raised(
   what: &str,
   remedy: &str,
 ) -> HandlerError {
-  let (kind, message, traceback) = report(py, error);
-  let summary = match message
+  let raised = report(py, error);
+  let kind = &raised.kind;
+  let summary = match raised
+    .message
     .lines()
     .next()
     .map(|line| line.trim_end_matches('.'))
@@ -113,23 +115,13 @@ fn raised(
   HandlerError::App {
     code,
     message,
-    traceback: Some(traceback),
-    kind: Some(kind),
+    raised: Some(Box::new(raised)),
   }
 }
 
-/// Type, message and traceback; never fails.
-fn report(py: Python<'_>, error: &PyErr) -> (String, String, String) {
-  helpers(py)
-    .and_then(|helpers| {
-      helpers
-        .call_method1("report", (error.clone_ref(py).into_value(py),))?
-        .extract()
-    })
-    .unwrap_or_else(|_| {
-      let text = error.to_string();
-      ("Exception".into(), text.clone(), text)
-    })
+/// What an exception that Rust caught has to say. Before 3.12 only `into_value` joins it with its traceback.
+fn report(py: Python<'_>, error: &PyErr) -> Raised {
+  event_loop::report_parts(py, error.clone_ref(py).into_value(py).bind(py).as_any())
 }
 
 /// For what no app should be able to cause.
@@ -208,7 +200,7 @@ fn import_module<'py>(
   });
   imported.map_err(|error| {
     if is_missing(py, &error, name) {
-      let reason = report(py, &error).1;
+      let reason = report(py, &error).message;
       let folder = folder.display();
       return app_error(
         AppErrorKind::NotFound,

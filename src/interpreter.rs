@@ -153,10 +153,17 @@ fn startup(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 /// What its import raises: asyncio, for one, may be shadowed by a module of the app.
 pub fn helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
   const UVLOOP: &CStr = source(concat!(include_str!("python/_uvloop.py"), "\0"));
+  const TRACEBACK: &CStr = source(concat!(include_str!("python/_traceback.py"), "\0"));
   const CODE: &CStr = source(concat!(include_str!("python/_amphis.py"), "\0"));
   static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
   let load = || {
     PyModule::from_code(py, UVLOOP, c"<amphis>/_uvloop.py", c"_amphis_uvloop")?;
+    PyModule::from_code(
+      py,
+      TRACEBACK,
+      c"<amphis>/_traceback.py",
+      c"_amphis_traceback",
+    )?;
     PyModule::from_code(py, CODE, c"<amphis>/_amphis.py", c"_amphis_support").map(Bound::unbind)
   };
   MODULE

@@ -382,8 +382,7 @@ async fn shut_down(handler: &Arc<Handler>, limit: Duration) -> Result<(), Handle
           "The app's lifespan shutdown did not finish within {} ms, so it was cancelled.",
           limit.as_millis()
         ),
-        traceback: None,
-        kind: None,
+        raised: None,
       })
     }
   }

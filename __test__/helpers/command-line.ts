@@ -43,10 +43,7 @@ export function serveByCommand(t: ExecutionContext, app: string, ...args: string
 
 /** What a process says of where it serves an app; `unix:` and a path for a Unix socket. */
 export async function announced(process: NodeProcess, app: string): Promise<Served> {
-  let printed = ''
-  process.child.stdout.on('data', (text: string) => (printed += text))
-  await process.prints(` · ${app}\n`)
-  // The address is the last thing printed, in one write.
-  const url = /^(?:https?:\/\/|unix:)\S+$/m.exec(printed)?.[0] ?? ''
+  const line = await process.printsLine(new RegExp(` serves ${app} at .* · `))
+  const url = /((?:https?:\/\/|unix:).*?) · /.exec(line)?.[1] ?? ''
   return { process, url, port: Number(new URL(url).port) }
 }

@@ -11,8 +11,8 @@ export type ErrorMessage =
 
 export function toMessage(error: unknown): ErrorMessage {
   if (error instanceof PythonError) {
-    const { code, type, message, traceback } = error
-    return { kind: 'amphis', description: { code, type, message, traceback } }
+    const { code, type, message, traceback, exceptions } = error
+    return { kind: 'amphis', description: { code, type, message, traceback, exceptions } }
   }
   if (error instanceof AmphisError) {
     return { kind: 'amphis', description: { code: error.code, message: error.message } }

@@ -1,5 +1,6 @@
 import { configure } from './configuration.js'
 import { misspeltVariables } from './environment.js'
+import { openLog } from './log.js'
 import { parseCommandLine } from './parse.js'
 import { report, warn } from './report.js'
 import { inheritedSocket } from './socket-activation.js'
@@ -28,6 +29,7 @@ async function run(args: string[]): Promise<void> {
     return
   }
   const { app, options } = await configure(commandLine)
+  openLog(app, options)
   for (const message of misspeltVariables(process.env)) warn(message)
   if (app === undefined) {
     throw new UsageError(

@@ -232,10 +232,9 @@ const specs = {
   debug: {
     group: 'development',
     type: 'switch',
-    default: 'off',
-    description: 'show errors of the app in the browser',
+    description: 'show errors in the browser (on with --reload)',
     details:
-      'Shows errors of the app in the browser, with the traceback. For development only: a traceback tells strangers about the app.',
+      'Shows errors of the app in the browser, with the traceback and the source around it. For development only: it tells strangers about the app. `--reload` turns it on, unless `--no-debug` is given.',
   },
   'log-level': {
     group: 'logging',

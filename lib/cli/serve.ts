@@ -1,15 +1,18 @@
 import { Server as NetServer } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
-import { styleText } from 'node:util'
 import { AmphisError } from '../errors.js'
 import { PythonHandler } from '../python-handler.js'
 import { createServer, type PythonServer, type ServerOptions } from '../server.js'
-import type { Versions } from '../types.js'
+import { logAccess } from './access-log.js'
+import { showBanner } from './banner.js'
 import { refuseUntrusted, tlsOptions, tlsProblem } from './certificate.js'
 import type { Configuration } from './configuration.js'
 import { Connections } from './connections.js'
+import { noteOrigins } from './error-origins.js'
 import { handlerOptions, milliseconds } from './handler-options.js'
 import { linger } from './linger.js'
+import { openLog } from './log.js'
+import { logMalformed } from './malformed-requests.js'
 import { type OptionValues, splitHeader } from './options.js'
 import { requestLimit } from './request-limit.js'
 
@@ -41,20 +44,25 @@ export interface Serving {
  * @throws {ServeError} when a file or the address cannot be used
  */
 export async function serve({ app, options }: Configuration, serving: Serving): Promise<void> {
-  const handler = new PythonHandler(handlerOptions(app, options))
+  const log = openLog(app, options)
+  const logsAccess = options['access-log'] && log.shows('info')
+  noteOrigins()
+  if (logsAccess) logAccess(log)
+  const handler = new PythonHandler({ ...handlerOptions(app, options), logger: log })
   // What can be said at once is said before Python starts.
   const server = makeServer(handler, options, await tlsOptions(options))
+  if (logsAccess) logMalformed(server, log)
   const connections = new Connections(server)
   try {
     const interrupted = await Promise.race([handler.ready().then(() => false), serving.stop.then(() => true)])
     // An import that hangs holds up close(); leaving waits two seconds at most.
     if (interrupted) process.exit(0)
     const address = await serving.listen(server)
-    if (address !== undefined) announce(app, handler.versions, address)
+    if (address !== undefined) showBanner(log, { app, options, address, versions: handler.versions })
     serving.onListening?.(address, handler)
     await untilEnd(options, serving)
     const stopped = end(server, connections, handler, options, serving.hurry)
-    if (address !== undefined) console.log('Stopping. Press Ctrl+C again to leave at once.')
+    if (address !== undefined) log.info('Stopping. Press Ctrl+C again to leave at once.')
     await stopped
   } finally {
     await handler.close()
@@ -80,14 +88,6 @@ function makeServer(handler: PythonHandler, options: OptionValues, tls: ServerOp
   } catch (error) {
     throw error instanceof AmphisError && tls.cert !== undefined ? tlsProblem(options, error) : error
   }
-}
-
-/** Says what serves where. */
-export function announce(app: string, versions: Versions | undefined, address: string, workers = 1): void {
-  const parts = versions ? [`amphis ${versions.amphis}`, `Python ${versions.python}`, versions.loop] : []
-  if (workers > 1) parts.push(`${workers} workers`)
-  parts.push(app)
-  console.log(`${parts.join(' · ')}\n${styleText('bold', address)}`)
 }
 
 /** Resolves when it is over: somebody says so, or the app has had all of its requests. */

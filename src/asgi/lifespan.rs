@@ -60,6 +60,10 @@ struct State {
   /// `lifespan.shutdown` was received.
   shutdown_sent: bool,
   finished: bool,
+  /// The app has sent `lifespan.startup.failed`.
+  startup_failed: bool,
+  /// What the app says of a startup or shutdown that has failed, until that is told.
+  failed: Option<String>,
   startup: Option<oneshot::Sender<Outcome>>,
   shutdown: Option<oneshot::Sender<Outcome>>,
   /// Keeps the task alive.
@@ -175,6 +179,19 @@ impl LifespanCycle {
     None
   }
 
+  /// Notes a failure. Most apps raise right after it what it came from, which says more: that is waited for,
+  /// for one turn of the loop.
+  fn fail(slf: &Bound<'_, Self>, message: String) -> PyResult<()> {
+    {
+      let mut state = lock(&slf.get().state);
+      state.startup_answered = true;
+      state.startup_failed |= !state.shutting_down;
+      state.failed = Some(message);
+    }
+    let tell = slf.getattr(intern!(slf.py(), "tell_failure"))?;
+    event_loop::call_soon(slf.py(), &tell)
+  }
+
   fn answer_startup(&self, outcome: Outcome) {
     let mut state = lock(&self.state);
     state.startup_answered = true;
@@ -201,8 +218,18 @@ fn failed(what: &str, message: &str) -> HandlerError {
   };
   HandlerError::LifespanFailed {
     message: format!("The app's lifespan {what} failed: {message}"),
-    traceback: None,
-    kind: None,
+    raised: None,
+  }
+}
+
+fn raised(py: Python<'_>, when: &str, error: &Bound<'_, PyAny>) -> HandlerError {
+  let raised = event_loop::report_parts(py, error);
+  HandlerError::LifespanFailed {
+    message: format!(
+      "The app raised in its lifespan {when}: {}: {}",
+      raised.kind, raised.message
+    ),
+    raised: Some(Box::new(raised)),
   }
 }
 
@@ -214,7 +241,8 @@ impl LifespanCycle {
   }
 
   /// ASGI `send`.
-  fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+  fn send(slf: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let (py, cycle) = (slf.py(), slf.get());
     let kind = message::event_type(message)?;
     let text = || -> PyResult<String> {
       match message::optional(message, intern!(py, "message"))? {
@@ -223,18 +251,16 @@ impl LifespanCycle {
       }
     };
     let (startup_answered, shutdown_sent) = {
-      let state = lock(&self.state);
+      let state = lock(&cycle.state);
       (state.startup_answered, state.shutdown_sent)
     };
     match (kind.to_str()?, startup_answered) {
-      ("lifespan.startup.complete", false) => self.answer_startup(Ok(Answer::Complete)),
-      ("lifespan.startup.failed", false) => self.answer_startup(Err(failed("startup", &text()?))),
+      ("lifespan.startup.complete", false) => cycle.answer_startup(Ok(Answer::Complete)),
+      ("lifespan.startup.failed", false) => Self::fail(slf, text()?)?,
       ("lifespan.shutdown.complete", true) if shutdown_sent => {
-        self.answer_shutdown(Ok(Answer::Complete));
+        cycle.answer_shutdown(Ok(Answer::Complete));
       }
-      ("lifespan.shutdown.failed", true) if shutdown_sent => {
-        self.answer_shutdown(Err(failed("shutdown", &text()?)));
-      }
+      ("lifespan.shutdown.failed", true) if shutdown_sent => Self::fail(slf, text()?)?,
       (kind, _) => {
         return Err(PyRuntimeError::new_err(format!(
           "'{kind}' is not an event that an app may send at this point of its lifespan"
@@ -244,49 +270,60 @@ impl LifespanCycle {
     Ok(event_loop::ready(py))
   }
 
+  /// Tells of a failure that the app has only sent.
+  fn tell_failure(&self) {
+    let (message, shutting_down) = {
+      let mut state = lock(&self.state);
+      (state.failed.take(), state.shutting_down)
+    };
+    match message {
+      Some(message) if shutting_down => self.answer_shutdown(Err(failed("shutdown", &message))),
+      Some(message) => self.answer_startup(Err(failed("startup", &message))),
+      None => {}
+    }
+  }
+
   /// The app returned (`None`) or raised.
   fn finish(&self, py: Python<'_>, error: Option<&Bound<'_, PyAny>>) {
-    let (task, startup_answered) = {
+    let (task, startup_answered, startup_failed, shutting_down) = {
       let mut state = lock(&self.state);
       state.finished = true;
-      (state.task.take(), state.startup_answered)
+      (
+        state.task.take(),
+        state.startup_answered,
+        state.startup_failed,
+        state.shutting_down,
+      )
     };
     drop(task);
-    if !startup_answered {
-      let outcome = match (self.mode, error) {
-        (LifespanMode::On, Some(error)) => {
-          let (kind, message, traceback) = event_loop::report_parts(py, error);
-          Err(HandlerError::LifespanFailed {
-            message: format!("The app raised in its lifespan startup: {kind}: {message}"),
-            traceback: Some(traceback),
-            kind: Some(kind),
-          })
+    let is_required = self.mode == LifespanMode::On;
+    match error {
+      None => {
+        self.tell_failure();
+        if !startup_answered {
+          self.answer_startup(if is_required {
+            Err(failed(
+              "startup",
+              "the app returned without `lifespan.startup.complete`; use lifespan 'auto' or 'off' for an app without one",
+            ))
+          } else {
+            Ok(Answer::Unsupported(None))
+          });
         }
-        (LifespanMode::On, None) => Err(failed(
-          "startup",
-          "the app returned without `lifespan.startup.complete`; use lifespan 'auto' or 'off' for an app without one",
-        )),
-        // An app that does not know the scope type raises, as the spec tells it to.
-        (_, error) => Ok(Answer::Unsupported(
-          error.map(|error| event_loop::describe(py, error)),
-        )),
-      };
-      self.answer_startup(outcome);
-    }
-    let Some(error) = error else {
-      self.answer_shutdown(Ok(Answer::Complete));
-      return;
-    };
-    let (kind, message, traceback) = event_loop::report_parts(py, error);
-    let failure = |when| HandlerError::LifespanFailed {
-      message: format!("The app raised in its lifespan {when}: {kind}: {message}"),
-      traceback: Some(traceback),
-      kind: Some(kind),
-    };
-    if lock(&self.state).shutting_down {
-      self.answer_shutdown(Err(failure("shutdown")));
-    } else if startup_answered {
-      (self.notice)(&failure("after its startup; its requests go on"));
+        self.answer_shutdown(Ok(Answer::Complete));
+      }
+      Some(error) if shutting_down => self.answer_shutdown(Err(raised(py, "shutdown", error))),
+      Some(error) if startup_failed || (is_required && !startup_answered) => {
+        self.answer_startup(Err(raised(py, "startup", error)));
+      }
+      Some(error) if startup_answered => {
+        (self.notice)(&raised(py, "after its startup; its requests go on", error));
+      }
+      // An app that does not know the scope type raises, as the spec tells it to.
+      Some(error) => {
+        let why = event_loop::describe(py, error);
+        self.answer_startup(Ok(Answer::Unsupported(Some(why))));
+      }
     }
   }
 }

@@ -70,9 +70,12 @@ fn failure(target: &str, folder: &Folder, factory: bool) -> (AppErrorKind, Strin
     Err(HandlerError::App {
       code,
       message,
-      traceback,
-      ..
-    }) => (code, message, traceback.unwrap_or_default()),
+      raised,
+    }) => (
+      code,
+      message,
+      raised.map(|raised| raised.traceback).unwrap_or_default(),
+    ),
     other => panic!("expected an app error, got {other:?}"),
   }
 }

@@ -1,15 +1,14 @@
 """The few lines of amphis that are clearer in Python than in Rust."""
 
 import asyncio
-import importlib
-import json
 import sys
-import traceback
 
+import _amphis_traceback as _traceback
 import _amphis_uvloop as _uvloop
 
-MESSAGE_LIMIT = 64 * 1024
-TRACEBACK_LIMIT = 256 * 1024
+app_traceback = _traceback.app_traceback
+describe = _traceback.describe
+report = _traceback.report
 
 
 class ClientDisconnected(OSError):
@@ -79,55 +78,3 @@ def uvloop_event_loop():
 
     _uvloop.adopt(uvloop.Loop)
     return uvloop.new_event_loop()
-
-
-def describe(exc):
-    """One line of ASCII JSON: type, message and traceback of an exception."""
-    kind, message, text = report(exc)
-    return json.dumps({"type": kind, "message": message, "traceback": text})
-
-
-def report(exc):
-    """Type, message and traceback of an exception, whatever its own methods do."""
-    try:
-        kind = type_name(type(exc))
-    except BaseException:
-        kind = "Exception"
-    try:
-        message = str(exc)
-    except BaseException:
-        message = f"<{kind} whose str() failed>"
-    try:
-        text = "".join(traceback.format_exception(type(exc), exc, app_traceback(exc)))
-    except BaseException:
-        text = f"{kind}: {message}\n<its traceback could not be formatted>\n"
-    return kind, shortened(message, MESSAGE_LIMIT), shortened(text, TRACEBACK_LIMIT)
-
-
-def type_name(cls):
-    module, name = cls.__module__, cls.__qualname__
-    return name if module in ("builtins", "__main__") else f"{module}.{name}"
-
-
-def app_traceback(exc):
-    """The traceback from the first frame that is neither ours nor the import system's."""
-    tb = exc.__traceback__
-    while tb is not None and is_machinery(tb.tb_frame.f_code.co_filename):
-        tb = tb.tb_next
-    return tb
-
-
-def is_machinery(filename):
-    return filename.startswith(("<amphis>", "<frozen importlib")) or filename == IMPORTLIB
-
-
-IMPORTLIB = importlib.__file__
-
-
-def shortened(text, limit):
-    if len(text) > limit:
-        half = limit // 2
-        omitted = f"\n[... {len(text) - 2 * half} characters left out ...]\n"
-        text = text[:half] + omitted + text[-half:]
-    # Lone surrogates, as in names of files that are not UTF-8, are no text for Rust and JavaScript.
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { showBanner } from '../banner.js'
 import { bind } from '../bound-socket.js'
 import type { Configuration } from '../configuration.js'
-import { report, warn } from '../report.js'
-import { announce } from '../serve.js'
+import { openLog } from '../log.js'
 import { beforeSignal, firstSignal, onHangUp } from '../signals.js'
 import { WorkerPool } from './pool.js'
 import { Worker, type WorkerSettings } from './worker.js'
@@ -20,13 +20,18 @@ const TICKET_KEYS = 48
  */
 export async function serveInWorkers(configuration: Configuration): Promise<void> {
   const { app, options } = configuration
+  const log = openLog(app, options)
   const socket = await bind(options)
   const settings: WorkerSettings = {
     configuration,
     socket: socket.fd,
     ticketKeys: randomBytes(TICKET_KEYS).toString('base64'),
   }
-  const pool = new WorkerPool((number) => new Worker(number, settings), { info: console.log, warn, failure: report })
+  const pool = new WorkerPool((number) => new Worker(number, settings), {
+    info: (message) => log.info(message),
+    warn: (message) => log.warn(message),
+    failure: (error) => log.error(error),
+  })
   process.on('SIGTTIN', () => pool.grow())
   process.on('SIGTTOU', () => pool.shrink())
   const stop = Promise.race([firstSignal(), onHangUp(() => pool.reload())]).then(() => 'stop' as const)
@@ -34,9 +39,9 @@ export async function serveInWorkers(configuration: Configuration): Promise<void
   try {
     const start = await Promise.race([pool.start(options.workers), stop])
     if (start !== 'stop' && start !== undefined) {
-      announce(app, start.versions, start.address, options.workers)
+      showBanner(log, { app, options, ...start })
       await stop
-      console.log('Stopping. Press Ctrl+C again to leave at once.')
+      log.info('Stopping. Press Ctrl+C again to leave at once.')
     }
   } finally {
     // First: the kernel would keep connections waiting for nobody.
