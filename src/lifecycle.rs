@@ -254,8 +254,7 @@ fn import(py: Python<'_>, host: &Arc<Host>, handler: &Handler) -> Result<Begun, 
         "The app \"{}\" is WSGI, which has no lifespan. Set `lifespan` to 'auto' or 'off'.",
         options.app
       ),
-      traceback: None,
-      kind: None,
+      raised: None,
     });
   }
   if interface == Interface::Wsgi || handler.mode() == LifespanMode::Off {

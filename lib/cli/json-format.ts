@@ -15,10 +15,14 @@ export class JsonFormat implements LogFormat {
     return this.message(level, words === '' ? said : `${words} ${said}`, fieldsOf(error))
   }
 
+  remark(level: Level, msg: string): string {
+    return this.message(level, msg, {})
+  }
+
   failure(error: unknown): string {
     return error instanceof Error
       ? this.message('error', sayingOf(error), fieldsOf(error))
-      : this.message('error', inspect(error), {})
+      : this.remark('error', inspect(error))
   }
 }
 

@@ -28,6 +28,8 @@ export interface LogFormat {
   message(level: Level, message: string, fields: Fields): string
   /** Words that were logged, an error among them. */
   error(level: Level, words: string, error: Error): string
+  /** A message from before anything is served, which needs no time. */
+  remark(level: Level, message: string): string
   /** An error that ended it all. */
   failure(error: unknown): string
 }
@@ -91,6 +93,11 @@ export class Log implements Logger {
   /** A line for stdout that is made already, or several; it may wait a little for others to come. */
   print(line: string): void {
     this.#out.write(line)
+  }
+
+  /** A message from before anything is served. */
+  remark(level: Level, message: string): void {
+    if (this.shows(level)) this.#write(level, (format) => format.remark(level, message))
   }
 
   /** An error that ended it all. */

@@ -14,5 +14,5 @@ export function report(error: unknown): number {
 
 /** Says what is odd but no reason to stop. */
 export function warn(message: string): void {
-  currentLog().warn(message)
+  currentLog().remark('warning', message)
 }

@@ -46,11 +46,15 @@ export class TextFormat implements LogFormat {
     return this.message(level, words === '' ? this.#errorText(error) : `${words} ${this.#errorText(error)}`)
   }
 
+  remark(level: Level, message: string): string {
+    return `${this.#label(level)} ${message}`
+  }
+
   failure(error: unknown): string {
     const traceback = error instanceof PythonError ? `${this.#traceback(error)}\n` : ''
     const isForeseen = error instanceof AmphisError || error instanceof ServeError || error instanceof UsageError
     // Of what nobody foresaw all that is known may help.
-    return `${traceback}${this.#label('error')} ${isForeseen ? harmless(error.message) : inspect(error)}`
+    return traceback + this.remark('error', isForeseen ? harmless(error.message) : inspect(error))
   }
 
   #label(level: Level): string {
