@@ -52,7 +52,7 @@ test('serves on one port from several processes, and ends with exit code 0', asy
   const { code, stdout, stderr } = await process.ends()
   t.is(code, 0)
   t.is(stderr, '')
-  t.regex(stdout, /^amphis \S+ · Python \S+ · \S+ · 2 workers · production:app\nhttp:\/\/127\.0\.0\.1:\d+\n/m)
+  t.regex(stdout, / serves production:app at http:\/\/127\.0\.0\.1:\d+ · Python .* · 2 workers · ready in \d+ ms\n/)
   for (const worker of workers) t.true(stdout.includes(`shutdown of ${worker}\n`))
 })
 
@@ -93,7 +93,9 @@ test('a worker that is killed under load is replaced, while the others go on', a
   const { stderr } = await process.ends()
   t.regex(
     stderr,
-    new RegExp(`^warning: Worker [12] \\(process ${victim}\\) was killed by SIGKILL\\. A new one starts now\\.\n$`),
+    new RegExp(
+      `^\\S+ \\S+ warning: Worker [12] \\(process ${victim}\\) was killed by SIGKILL\\. A new one starts now\\.\n$`,
+    ),
   )
 })
 
@@ -132,7 +134,7 @@ test('code that does not start leaves the workers that serve alone, and is tried
   process.child.kill('SIGTERM')
   const { code, stderr } = await process.ends()
   t.is(code, 0)
-  t.regex(stderr, /RuntimeError: it is broken\n(?:.*\n)*?warning: A new worker 1 \(process \d+\) did not start: /)
+  t.regex(stderr, /RuntimeError: it is broken\n(?:.*\n)*?.* warning: A new worker 1 \(process \d+\) did not start: /)
 })
 
 /** A file of environment variables. */

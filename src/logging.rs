@@ -38,8 +38,7 @@ pub fn configure(py: Python<'_>, options: &HandlerOptions) -> Result<(), Handler
     Some(message) => Err(HandlerError::App {
       code: AppErrorKind::Invalid,
       message,
-      traceback: None,
-      kind: None,
+      raised: None,
     }),
   }
 }
