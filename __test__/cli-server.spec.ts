@@ -143,7 +143,7 @@ test('ends what runs for too long once it is to stop', async (t) => {
   process.child.kill('SIGTERM')
   const { code, stdout } = await process.ends()
   t.is(code, 0)
-  t.regex(stdout, /shutdown\n$/)
+  t.regex(stdout, /^shutdown$/m)
 })
 
 test('closes idle connections when it is told to', async (t) => {

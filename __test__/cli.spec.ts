@@ -47,7 +47,7 @@ test('answers a request in flight before it ends, and accepts no other', async (
   t.is((await connection.response()).body, ' /upload')
   const { code, stdout } = await process.ends()
   t.is(code, 0)
-  t.regex(stdout, /shutdown\n$/)
+  t.regex(stdout, /^shutdown$/m)
 })
 
 test('leaves at once at a second signal', async (t) => {
