@@ -29,7 +29,7 @@ import { Recorder } from './helpers/recorder.js'
 import { bytes, receive, type Raised, Script, type Step } from './helpers/script.js'
 import { serveInProcess } from './helpers/served-process.js'
 import { serve } from './helpers/server.js'
-import { settled } from './helpers/settled.js'
+import { becomes, settled } from './helpers/settled.js'
 
 const script = shareHandler({ app: 'asgi_script:app', logger: new Recorder() })
 const pathsend = shareHandler('pathsend:app')
@@ -198,7 +198,7 @@ test('HEAD has the length of the file and nothing of it', async (t) => {
   raw.write(line(next.target))
   t.is((await raw.response()).body, '0123456789')
   t.truthy(port)
-  t.is(await settled(async () => descriptors(path)), 0)
+  t.is(await becomes(0, () => descriptors(path)), 0)
 })
 
 for (const status of [204, 304]) {
@@ -209,7 +209,7 @@ for (const status of [204, 304]) {
     const next = new Script(probe, [start(), send(path)])
     raw.write(line(next.target))
     t.is((await raw.response()).body, '0123456789')
-    t.is(await settled(async () => descriptors(path)), 0)
+    t.is(await becomes(0, () => descriptors(path)), 0)
   })
 }
 
@@ -281,7 +281,7 @@ test('a file in the place of a response that the host has ended is closed', asyn
   const answer = await request(url + played.target)
   t.deepEqual([answer.status, answer.text], [503, 'of the host'])
   await played.outcome()
-  t.is(await settled(async () => descriptors(path)), 0)
+  t.is(await becomes(0, () => descriptors(path)), 0)
 })
 
 test('a hundred at once are each whole', async (t) => {
@@ -296,7 +296,7 @@ test('a hundred at once are each whole', async (t) => {
     ),
   )
   t.true(answers.every(({ body: content }, index) => contents[index % 10]?.equals(content)))
-  t.is(await settled(async () => descriptors(own)), 0)
+  t.is(await becomes(0, () => descriptors(own)), 0)
 })
 
 test('a file that is unlinked, replaced or grown once it is sent arrives as it was', async (t) => {
@@ -345,7 +345,7 @@ test('a file that shrinks while it is sent destroys the connection, and is logge
   // Nobody else is concerned.
   const next = new Script(probe, [start(), send(await file('next'))])
   t.is((await request(url + next.target)).text, 'next')
-  t.is(await settled(async () => descriptors(path)), 0)
+  t.is(await becomes(0, () => descriptors(path)), 0)
 })
 
 test('a client that leaves in the middle is told to the app, and the file is closed', async (t) => {
@@ -360,7 +360,7 @@ test('a client that leaves in the middle is told to the app, and the file is clo
     t.is(descriptors(path), isLinux ? 1 : 0)
     raw[how]()
     t.is(await probe.wait(`${name}:message`), 'http.disconnect')
-    t.is(await settled(async () => descriptors(path)), 0)
+    t.is(await becomes(0, () => descriptors(path)), 0)
     await probe.tell(`${name}:go`)
   }
 })
@@ -374,7 +374,7 @@ test('clients that leave at once leave no descriptor open', async (t) => {
     for (let turn = 0; turn < index % 5; turn++) await new Promise(setImmediate)
     raw[index % 2 ? 'reset' : 'leave']()
   }
-  t.is(await settled(async () => descriptors(path)), 0)
+  t.is(await becomes(0, () => descriptors(path)), 0)
 })
 
 for (const how of ['reset', 'leave'] as const) {
@@ -389,7 +389,7 @@ for (const how of ['reset', 'leave'] as const) {
     t.is(descriptors(path), isLinux ? 1 : 0)
     raw[how]()
     t.deepEqual((await first.outcome()).at(-1), { type: 'http.disconnect' })
-    t.is(await settled(async () => descriptors(path)), 0)
+    t.is(await becomes(0, () => descriptors(path)), 0)
   })
 }
 
@@ -562,7 +562,7 @@ for (const [what, declared] of [
     const raised = await played.raised()
     t.is(raised.error, 'RuntimeError')
     t.regex(raised.message, /content-length/i)
-    t.is(await settled(async () => descriptors(path)), 0)
+    t.is(await becomes(0, () => descriptors(path)), 0)
   })
 }
 
@@ -600,7 +600,7 @@ for (const [what, second] of [
       await probe.wait(`${name}:left`)
       const [raised] = await probe.marks(name)
       t.true(raised === 'RuntimeError' || raised === 'ValueError', String(raised))
-      t.is(await settled(async () => descriptors(path)), 0)
+      t.is(await becomes(0, () => descriptors(path)), 0)
     }
   })
 }
@@ -616,7 +616,7 @@ for (const how of ['close', 'cancel at once', 'cancel']) {
     do answer = await request(`${url}/gives_up?${query}`)
     while (answer.text === 'unwanted' && ++attempts < 1000)
     t.deepEqual([answer.status, answer.text, answer.headers['content-length']], [200, 'instead', '7'])
-    t.is(await settled(async () => descriptors(path)), 0)
+    t.is(await becomes(0, () => descriptors(path)), 0)
   })
 }
 
@@ -677,7 +677,7 @@ test.serial('in a worker apps send files themselves, and none is left open when 
   t.is(descriptors(path, child.child.pid), isLinux ? 3 : 0)
   child.child.stdin.write('terminate')
   await child.prints('gone;')
-  t.is(await settled(async () => descriptors(path, child.child.pid)), 0)
+  t.is(await becomes(0, () => descriptors(path, child.child.pid)), 0)
   child.child.stdin.end()
   t.like(await child.ends(), { code: 0, stderr: '' })
 })

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import test, { type ExecutionContext } from 'ava'
 import { PythonError } from '../index.js'
+import { PATIENCE } from './helpers/patience.js'
 import { closeFrame, frame, handshake, opcode, RawWebSocket } from './helpers/frames.js'
 import { runNode } from './helpers/node-process.js'
 import { shareProbe, unique } from './helpers/probe.js'
@@ -90,13 +91,13 @@ test('a close frame without a code is 1005', async (t) => {
 })
 
 for (const how of ['reset', 'leave'] as const) {
-  test(`a connection that is lost is 1006 within a second: ${how}`, async (t) => {
+  test(`a connection that is lost is 1006 at once: ${how}`, async (t) => {
     const { raw, script, logger } = await runRaw(t, [receive, accept, ['tell', 'idle'], receive, receive])
     await script.wait('idle')
     const left = performance.now()
     raw.connection[how]()
     t.deepEqual(await script.outcome(), [connected, disconnected(1006), disconnected(1006)])
-    t.true(performance.now() - left < 1000)
+    t.true(performance.now() - left < PATIENCE)
     t.deepEqual(quiet(logger), [])
   })
 }
@@ -296,7 +297,7 @@ test('an app that closes before it has received all has the client’s answer at
   raw.write(closeFrame(3000))
   t.is((await raw.connection.rest()).end, 'end')
   const took = performance.now() - answered
-  t.true(took < 2000, `${took} ms`)
+  t.true(took < PATIENCE, `${took} ms`)
   t.like((await script.outcome())[1], disconnected(3000))
 })
 
@@ -448,7 +449,7 @@ test('close() cancels an app that ignores the disconnect, after timeoutGracefulS
   const start = performance.now()
   await handler.close()
   const took = performance.now() - start
-  t.true(took >= 90 && took < 3000, `${took} ms`)
+  t.true(took >= 90 && took < PATIENCE, `${took} ms`)
   await probe.wait(`${name}:cancelled`)
   t.is((await client.closed()).code, 1012)
 })
@@ -457,7 +458,7 @@ test('close() does not wait for a client that does not answer', async (t) => {
   const { raw, handler, script } = await runRaw(t, [accept, receive, receive], { timeoutGracefulShutdown: 200 })
   const start = performance.now()
   await handler.close()
-  t.true(performance.now() - start < 5000)
+  t.true(performance.now() - start < PATIENCE)
   t.is((await raw.closed()).code, 1012)
   await t.notThrowsAsync(script.outcome())
 })
@@ -488,7 +489,7 @@ test('a WebSocket that closed does not hold up close()', async (t) => {
   await client.closed()
   const start = performance.now()
   await handler.close()
-  t.true(performance.now() - start < 1000)
+  t.true(performance.now() - start < PATIENCE)
 })
 
 test('no task is left once the clients have gone, however they went', async (t) => {
@@ -538,7 +539,7 @@ for (const [what, leave, code] of [
     child.child.kill('SIGUSR2')
     const exit = await child.ends()
     t.is(exit.code, code, exit.stderr)
-    t.true(child.endedAt - since < 3000)
+    t.true(child.endedAt - since < PATIENCE)
     t.is((await client.closed()).code, 1006)
   })
 }

@@ -4,6 +4,7 @@ import { Agent } from 'node:http'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import express from 'express'
+import { PATIENCE } from './helpers/patience.js'
 import { type RequestOptions, request, requestHead, valuesOf } from './helpers/client.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { createHandler, fixtures, shareHandler } from './helpers/python.js'
@@ -152,7 +153,7 @@ test('streams Server-Sent Events and runs the generator’s finally when the cli
   const left = performance.now()
   response.destroy()
   await probe.wait(`${name}:finally`)
-  t.true(performance.now() - left < 1000)
+  t.true(performance.now() - left < PATIENCE)
 })
 
 test('streams from a plain generator', async (t) => {

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import test, { type ExecutionContext } from 'ava'
+import { PATIENCE } from './helpers/patience.js'
 import { type NodeProcess, runNode } from './helpers/node-process.js'
 
 // Node processes side by side on few cores would only measure each other.
@@ -32,7 +33,7 @@ leaves('an idle handler does not keep Node alive, and its app is shut down', asy
   t.is(code, 0, stderr)
   t.deepEqual(python(stdout), ['imported', 'startup', 'shutdown', 'atexit'])
   t.is(stderr, '')
-  t.true(took < 3000, `${took} ms`)
+  t.true(took < PATIENCE, `${took} ms`)
 })
 
 leaves('a handler that was never used costs nothing and keeps nobody', async (t) => {
@@ -112,7 +113,7 @@ for (const [name, leave, code] of [
     const exit = await end(child, performance.now())
     t.is(exit.code, code)
     t.deepEqual(python(exit.stdout), ['imported', 'startup', 'shutdown', 'atexit'])
-    t.true(exit.took < 3000, `${exit.took} ms`)
+    t.true(exit.took < PATIENCE, `${exit.took} ms`)
   })
 }
 
@@ -131,7 +132,7 @@ leaves('a request in flight does not keep process.exit() from leaving', async (t
   const { code, stdout, took } = await end(child, since)
   t.is(code, 0)
   t.true(python(stdout).includes('shutdown'), stdout)
-  t.true(took < 3500, `${took} ms`)
+  t.true(took < PATIENCE, `${took} ms`)
 })
 
 for (const [kind, path, says] of [
@@ -153,7 +154,7 @@ for (const [kind, path, says] of [
     const { code, signal, took, stderr } = await end(child, since)
     t.is(signal, null, stderr)
     t.is(code, 5, stderr)
-    t.true(took < 3500, `${took} ms`)
+    t.true(took < PATIENCE, `${took} ms`)
   })
 }
 
@@ -169,7 +170,7 @@ leaves('a shutdown that takes too long is left behind', async (t) => {
   const { code, stdout, took } = await end(child, performance.now())
   t.is(code, 0)
   t.true(stdout.includes('shutdown begins'), stdout)
-  t.true(took < 3500, `${took} ms`)
+  t.true(took < PATIENCE, `${took} ms`)
 })
 
 leaves('a daemon thread of Python does not keep the process', async (t) => {
@@ -315,7 +316,7 @@ leaves('process.exit() in a worker waits for a busy Python once', async (t) => {
   t.is(signal, null, stderr)
   t.is(code, 0, stderr)
   const took = Number(/gone after (\d+)/.exec(stdout)?.[1])
-  t.true(took < 3000, `${took} ms`)
+  t.true(took < PATIENCE, `${took} ms`)
 })
 
 for (const [who, prepare] of [
@@ -348,7 +349,7 @@ for (const [who, prepare] of [
     const handlers = prepare ? 2 : 1
     t.is(python(stdout).filter((line) => line === 'startup').length, handlers, stdout)
     t.is(python(stdout).filter((line) => line === 'shutdown').length, handlers, stdout)
-    t.true(took < 3000, `${took} ms`)
+    t.true(took < PATIENCE, `${took} ms`)
   })
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
+import { PATIENCE } from './helpers/patience.js'
 import { closeFrame, frame, handshake, opcode, RawWebSocket } from './helpers/frames.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { createHandler, shareHandler } from './helpers/python.js'
@@ -199,5 +200,5 @@ test.serial('closing while a client does not read ends in time', async (t) => {
   await settled(() => probe.peek(name))
   const start = performance.now()
   await handler.close()
-  t.true(performance.now() - start < 5000)
+  t.true(performance.now() - start < PATIENCE)
 })

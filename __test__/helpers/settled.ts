@@ -9,3 +9,14 @@ export async function settled<T>(read: () => Promise<T>): Promise<T> {
   }
   return value
 }
+
+/** The value once it is the expected one, or what it still is after half a minute. */
+export async function becomes<T>(expected: T, read: () => T | Promise<T>): Promise<T> {
+  const end = Date.now() + 30_000
+  let value = await read()
+  while (value !== expected && Date.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    value = await read()
+  }
+  return value
+}
