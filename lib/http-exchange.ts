@@ -11,6 +11,7 @@ import {
   type OpenFile,
 } from './bridge.js'
 import type { ConcurrencyLimit } from './concurrency-limit.js'
+import { isBareError } from './bare-error.js'
 import { unwatchConnection, watchEnd } from './connection-close.js'
 import { requestObserved, tellRequestError } from './diagnostics.js'
 import { AmphisError } from './errors.js'
@@ -37,6 +38,9 @@ export interface ExchangeContext {
   readonly webSockets: Set<WebSocketExchange>
 }
 
+/** How long an app may go on after a bare 500 before that is sent, in milliseconds. */
+const HOLD_LIMIT = 1_000
+
 /** Takes a request that failed before its response started. */
 export type FailureHandler = (error: AmphisError) => void
 
@@ -56,6 +60,8 @@ export class HttpExchange implements Exchange {
   #isEnded = false
   /** The client has gone, or the request was answered without the app: what it still sends is dropped. */
   #isOver = false
+  /** Sends the response that is held back. */
+  #held: (() => void) | undefined
 
   constructor(context: ExchangeContext, request: IncomingMessage, response: ServerResponse, fail: FailureHandler) {
     this.#context = context
@@ -151,10 +157,35 @@ export class HttpExchange implements Exchange {
     if (this.#response.headersSent) {
       this.#disconnect()
     }
-    if (!this.#isOver) {
+    if (this.#isOver) {
+      return
+    }
+    const start = (): void => {
       this.#isStarted = true
       this.#setEnded(end)
       this.#guard(() => this.#writer.start(status, headers, body, end))
+    }
+    if (this.#context.options.debug && isBareError(status, headers, body, end)) {
+      this.#hold(start)
+    } else {
+      start()
+    }
+  }
+
+  /** Keeps a whole response back until the app has ended, and perhaps raised what is behind it. */
+  #hold(start: () => void): void {
+    // Nobody receives what is left of the request's body.
+    this.#setEnded(true)
+    this.#isEnded = false
+    this.#held = start
+    this.#timer = setTimeout(this.#release, HOLD_LIMIT)
+  }
+
+  readonly #release = (): void => {
+    const start = this.#held
+    this.#held = undefined
+    if (start !== undefined && !this.#isOver) {
+      start()
     }
   }
 
@@ -214,6 +245,7 @@ export class HttpExchange implements Exchange {
       return
     }
     this.#isOver = true
+    clearTimeout(this.#timer)
     this.#fail(error)
   }
 
@@ -222,6 +254,7 @@ export class HttpExchange implements Exchange {
   }
 
   onDone(): void {
+    this.#release()
     this.#slot = -1
     this.#context.concurrency.leave()
     unwatchConnection(this.#request.socket, this.#onClose)

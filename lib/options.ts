@@ -16,6 +16,7 @@ export interface ResolvedOptions {
   readonly lifespan: 'auto' | 'on' | 'off'
   readonly loop: 'auto' | 'uvloop' | 'asyncio'
   readonly logConfig: string | undefined
+  readonly debug: boolean
   readonly logLevel: (typeof LOG_LEVELS)[number] | undefined
   readonly timeoutGracefulShutdown: number
   readonly timeoutStartup: number
@@ -132,6 +133,7 @@ const KNOWN = [
   'lifespan',
   'loop',
   'logConfig',
+  'debug',
   'logLevel',
   'timeoutGracefulShutdown',
   'timeoutStartup',
@@ -190,6 +192,7 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     lifespan: oneOf('lifespan', ['auto', 'on', 'off'], options.lifespan ?? 'auto'),
     loop: oneOf('loop', ['auto', 'uvloop', 'asyncio'], options.loop ?? 'auto'),
     logConfig: options.logConfig === undefined ? undefined : resolve(text('logConfig', options.logConfig)),
+    debug: flag('debug', options.debug ?? false),
     logLevel: options.logLevel === undefined ? undefined : oneOf('logLevel', LOG_LEVELS, options.logLevel),
     timeoutGracefulShutdown: milliseconds('timeoutGracefulShutdown', options.timeoutGracefulShutdown ?? 10_000),
     timeoutStartup: milliseconds('timeoutStartup', options.timeoutStartup ?? 0),

@@ -58,6 +58,12 @@ export class PythonHandler implements AsyncDisposable {
       get context() {
         return handler.#context
       },
+      get versions() {
+        const { versions } = handler
+        return versions === undefined
+          ? [`amphis ${version}`]
+          : [`amphis ${version}`, `Python ${versions.python}`, versions.loop, `Node.js ${versions.node}`]
+      },
       start: () => this.#start(),
     }
     this.listener = createListener(this.#host)

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { answerTo, knownAnswer, logAnswered } from './error-answer.js'
+import { DEBUG_HEADERS, debugPage, debugText, wantsPage } from './debug-page.js'
+import { answerTo, knownAnswer, logAnswered, type ErrorAnswer } from './error-answer.js'
 import { observeRequest, requestObserved, tellRequestError } from './diagnostics.js'
 import type { AmphisError } from './errors.js'
 import { HttpExchange, type ExchangeContext, type FailureHandler } from './http-exchange.js'
@@ -19,6 +20,8 @@ export interface ListenerHost {
   readonly options: ResolvedOptions
   /** What requests run on, once Python and the app are there. */
   readonly context: ExchangeContext | undefined
+  /** What runs, for the foot of a page. */
+  readonly versions: readonly string[]
   /** Starts what is missing. */
   start(): Promise<ExchangeContext>
 }
@@ -56,12 +59,25 @@ function begin(
   }
 }
 
+/** The answer to an error for whoever writes the app: what nobody has foreseen is shown. */
+function debugAnswer(host: ListenerHost, request: IncomingMessage, error: AmphisError): ErrorAnswer {
+  const answer = answerTo(error)
+  if (knownAnswer(error) !== undefined) {
+    return answer
+  }
+  if (!wantsPage(request)) {
+    return { ...answer, text: debugText({ error }), headers: DEBUG_HEADERS }
+  }
+  const text = debugPage({ error, app: host.options.app, request, versions: host.versions })
+  return { ...answer, text, headers: { ...DEBUG_HEADERS, 'content-type': 'text/html; charset=utf-8' } }
+}
+
 /** `(req, res) => void` for `node:http`: answers errors itself. */
 export function createListener(host: ListenerHost): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     run(host, request, response, (error) => {
       tellRequestError(host.options, request, response, error)
-      const { status, text, headers } = answerTo(error)
+      const { status, text, headers } = host.options.debug ? debugAnswer(host, request, error) : answerTo(error)
       if (response.headersSent || isGone(response)) {
         abortResponse(response)
       } else {
@@ -72,7 +88,7 @@ export function createListener(host: ListenerHost): (request: IncomingMessage, r
         response.end(text)
         const observed = requestObserved(request)
         if (observed !== undefined && request.method !== 'HEAD') {
-          observed.bodyBytes += text.length
+          observed.bodyBytes += Buffer.byteLength(text)
         }
       }
       // Last, since a logger may throw.

@@ -61,6 +61,13 @@ export interface PythonHandlerOptions {
    */
   logConfig?: string | undefined
   /**
+   * Whether `listener` and `createServer` answer an exception of the app with its traceback: a page for browsers, text
+   * for others. A bare `Internal Server Error` that a framework sends before it raises on gives way to it. For
+   * development only.
+   * @default false
+   */
+  debug?: boolean | undefined
+  /**
    * Level of Python's root logger, and what of it is shown on stderr, as long as neither the app nor `logConfig` gives
    * the root logger a handler or a level.
    * @default Python's own: 'warning'

@@ -4,7 +4,7 @@ import { AmphisError } from '../errors.js'
 import { PythonHandler } from '../python-handler.js'
 import { createServer, type PythonServer, type ServerOptions } from '../server.js'
 import { logAccess } from './access-log.js'
-import { showBanner } from './banner.js'
+import { isDebugging, showBanner } from './banner.js'
 import { refuseUntrusted, tlsOptions, tlsProblem } from './certificate.js'
 import type { Configuration } from './configuration.js'
 import { Connections } from './connections.js'
@@ -48,7 +48,7 @@ export async function serve({ app, options }: Configuration, serving: Serving): 
   const logsAccess = options['access-log'] && log.shows('info')
   noteOrigins()
   if (logsAccess) logAccess(log)
-  const handler = new PythonHandler({ ...handlerOptions(app, options), logger: log })
+  const handler = new PythonHandler({ ...handlerOptions(app, options), logger: log, debug: isDebugging(options) })
   // What can be said at once is said before Python starts.
   const server = makeServer(handler, options, await tlsOptions(options))
   if (logsAccess) logMalformed(server, log)
