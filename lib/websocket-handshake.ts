@@ -2,7 +2,9 @@ import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { WebSocket, WebSocketServer } from 'ws'
+import { createRequire } from 'node:module'
+import type * as Ws from 'ws'
+import type { WebSocket, WebSocketServer } from 'ws'
 import { webSocketObserved } from './diagnostics.js'
 import { abortResponse, http2Record } from './http2-response.js'
 import type { ResolvedOptions } from './options.js'
@@ -37,15 +39,25 @@ const LINGER = 500
 
 const NO_HEAD = Buffer.alloc(0)
 
+/** Loaded with the first handshake: it is a third of what this package takes to load, and many apps never need it. */
+const loadWs = () => createRequire(import.meta.url)('ws') as typeof Ws
+
 type Decide = (verified: boolean) => void
 
 /** The opening handshakes of one handler's WebSockets (RFC 6455 4.2, RFC 8441 5); `ws` checks and frames them. */
 export class Handshakes {
-  readonly #server: WebSocketServer
+  readonly #options: ResolvedOptions
+  #server: WebSocketServer | undefined
   readonly #pending = new WeakMap<IncomingMessage, UpgradeHandshake>()
 
-  constructor({ wsMaxSize, wsPerMessageDeflate }: ResolvedOptions) {
-    this.#server = new WebSocketServer({
+  constructor(options: ResolvedOptions) {
+    this.#options = options
+  }
+
+  #makeServer(): WebSocketServer {
+    const { wsMaxSize, wsPerMessageDeflate } = this.#options
+    const { WebSocketServer: Server } = loadWs()
+    const server = new Server({
       noServer: true,
       clientTracking: false,
       maxPayload: wsMaxSize,
@@ -55,12 +67,13 @@ export class Handshakes {
       verifyClient: ({ req }: { req: IncomingMessage }, decide: Decide) => this.#pending.get(req)?.checked(decide),
       handleProtocols: (_offered, request) => this.#pending.get(request)?.subprotocol || false,
     })
-    this.#server.on('headers', (lines, request) => {
+    server.on('headers', (lines, request) => {
       const headers = this.#pending.get(request)?.headers ?? []
       for (let at = 0; at < headers.length; at += 2) {
         lines.push(`${headers[at]}: ${headers[at + 1]}`)
       }
     })
+    return server
   }
 
   /** An upgrade of HTTP/1.1. A malformed one is answered here. */
@@ -71,6 +84,7 @@ export class Handshakes {
       // Before anything comes behind it. ws would do it after the accept, and lose it where writing that has failed.
       socket.unshift(head)
     }
+    this.#server ??= this.#makeServer()
     this.#server.handleUpgrade(request, socket, NO_HEAD, (webSocket) => handshake.completed(webSocket))
     const observed = webSocketObserved(request)
     if (observed !== undefined && !handshake.isChecked && socket.writableEnded) {
@@ -86,6 +100,7 @@ export class Handshakes {
       response.end()
       return
     }
+    this.#server ??= this.#makeServer()
     new ConnectHandshake(request, response, this.#server.options).begin(accept)
   }
 }
@@ -234,7 +249,7 @@ interface OpenWebSocket extends WebSocket {
 
 /** Frames a stream whose handshake was not ws' own; extensions are left out. */
 function frame(stream: Duplex, subprotocol: string, options: WebSocketServer['options']): WebSocket {
-  const Constructor = WebSocket as unknown as new (
+  const Constructor = loadWs().WebSocket as unknown as new (
     address: null,
     protocols: undefined,
     options: WebSocketServer['options'],

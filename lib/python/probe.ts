@@ -1,4 +1,4 @@
-import { execFile, type ExecFileException } from 'node:child_process'
+import type { ExecFileException } from 'node:child_process'
 import { AmphisError } from '../errors.js'
 
 /** What an interpreter tells about itself. */
@@ -147,11 +147,13 @@ function failure(error: ExecFileException, stderr: string, { subject, timeout = 
  * @throws {AmphisError} `AMPHIS_ERR_PYTHON_START` when it does not run, hangs, crashes or answers something else;
  *   `AMPHIS_ERR_PYTHON_VERSION` when it is too old to understand the question.
  */
-export function probeInterpreter(executable: string, options: ProbeOptions): Promise<InterpreterFacts> {
+export async function probeInterpreter(executable: string, options: ProbeOptions): Promise<InterpreterFacts> {
   const { subject, cwd, timeout = DEFAULT_TIMEOUT } = options
   const env = { ...options.env }
   // Set by the launcher of macOS's framework builds for its own child; here it would name another interpreter.
   delete env.__PYVENV_LAUNCHER__
+  // Most environments are known from their files.
+  const { execFile } = await import('node:child_process')
   return new Promise((resolve, reject) => {
     const child = execFile(
       executable,
