@@ -2,7 +2,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { RequestObservation, WebSocketObservation } from '../diagnostics.js'
 import { formatDuration, formatIsoTime } from './clock.js'
 import { oneLine } from './control-characters.js'
-import { toJson } from './json-format.js'
+import { toShowable } from './json-format.js'
 import type { Log } from './log.js'
 import type { TextFormat } from './text-format.js'
 
@@ -90,28 +90,27 @@ function rounded(milliseconds: number): number {
   return Math.round(milliseconds * 1000) / 1000
 }
 
+function member(key: string, value: string | number | undefined): string {
+  if (value === undefined) return ''
+  return typeof value === 'number' ? `,"${key}":${value}` : `,"${key}":${JSON.stringify(value)}`
+}
+
+/** Put together by hand, which is quicker than an object: it is made for each request. */
 function jsonLine(
   observation: RequestObservation | WebSocketObservation,
   msg: string,
-  outcome: Readonly<Record<string, unknown>>,
+  outcome: Readonly<Record<string, string | number | undefined>>,
 ): string {
   const { method, url, client, request } = observation
   const mark = url.indexOf('?')
   const { 'user-agent': userAgent, 'x-request-id': requestId } = request.headers
-  return toJson({
-    time: formatIsoTime(Date.now()),
-    level: 'info',
-    msg,
-    method,
-    path: mark === -1 ? url : url.slice(0, mark),
-    query: mark === -1 ? undefined : url.slice(mark + 1),
-    ...outcome,
-    client: client?.[0],
-    http_version: request.httpVersion,
-    user_agent: userAgent,
-    request_id: requestId,
-    pid: process.pid,
-  })
+  let json = `{"time":"${formatIsoTime(Date.now())}","level":"info","msg":"${msg}"`
+  json += member('method', method) + member('path', mark === -1 ? url : url.slice(0, mark))
+  if (mark !== -1) json += member('query', url.slice(mark + 1))
+  for (const key in outcome) json += member(key, outcome[key])
+  json += member('client', client?.[0]) + member('http_version', request.httpVersion)
+  json += member('user_agent', userAgent) + member('request_id', requestId?.toString()) + member('pid', process.pid)
+  return toShowable(`${json}}`)
 }
 
 const jsonFormat: AccessFormat = {

@@ -32,7 +32,11 @@ const ALL_UNSAFE = /[\x7f-\x9f\u2028\u2029]/g
 
 /** JSON on one line, of what terminals can be shown. */
 export function toJson(value: Fields): string {
-  const json = JSON.stringify(value)
+  return toShowable(JSON.stringify(value))
+}
+
+/** The same of JSON that is made already. */
+export function toShowable(json: string): string {
   return UNSAFE.test(json)
     ? json.replace(ALL_UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
     : json
