@@ -86,6 +86,20 @@ const amphisServer = (file: string, title: string): Contestant => ({
   command: ({ context, app, port }) => nodeServer(file, { port, appDir: join(apps, app), python: context.python.root }),
 })
 
+/** amphis by its command line. */
+const commandLine = (title: string, ...more: readonly string[]): Contestant => ({
+  title,
+  reach: 'http',
+  missing: needsBuild,
+  command: ({ context, app, port }) => ({
+    argv: [
+      process.execPath,
+      join(root, 'bin', 'amphis.js'),
+      ...['main:app', '--app-dir', join(apps, app), '--port', String(port), '--python', context.python.root, ...more],
+    ],
+  }),
+})
+
 /** Workers of node:cluster, each with one of the servers of `servers/`. */
 const cluster = (of: Contestant, server: string, workers: number, pinned = false): Contestant => ({
   title: `${of.title}, ${workers} cluster ${workers === 1 ? 'worker' : 'workers'}${pinned ? ' of one core each' : ''}`,
@@ -236,6 +250,10 @@ export const contestants: Readonly<Record<string, Contestant>> = {
     behind: 'uvicorn',
     command: ({ port, upstreamPort }) => nodeServer('raw-proxy.js', { port, upstreamPort }),
   },
+  'amphis-server': amphisServer('amphis-server.js', 'amphis under its own createServer'),
+  'amphis-cli': commandLine('amphis by the command line', '--no-access-log'),
+  'amphis-cli-log': commandLine('amphis by the command line, access log on'),
+  'amphis-workers-2': commandLine('amphis --workers 2', '--workers', '2', '--no-access-log'),
   'bare-cluster-1': cluster(bare, 'bare.js', 1),
   'bare-cluster-2': cluster(bare, 'bare.js', 2),
   'amphis-cluster-1': cluster(amphis, 'amphis.js', 1),

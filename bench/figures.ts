@@ -93,6 +93,19 @@ export const figures: readonly Figure[] = [
     },
   }),
   slow(
+    httpThroughput('cli', {
+      title: 'the command line beside servers written by hand: hello world (raw ASGI)',
+      work: 'hello',
+      connections: [32],
+      contestants: ['amphis', 'amphis-server', 'amphis-cli', 'amphis-cli-log'],
+      base: 'amphis-server',
+      targets: [
+        { of: 'amphis-cli', over: 'amphis-server', atLeast: 0.95 },
+        { of: 'amphis-cli', over: 'amphis', atLeast: 0.95 },
+      ],
+    }),
+  ),
+  slow(
     httpThroughput('latency', {
       title: 'latency over one connection at equal load: hello world (raw ASGI)',
       work: 'hello',
@@ -225,7 +238,7 @@ export const figures: readonly Figure[] = [
       work: 'fastapi',
       connections: [64],
       contestants: [
-        ...['amphis-cluster-1', 'amphis-cluster-2', 'amphis-pinned-1', 'amphis-pinned-2'],
+        ...['amphis-cluster-1', 'amphis-cluster-2', 'amphis-workers-2', 'amphis-pinned-1', 'amphis-pinned-2'],
         ...['bare-cluster-1', 'bare-cluster-2', 'uvicorn-1', 'uvicorn-2'],
       ],
       base: 'uvicorn-1',
