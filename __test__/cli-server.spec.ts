@@ -146,6 +146,30 @@ test('ends what runs for too long once it is to stop', async (t) => {
   t.regex(stdout, /^shutdown$/m)
 })
 
+test('ends in good order after as many requests and WebSockets as it is to serve', async (t) => {
+  const limits = ['--limit-max-requests', '3', '--health-path', '/healthz']
+  const patience = ['--timeout-keep-alive', '60', '--timeout-graceful-shutdown', '60']
+  const { process, url, port } = await serveByCommand(t, 'command_line:app', ...limits, ...patience)
+  // Probes do not count.
+  for (let probes = 0; probes < 5; probes++) t.is((await request(`${url}/healthz`)).status, 200)
+  const kept = await RawConnection.open(t, port)
+  const ask = async () => {
+    kept.write('GET /tea HTTP/1.1\r\nhost: a\r\n\r\n')
+    return new Map((await kept.response()).headers).get('connection')
+  }
+  t.is(await ask(), 'keep-alive')
+  const refused = await t.throwsAsync(WebSocketClient.open(t, `${url.replace('http', 'ws')}/chat`))
+  t.regex(refused?.message ?? '', /500|403|404/)
+  t.is(await ask(), 'keep-alive')
+  await process.prints('Stopping')
+  // What is on its way meanwhile on a connection that is kept is not lost.
+  t.is(await ask(), 'close')
+  t.deepEqual(await kept.rest(), { text: '', end: 'end' })
+  const { code, stdout } = await process.ends()
+  t.is(code, 0)
+  t.regex(stdout, /^shutdown$/m)
+})
+
 test('closes idle connections when it is told to', async (t) => {
   const { port } = await serveByCommand(t, 'main:app', '--timeout-keep-alive', '0.01')
   const connection = await RawConnection.open(t, port)

@@ -1,6 +1,6 @@
 import type { Configuration } from './configuration.js'
 import { listen } from './listen.js'
-import { warn } from './report.js'
+import { openLog } from './log.js'
 import { serve } from './serve.js'
 import { firstSignal, onHangUp } from './signals.js'
 
@@ -8,8 +8,9 @@ import { firstSignal, onHangUp } from './signals.js'
 export async function serveInThisProcess(configuration: Configuration): Promise<void> {
   const hurry = new AbortController()
   const signal = firstSignal()
+  const log = openLog(configuration.app, configuration.options)
   const hangUp = onHangUp(() => {
-    warn('SIGHUP has workers replaced, and there are none. Start with --workers 2 or more, or end with SIGTERM.')
+    log.warn('SIGHUP has workers replaced, and there are none. Start with --workers 2 or more, or end with SIGTERM.')
   })
   await serve(configuration, {
     listen: (server) => listen(server, configuration.options),
