@@ -330,7 +330,8 @@ const specs = {
     type: 'seconds',
     default: '5',
     description: 'until a worker that hangs is replaced',
-    details: 'How long a worker may give no sign of life before it is replaced.',
+    details:
+      'How long the event loops of a worker, that of Node.js and that of Python, may leave a question unanswered before the worker is killed and replaced. `0` is no check.',
   },
   'health-path': {
     group: 'production',
