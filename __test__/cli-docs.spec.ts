@@ -5,7 +5,8 @@ import test from 'ava'
 import { keyOf, OPTIONS, variableOf } from '../lib/cli/options.js'
 import { parseCommandLine } from '../lib/cli/parse.js'
 
-const page = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8')
+const read = (name: string) => readFileSync(new URL(`../docs/${name}`, import.meta.url), 'utf8')
+const page = read('cli.md')
 
 test('docs/cli.md has the options as they are', (t) => {
   const script = fileURLToPath(new URL('../scripts/docs.mjs', import.meta.url))
@@ -13,8 +14,9 @@ test('docs/cli.md has the options as they are', (t) => {
   t.is(status, 0, stdout + stderr)
 })
 
-test('what docs/cli.md shows can be typed', (t) => {
-  const commands = [...page.replaceAll(/\\\n */g, '').matchAll(/(?:npx |bin\/)amphis (?!run|init|-)(.*)$/gm)]
+test('what docs/cli.md and docs/deployment.md show can be typed', (t) => {
+  const pages = page + read('deployment.md')
+  const commands = [...pages.replaceAll(/\\\n */g, '').matchAll(/(?:npx |bin\/)amphis (?!run|init|-)(.*)$/gm)]
   t.true(commands.length > 10)
   for (const [, line = ''] of commands) {
     const words = [...line.replace(/\s+#.*/, '').matchAll(/'([^']*)'|(\S+)/g)].map(
@@ -25,7 +27,7 @@ test('what docs/cli.md shows can be typed', (t) => {
     t.notThrows(() => parseCommandLine(words), line)
   }
   const known = new Set(['app', ...Object.keys(OPTIONS)].map(variableOf))
-  for (const [variable] of page.matchAll(/\bAMPHIS_[A-Z0-9_]+\b/g)) t.true(known.has(variable), variable)
+  for (const [variable] of pages.matchAll(/\bAMPHIS_[A-Z0-9_]+\b/g)) t.true(known.has(variable), variable)
 })
 
 test('docs/cli.md gives every option a row, with its variable and its key', (t) => {
