@@ -8,6 +8,11 @@ import { defaultsOf } from './served-socket.js'
 
 /** Bytes taken by the socket after which Python is told, while nothing holds it up. */
 const CREDIT = 64 * 1024
+/**
+ * Bytes that an app may be ahead beyond what Rust lets be on its way (`HIGH_WATER` in `src/body.rs`), while the socket takes
+ * at once whatever it is given: with them the two threads work at the same time instead of waiting for each other.
+ */
+const AHEAD = 256 * 1024
 
 const { write: plainWrite, writeHead: plainWriteHead } = ServerResponse.prototype
 
@@ -18,7 +23,11 @@ export class ResponseWriter {
   readonly #counter: BodyCounter | undefined
   /** Bytes written that Python does not know to be taken. */
   #uncredited = 0
+  /** What Python was given to run ahead. */
+  #ahead = 0
   #isDraining = false
+  /** What is drained in this turn of Node's loop, the socket has taken at once. */
+  #isThisTurn = false
   #isListening = false
   #isFileOnItsWay = false
   #trailers: string[] = []
@@ -72,7 +81,7 @@ export class ResponseWriter {
     if (!response.write(body, 'latin1')) {
       this.#awaitDrain()
     } else if (this.#uncredited >= CREDIT && !this.#isDraining) {
-      this.#giveCredit()
+      this.#giveCredit(this.#ahead)
     }
   }
 
@@ -116,21 +125,31 @@ export class ResponseWriter {
   }
 
   #awaitDrain(): void {
-    this.#isDraining = true
+    if (!this.#isDraining) {
+      this.#isDraining = true
+      this.#isThisTurn = true
+      setImmediate(() => {
+        this.#isThisTurn = false
+      })
+    }
     if (!this.#isListening) {
       // One listener for good: `compression` takes listeners over and can't give one back.
       this.#isListening = true
       this.#response.on('drain', () => {
         this.#isDraining = false
-        this.#giveCredit()
+        this.#giveCredit(this.#isThisTurn && this.#uncredited >= CREDIT ? AHEAD : 0)
       })
     }
   }
 
-  #giveCredit(): void {
-    const bytes = this.#uncredited
+  /** Tells Python what has left, and has it run `ahead` so far: at once, or as what is on its way leaves. */
+  #giveCredit(ahead: number): void {
+    const bytes = Math.max(0, this.#uncredited + ahead - this.#ahead)
+    this.#ahead += bytes - this.#uncredited
     this.#uncredited = 0
-    this.#credit(bytes)
+    if (bytes > 0) {
+      this.#credit(bytes)
+    }
   }
 }
 

@@ -141,7 +141,7 @@ pub enum Command {
   Credit {
     host: u32,
     slot: u32,
-    bytes: usize,
+    bytes: i64,
   },
   /// Cancel the app's task (request timeout).
   Cancel {

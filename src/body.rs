@@ -13,13 +13,13 @@ use crate::batch::{LargeBody, Pinned};
 use crate::host::Host;
 
 /// Bytes of a response that may be on their way before `send` waits.
-pub const HIGH_WATER: usize = 256 * 1024;
+pub const HIGH_WATER: i64 = 256 * 1024;
 /// Bytes that may still be on their way when a waiting `send` goes on.
-pub const LOW_WATER: usize = 128 * 1024;
+pub const LOW_WATER: i64 = 128 * 1024;
 
 /// What a piece of a response counts besides its bytes, about what a small one costs Node while it waits for
 /// its client; `PIECE_COST` of `lib/bridge.ts`.
-pub const PIECE_COST: usize = 256;
+pub const PIECE_COST: i64 = 256;
 
 /// Up to this size bytes travel in the batch's text, larger ones as buffers over Python's memory. About
 /// where four small copies cost as much as making and finalising an external buffer.
@@ -30,6 +30,12 @@ const MAX_BUFFER: usize = 1 << 30;
 
 /// The content of a message: of a WebSocket's, or a piece of a body.
 pub enum Payload<'py> {
+/// How much `bytes` count among those on their way.
+pub fn length_of(bytes: &[u8]) -> i64 {
+  // A slice is never longer than `isize::MAX`.
+  i64::try_from(bytes.len()).unwrap_or(i64::MAX)
+}
+
   Bytes(Bound<'py, PyBytes>),
   /// Travels as UTF-8.
   Text(Bound<'py, PyString>),

@@ -400,7 +400,7 @@ impl HandlerHandle {
       batch.commands.push(Command::Credit {
         host: self.host.index,
         slot,
-        bytes: bytes as usize,
+        bytes: bytes as i64,
       });
     });
   }

@@ -117,7 +117,7 @@ impl Cycle {
   }
 
   /// The client's socket has taken `bytes`.
-  pub fn credit(&self, py: Python<'_>, bytes: usize) {
+  pub fn credit(&self, py: Python<'_>, bytes: i64) {
     match self {
       Self::Http(cycle) => cycle.get().credit(py, bytes),
       Self::WebSocket(cycle) => cycle.get().credit(py, bytes),

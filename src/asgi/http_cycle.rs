@@ -185,7 +185,7 @@ impl HttpCycle {
   }
 
   /// The client's socket has taken `bytes` of the response.
-  pub fn credit(&self, py: Python<'_>, bytes: usize) {
+  pub fn credit(&self, py: Python<'_>, bytes: i64) {
     let resume = lock(&self.state).response.credit(bytes);
     if resume {
       self.senders.wake(py);

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use super::message::ResponseHead;
 use crate::batch::{RecordMark, flag, op};
-use crate::body::{HIGH_WATER, LOW_WATER, PIECE_COST, Payload, TEXT_BODY};
+use crate::body::{HIGH_WATER, LOW_WATER, PIECE_COST, Payload, TEXT_BODY, length_of};
 use crate::host::Host;
 
 /// Where the response is. Transitions go down the list only, except that a file which can't be sent leads
@@ -62,8 +62,8 @@ pub struct Response {
   file_failed: bool,
   /// The app ended its body before its content-length: the message can't be mended any more.
   short: bool,
-  /// Bytes on their way to the client.
-  outstanding: usize,
+  /// Bytes on their way to the client; below nothing where JavaScript has let the app run ahead.
+  outstanding: i64,
   /// They have passed the high-water mark, and not come down to the low one.
   is_over: bool,
   /// The batch that JavaScript has to take first, see `Host::hold`.
@@ -114,8 +114,8 @@ impl Response {
   }
 
   /// The client's socket has taken `bytes`. True when a `send` that waits for that may go on.
-  pub fn credit(&mut self, bytes: usize) -> bool {
-    self.outstanding = self.outstanding.saturating_sub(bytes);
+  pub fn credit(&mut self, bytes: i64) -> bool {
+    self.outstanding -= bytes;
     let eased = self.is_over && self.outstanding <= LOW_WATER;
     self.is_over &= !eased;
     eased
@@ -168,7 +168,7 @@ impl Response {
     let last = !more && !self.trailers;
     self.last_record = write(target, head.as_ref(), body, bytes, last);
     if !bytes.is_empty() {
-      self.outstanding += bytes.len() + PIECE_COST;
+      self.outstanding += length_of(bytes) + PIECE_COST;
       self.is_over |= self.outstanding > HIGH_WATER;
     }
     self.phase = match (more, last) {

@@ -16,7 +16,7 @@ use super::message;
 use super::response::{Left, Response};
 use super::scope::Offer;
 use crate::batch::{BodyPart, Pinned, RecordMark, flag, lock, op};
-use crate::body::{HIGH_WATER, LOW_WATER, Payload, TEXT_BODY};
+use crate::body::{HIGH_WATER, LOW_WATER, Payload, TEXT_BODY, length_of};
 use crate::error::HandlerError;
 use crate::event_loop;
 
@@ -24,7 +24,7 @@ use crate::event_loop;
 const ACKNOWLEDGE: usize = 64 * 1024;
 
 /// What a message counts beside its bytes, as in `lib/websocket-exchange.ts`.
-const MESSAGE_COST: usize = 64;
+const MESSAGE_COST: i64 = 64;
 
 /// Where the WebSocket is. Transitions go down the list only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ struct State {
   /// Received by the app, and not told to JavaScript yet.
   unacknowledged: (usize, usize),
   /// Bytes of messages on their way to the client.
-  outstanding: usize,
+  outstanding: i64,
   /// They have passed the high-water mark, and not come down to the low one.
   is_over: bool,
   /// The batch that JavaScript has to take first, see `Host::hold`.
@@ -168,13 +168,13 @@ impl WebSocketCycle {
   }
 
   /// The client's socket has taken `bytes`.
-  pub fn credit(&self, py: Python<'_>, bytes: usize) {
+  pub fn credit(&self, py: Python<'_>, bytes: i64) {
     let resume = {
       let mut state = lock(&self.state);
       if state.phase == Phase::Denying {
         state.response.credit(bytes)
       } else {
-        state.outstanding = state.outstanding.saturating_sub(bytes);
+        state.outstanding -= bytes;
         let eased = state.is_over && state.outstanding <= LOW_WATER;
         state.is_over &= !eased;
         eased
@@ -330,7 +330,7 @@ impl WebSocketCycle {
       records.bodies.extend(large);
       records.push(op::MESSAGE | flags, self.owner.slot, [length, 0, 0]);
     });
-    state.outstanding += bytes.len() + MESSAGE_COST;
+    state.outstanding += length_of(bytes) + MESSAGE_COST;
     state.is_over |= state.outstanding > HIGH_WATER;
     state.held = self.owner.host.hold(self.owner.slot);
     Ok(state.is_over || state.held.is_some())
