@@ -6,6 +6,7 @@ import { shareProbe, unique } from './helpers/probe.js'
 import { shareHandler } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
 import { serve } from './helpers/server.js'
+import { settled } from './helpers/settled.js'
 
 const body = shareHandler('body:app')
 const digest = shareHandler('echo:digest')
@@ -233,4 +234,41 @@ test('a body that was cut off is never taken for a whole one', async (t) => {
   // The app's next message has no body: it fails there, and the fact of a second part is never told.
   t.is(await (await body.handle({ method: 'POST', url: '/joined', body: 'still here' })).json(), 'still here')
   t.is(await probe.peek(`${name}:1`), null)
+})
+
+test('pieces that have gathered while the app was busy are joined, up to 256 KiB', async (t) => {
+  const name = unique()
+  const pieces = [...Array<number>(8).fill(50_000), 600_000, 1].map((size) => randomBytes(size))
+  let drawn = 0
+  async function* draw(): AsyncGenerator<Uint8Array> {
+    for (const piece of pieces) {
+      drawn++
+      yield piece
+    }
+  }
+  const pending = body.handle({ method: 'POST', url: `/late_sizes?${name}`, body: draw() })
+  await probe.wait(`${name}:started`)
+  // Above 256 KiB nothing more is drawn.
+  t.is(await settled(async () => drawn), 6)
+  await probe.tell(`${name}:go`)
+  const { sizes, sha256 } = (await (await pending).json()) as { sizes: number[]; sha256: string }
+  t.is(sha256, createHash('sha256').update(Buffer.concat(pieces)).digest('hex'))
+  t.is(sizes[0], 250_000)
+  // One piece is not cut, and nothing joins one that is larger.
+  t.true(sizes.includes(600_000), String(sizes))
+  t.true(
+    sizes.every((size) => size <= 256 * 1024 || size === 600_000),
+    String(sizes),
+  )
+})
+
+test('one piece that is never followed by another reaches the app, be it large', async (t) => {
+  const { port } = await serve(t, body.listener)
+  const name = unique()
+  const connection = await RawConnection.open(t, port)
+  connection.write(head('POST', `/stepwise_sizes?${name}`, 'Content-Length: 100001', 'Connection: close'))
+  connection.write('x'.repeat(100_000))
+  await probe.wait(`${name}:100000`)
+  connection.write('y')
+  t.is((await connection.response()).body, '100001')
 })

@@ -3,12 +3,27 @@ import { AmphisError } from './errors.js'
 
 /** Bytes that Python may leave unread before the client's socket is no longer read. */
 const HIGH_WATER = 256 * 1024
-/** Unread bytes at which the socket is read again. */
-const LOW_WATER = 128 * 1024
+/**
+ * The same while the app reads what comes: Node reads up to 2 MiB of a socket before it looks at anything else, and the
+ * threads are to work at the same time.
+ */
+const HIGH_WATER_READING = 2 * 1024 * 1024
+/** How many uploads at once may have so much, so that those of apps that stop reading do not take all memory. */
+const READERS = 16
+
+/** How many have. */
+let readers = 0
+/**
+ * Bytes of a piece from which on Python is not woken for it at once. Node reads 64 KiB at a time, and again as long as it gets
+ * as much: what comes in large pieces brings more before this turn of its loop is over.
+ */
+const LARGE = 16 * 1024
 
 /** What the native handler does with pieces of a body. */
 export interface BodyTarget {
   chunk(slot: number, bytes: Uint8Array | undefined, moreBody: boolean, isUsers: boolean): void
+  hold(slot: number, bytes: Uint8Array): void
+  release(): void
 }
 
 /** A request's body before it is sent to Python. */
@@ -110,7 +125,10 @@ export class RequestBodyPump {
   readonly #onTooLarge: () => void
   #pins: Uint8Array[] = []
   #unread = 0
+  #highWater = HIGH_WATER
   #size = 0
+  /** Python has not been woken for the last piece. */
+  #isHolding = false
 
   /**
    * @param sent what is on its way to Python already
@@ -139,7 +157,7 @@ export class RequestBodyPump {
   start(): void {
     this.#request.on('data', this.#onData)
     this.#request.on('end', this.#onEnd)
-    if (this.#unread >= HIGH_WATER) {
+    if (this.#unread >= this.#highWater) {
       this.#request.pause()
     } else {
       // Middleware may have paused it.
@@ -151,7 +169,11 @@ export class RequestBodyPump {
   acknowledge(bytes: number, parts: number): void {
     this.#pins.splice(0, parts)
     this.#unread -= bytes
-    if (this.#unread <= LOW_WATER && this.#request.isPaused()) {
+    if (this.#highWater === HIGH_WATER && this.#size - this.#unread >= HIGH_WATER && readers < READERS) {
+      readers += 1
+      this.#highWater = HIGH_WATER_READING
+    }
+    if (this.#unread <= this.#highWater / 2 && this.#request.isPaused()) {
       this.#request.resume()
     }
   }
@@ -159,6 +181,7 @@ export class RequestBodyPump {
   /** The app has returned: what still comes is for nobody, but the connection can be used again. */
   stop(): void {
     this.#pins = []
+    this.#giveBack()
     this.#request.off('data', this.#onData)
     this.#request.off('end', this.#onEnd)
     this.#request.resume()
@@ -174,13 +197,35 @@ export class RequestBodyPump {
     }
     this.#pins.push(chunk)
     this.#unread += chunk.length
-    this.#target.chunk(this.#slot, chunk, true, false)
-    if (this.#unread >= HIGH_WATER) {
+    if (chunk.length < LARGE) {
+      this.#target.chunk(this.#slot, chunk, true, false)
+    } else {
+      this.#target.hold(this.#slot, chunk)
+      if (!this.#isHolding) {
+        this.#isHolding = true
+        setImmediate(this.#release)
+      }
+    }
+    if (this.#unread >= this.#highWater) {
       this.#request.pause()
     }
   }
 
+  readonly #release = (): void => {
+    this.#isHolding = false
+    this.#target.release()
+  }
+
+  /** Another upload may have what this one had. */
+  #giveBack(): void {
+    if (this.#highWater > HIGH_WATER) {
+      readers -= 1
+      this.#highWater = HIGH_WATER
+    }
+  }
+
   readonly #onEnd = (): void => {
+    this.#giveBack()
     this.#target.chunk(this.#slot, undefined, false, false)
   }
 }

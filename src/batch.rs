@@ -6,7 +6,7 @@
 //!
 //! * towards Python, [`Inbox`]: `armed` is true from the end of one drain to the first append after it;
 //!   that append (and no other) writes to the wake descriptor that the event loop reads. Credit wakes nobody
-//!   while no task waits for it;
+//!   while no task waits for it, and what comes in bulk only once much has gathered;
 //! * towards JavaScript, [`Outbox`]: `scheduled` is true from a wake until its records are worked on. What
 //!   comes meanwhile is taken in the event loop's next turn: Node would otherwise call back again and again
 //!   while Python goes on, and read from no socket. A batch of more than [`CROWDED`] records holds up those who
@@ -157,11 +157,16 @@ pub enum Command {
   Run(Job),
 }
 
+/// Bytes that wait in the inbox for more to come before Python is woken.
+const BULK: usize = 512 * 1024;
+
 /// Commands and the bytes that they point into.
 #[derive(Default)]
 pub struct Batch {
   pub commands: Vec<Command>,
   pub arena: Vec<u8>,
+  /// Bytes of what was appended without a wake.
+  held: usize,
 }
 
 impl Batch {
@@ -184,6 +189,7 @@ impl Batch {
   fn clear(&mut self) {
     self.commands.clear();
     self.arena.clear();
+    self.held = 0;
     // One huge batch must not hold its memory for ever.
     self.arena.shrink_to(1 << 20);
     self.commands.shrink_to(1 << 14);
@@ -223,11 +229,16 @@ impl Inbox {
   /// Appends, and wakes Python if it sleeps. `append` must be short.
   pub fn push<R>(&self, append: impl FnOnce(&mut Batch) -> R) -> R {
     let result = append(&mut lock(&self.batch));
+    self.announce();
+    result
+  }
+
+  /// Python is to look at what was appended: it is awake and looks for this, or is woken.
+  fn announce(&self) {
     self.pushes.fetch_add(1, Ordering::Release);
     if self.armed.swap(false, Ordering::AcqRel) {
       self.wake.signal();
     }
-    result
   }
 
   /// Appends what matters only to tasks that wait for credit: Python is not woken where there are none.
@@ -236,6 +247,28 @@ impl Inbox {
     // After the append: a task that goes to sleep counts itself first and looks here afterwards.
     if self.blocked.load(Ordering::SeqCst) > 0 && self.armed.swap(false, Ordering::AcqRel) {
       self.wake.signal();
+    }
+  }
+
+  /// Appends one of many pieces, of so many bytes: Python, if it sleeps, is woken when [`BULK`] bytes have gathered,
+  /// by the next [`Self::push`], or by [`Self::release`].
+  pub fn push_bulk(&self, bytes: usize, append: impl FnOnce(&mut Batch)) {
+    let is_much = {
+      let mut batch = lock(&self.batch);
+      append(&mut batch);
+      batch.held = batch.held.saturating_add(bytes);
+      batch.held >= BULK
+    };
+    if is_much {
+      self.announce();
+    }
+  }
+
+  /// Wakes Python if it sleeps while pieces wait for more.
+  pub fn release(&self) {
+    let holds = lock(&self.batch).held > 0;
+    if holds {
+      self.announce();
     }
   }
 

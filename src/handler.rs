@@ -367,16 +367,32 @@ impl HandlerHandle {
     is_users: bool,
   ) -> Result<()> {
     let bytes = Piece::of(bytes_of(&env, &bytes)?, is_users);
-    bridge::get().inbox().push(|batch| {
-      let part = bytes.into_part(batch);
-      batch.commands.push(Command::Chunk {
-        host: self.host.index,
-        slot,
-        part,
-        more_body,
-      });
-    });
+    let command = self.chunk_command(slot, bytes, more_body);
+    bridge::get().inbox().push(command);
     Ok(())
+  }
+
+  /// A piece of a request's body from the socket behind which more are expected at once: Python is woken when many
+  /// have gathered, or by [`Self::release`], which has to be called soon.
+  #[napi(catch_unwind)]
+  pub fn hold(
+    &self,
+    env: Env,
+    slot: u32,
+    #[napi(ts_arg_type = "Uint8Array")] bytes: Unknown<'_>,
+  ) -> Result<()> {
+    let bytes = bytes_of(&env, &bytes)?;
+    let length = bytes.map_or(0, |bytes| bytes.len);
+    let command = self.chunk_command(slot, Piece::of(bytes, false), true);
+    bridge::get().inbox().push_bulk(length, command);
+    Ok(())
+  }
+
+  /// Nothing comes to join the pieces that were held.
+  #[napi(catch_unwind)]
+  #[allow(clippy::unused_self, reason = "the pieces are this handler's")]
+  pub fn release(&self) {
+    bridge::get().inbox().release();
   }
 
   /// The client has gone.
@@ -390,11 +406,7 @@ impl HandlerHandle {
 
   /// The client's socket has taken `bytes` more of the response.
   #[napi(catch_unwind)]
-  #[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a byte count, below 2^53"
-  )]
+  #[allow(clippy::cast_possible_truncation, reason = "a byte count, below 2^53")]
   pub fn credit(&self, slot: u32, bytes: f64) {
     bridge::get().inbox().push_credit(|batch| {
       batch.commands.push(Command::Credit {
@@ -432,6 +444,19 @@ impl HandlerHandle {
     // What has come is somebody else's, who was not woken for it.
     self.host.wake();
     outcome
+  }
+
+  fn chunk_command(&self, slot: u32, bytes: Piece, more_body: bool) -> impl FnOnce(&mut Batch) {
+    let host = self.host.index;
+    move |batch| {
+      let part = bytes.into_part(batch);
+      batch.commands.push(Command::Chunk {
+        host,
+        slot,
+        part,
+        more_body,
+      });
+    }
   }
 
   #[allow(

@@ -488,9 +488,10 @@ unsafe fn external_buffers(
 unsafe extern "C" fn release_body(_env: sys::napi_env, _data: *mut c_void, owner: *mut c_void) {
   // SAFETY: made by `Box::into_raw` in `external_buffers`, taken back once.
   let body = unsafe { Box::from_raw(owner.cast::<LargeBody>()) };
-  bridge::get()
-    .inbox()
-    .push(|batch| batch.commands.push(Command::Release(*body)));
+  // Nobody waits for it, and a collection of garbage brings many.
+  bridge::get().inbox().push_bulk(body.len, |batch| {
+    batch.commands.push(Command::Release(*body));
+  });
 }
 
 /// The environment goes away: Python leaves in good order, within a limit, then nobody comes back.

@@ -261,8 +261,8 @@ impl HttpCycle {
     let Some(body) = received.join(py, host)? else {
       return message::bare(py, "http.disconnect").map(|event| Some(event.into_any().unbind()));
     };
-    if received.counted && received.parts() > 0 {
-      cycle::acknowledge(py, &self.owner, received.bytes, received.parts());
+    if let Some((bytes, parts)) = received.acknowledge {
+      cycle::acknowledge(py, &self.owner, bytes, parts);
     }
     let event = message::http_request(py, &body, received.more_body)?;
     Ok(Some(event.into_any().unbind()))
