@@ -98,6 +98,7 @@ const CAPACITY = 4096
  * request of the next one, so neither side ever takes one for the other.
  */
 export class Bridge {
+  readonly binding: Binding
   readonly host: InstanceType<Binding['Host']>
   readonly #records = new Int32Array(RECORD * CAPACITY)
   readonly #exchanges: (Exchange | undefined)[] = []
@@ -117,6 +118,7 @@ export class Bridge {
   #buffer = 0
 
   constructor(binding: Binding, isMain: boolean) {
+    this.binding = binding
     this.host = new binding.Host(this.#records, this.#deliver, this.#again, isMain)
   }
 

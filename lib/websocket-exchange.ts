@@ -11,6 +11,7 @@ import { defaultsOf, servingOf } from './served-socket.js'
 import { smallFrame } from './websocket-frame.js'
 import type { Handshake } from './websocket-handshake.js'
 import { Heartbeat } from './websocket-heartbeat.js'
+import { unmaskNatively } from './websocket-unmask.js'
 
 /** Bytes that the app may leave unreceived before the client's socket is no longer read. */
 const HIGH_WATER = 256 * 1024
@@ -112,6 +113,7 @@ export class WebSocketExchange implements Exchange {
       return
     }
     this.#webSocket = webSocket
+    unmaskNatively(webSocket, this.#context.bridge.binding)
     webSocketObserved(this.#handshake.request)?.open(subprotocol)
     webSocket.on('message', this.#onMessage)
     webSocket.on('error', this.#onError)

@@ -21,6 +21,7 @@ use crate::bridge;
 use crate::event_loop::LoopKind;
 use crate::host::{Host, HostHandle};
 use crate::lifecycle;
+use crate::masking;
 
 /// Flags of [`HandlerHandle::request`] and what it and [`HandlerHandle::message`] return; `lib/bridge.ts` has the
 /// other half of this table.
@@ -477,6 +478,25 @@ pub fn start_python(host: &HostHandle, token: u32, options: PythonOptions) -> Re
   let kind = LoopKind::parse(&options.event_loop)
     .ok_or_else(|| Error::new(Status::InvalidArg, "loop must be auto, uvloop or asyncio"))?;
   lifecycle::start_python(Arc::clone(host.host()), token, options.executable, kind);
+  Ok(())
+}
+
+/// Takes a WebSocket client's mask off the bytes of a frame, in place; `mask` is its four bytes read as little-endian. The
+/// bytes are the caller's alone.
+#[napi(catch_unwind)]
+pub fn unmask(
+  env: Env,
+  #[napi(ts_arg_type = "Uint8Array")] bytes: Unknown<'_>,
+  mask: u32,
+) -> Result<()> {
+  if let Some(Pinned { data, len }) = bytes_of(&env, &bytes)?
+    && len > 0
+  {
+    // SAFETY: the bytes belong to an argument of the JavaScript call that we are in, and nobody else looks at them
+    // meanwhile: Python is given bytes of frames only after this.
+    let bytes = unsafe { std::slice::from_raw_parts_mut(data.cast_mut(), len) };
+    masking::unmask(bytes, mask.to_le_bytes());
+  }
   Ok(())
 }
 

@@ -39,6 +39,7 @@ mod interpreter;
 mod lifecycle;
 mod linger;
 mod logging;
+mod masking;
 mod wake;
 
 use pyo3::prelude::*;
