@@ -102,3 +102,10 @@ test('a reader that goes away does not kill the process', async (t) => {
   t.is(code, 0, stderr)
   t.regex(stderr, /js: BrokenPipeError\n[\s\S]*js: still here/)
 })
+
+test('children of Python inherit stdout and stderr', async (t) => {
+  const { code, stdout, stderr } = await runNode(t, { app: 'print_mb:app', lifespan: 'off' }, ask('/child')).ends()
+  t.is(code, 0, stderr)
+  t.is(stdout, 'from a child\n')
+  t.true(stderr.includes('and its stderr\n'), stderr)
+})

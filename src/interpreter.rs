@@ -4,7 +4,7 @@
 //! the event loop; it is parked, never ended, once the loop is over (see [`leave`]).
 
 mod config;
-mod signals;
+pub mod signals;
 #[cfg(test)]
 pub mod tests;
 
@@ -18,14 +18,15 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+pub use self::config::MainProgram;
 use crate::error::HandlerError;
 
 /// At Rust's default of 2 MiB a deep recursion overflows the stack before CPython 3.12 and 3.13
 /// count it and raise `RecursionError`. Threads that Python starts get the same.
-const STACK_SIZE: usize = 16 * 1024 * 1024;
+pub const STACK_SIZE: usize = 16 * 1024 * 1024;
 
 /// Fifteen bytes is what Linux shows of a thread's name.
-const THREAD_NAME: &str = "amphis-python";
+pub const THREAD_NAME: &str = "amphis-python";
 
 static STARTED: AtomicBool = AtomicBool::new(false);
 
@@ -53,18 +54,28 @@ pub fn spawn(
   on_error: impl FnOnce(HandlerError) + Send + 'static,
   body: impl FnOnce(Python<'_>) + Send + 'static,
 ) -> Result<(), HandlerError> {
-  if STARTED.swap(true, Ordering::SeqCst) {
-    return Err(HandlerError::PythonStart(
-      "this process has started it before, and CPython starts only once. Restart the process."
-        .into(),
-    ));
-  }
+  claim()?;
   thread::Builder::new()
     .name(THREAD_NAME.into())
     .stack_size(STACK_SIZE)
     .spawn(move || run(&config, on_error, body))
     .map(drop)
     .map_err(|error| HandlerError::PythonStart(format!("it got no thread to run on ({error}).")))
+}
+
+/// The one start that a process has.
+///
+/// # Errors
+///
+/// `PythonStart` when it is taken.
+pub fn claim() -> Result<(), HandlerError> {
+  if STARTED.swap(true, Ordering::SeqCst) {
+    return Err(HandlerError::PythonStart(
+      "this process has started it before, and CPython starts only once. Restart the process."
+        .into(),
+    ));
+  }
+  Ok(())
 }
 
 /// The whole life of the Python thread.
@@ -103,6 +114,7 @@ fn start(config: &InterpreterConfig) -> Result<(), HandlerError> {
         .into(),
     ));
   }
+  let_children_inherit_standard_streams();
   let dispositions = signals::Dispositions::current();
   // SAFETY: Python is not initialised yet, which is the one thing that the inittab asks for.
   unsafe { (config.register)() };
@@ -111,13 +123,22 @@ fn start(config: &InterpreterConfig) -> Result<(), HandlerError> {
   // every later `attach` on this thread takes up the same one: the main thread's.
   unsafe { ffi::PyEval_SaveThread() };
   let prepared = Python::attach(|py| {
-    startup(py)
-      .and_then(|startup| startup.call_method1("prepare", (STACK_SIZE,)))
+    bind_extension_modules(py)
+      .and_then(|()| startup(py)?.call_method1("prepare", (STACK_SIZE,)))
       .map(drop)
       .map_err(|error| HandlerError::PythonStart(format!("{error}, while amphis prepared it.")))
   });
   dispositions.take_back_from_python();
   prepared
+}
+
+/// Node keeps stdin, stdout and stderr from its children, to whom it hands them one by one. Those of Python's subprocess
+/// find them where they are, or else have none.
+pub fn let_children_inherit_standard_streams() {
+  for descriptor in 0..=2 {
+    // SAFETY: writes a flag of a descriptor; one that is closed is refused.
+    unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) };
+  }
 }
 
 /// What CPython does at its end, short of `Py_FinalizeEx`.
@@ -131,6 +152,34 @@ fn leave(py: Python<'_>) {
   if let Err(error) = left {
     error.write_unraisable(py, None);
   }
+}
+
+/// Has extension modules bound to their own libraries from here on, and uvloop changed when it is imported.
+///
+/// # Errors
+///
+/// What Python raises.
+pub fn bind_extension_modules(py: Python<'_>) -> PyResult<()> {
+  const CODE: &CStr = source(concat!(include_str!("python/_binding.py"), "\0"));
+  // A part of the import system, whose frames CPython leaves out of tracebacks and warnings by this name.
+  let file = c"<frozen importlib._bootstrap_external>";
+  PyModule::from_code(py, CODE, file, c"_amphis_binding")?
+    .call_method1("bind_deeply", (wrap_pyfunction!(adopt_uvloop, py)?,))
+    .map(drop)
+}
+
+/// Makes uvloop's children and pipes get along with Node's.
+#[pyfunction]
+fn adopt_uvloop(py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
+  uvloop_helpers(py)?
+    .call_method1("adopt_module", (module,))
+    .map(drop)
+}
+
+/// The module of `python/_uvloop.py`.
+fn uvloop_helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+  const CODE: &CStr = source(concat!(include_str!("python/_uvloop.py"), "\0"));
+  PyModule::from_code(py, CODE, c"<amphis>/_uvloop.py", c"_amphis_uvloop")
 }
 
 /// Python's half of starting and leaving, kept apart from [`helpers`]: it has to run before the
@@ -152,12 +201,10 @@ fn startup(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 ///
 /// What its import raises: asyncio, for one, may be shadowed by a module of the app.
 pub fn helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-  const UVLOOP: &CStr = source(concat!(include_str!("python/_uvloop.py"), "\0"));
   const TRACEBACK: &CStr = source(concat!(include_str!("python/_traceback.py"), "\0"));
   const CODE: &CStr = source(concat!(include_str!("python/_amphis.py"), "\0"));
   static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
   let load = || {
-    PyModule::from_code(py, UVLOOP, c"<amphis>/_uvloop.py", c"_amphis_uvloop")?;
     PyModule::from_code(
       py,
       TRACEBACK,

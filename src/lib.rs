@@ -40,6 +40,7 @@ mod lifecycle;
 mod linger;
 mod logging;
 mod masking;
+mod run;
 mod wake;
 
 use pyo3::prelude::*;

@@ -5,7 +5,7 @@ import { readArchitectures } from './binary-architecture.js'
 import { firstExisting, isFolder } from './file-system.js'
 import { type Candidate, locateInterpreter, type PythonSource } from './locate.js'
 import { assertPlatform } from './platform.js'
-import { type InterpreterFacts, probeInterpreter } from './probe.js'
+import type { InterpreterFacts } from './probe.js'
 import { findVirtualEnvironment, type PythonVersion, type VirtualEnvironment } from './pyvenv-config.js'
 import { libraryCandidates, type LibraryClues, libraryRemedy, OWN_MULTIARCH } from './shared-library.js'
 
@@ -163,6 +163,8 @@ async function readInstallation(
 async function askInstallation(asked: Candidate, context: Context): Promise<PythonInstallation> {
   const { appDir, env, platform, timeout } = context
   assertArchitecture(asked, asked.path)
+  // Seldom needed, and it brings node:child_process along.
+  const { probeInterpreter } = await import('./probe.js')
   // In the app's folder, where the shims of pyenv, asdf and mise choose the version that the app asks for.
   const cwd = (await isFolder(appDir)) ? appDir : undefined
   const facts = await probeInterpreter(asked.path, { subject: describe(asked), env, cwd, timeout })

@@ -5,6 +5,7 @@ import { nodePackages } from './node-packages.mjs'
 import { demoRequirements, inRoot, testRequirements } from './paths.mjs'
 import { Problems } from './problem.mjs'
 import { pythonPackages } from './python-packages.mjs'
+import { pythonSources } from './python-sources.mjs'
 import { dim, duration, heading, say } from './say.mjs'
 import { typescript } from './typescript.mjs'
 
@@ -52,7 +53,13 @@ export async function setUpDemo() {
  * @param {import('./addon.mjs').Profile} [profile] default: `release`, which the demo and the tests share
  */
 export async function setUp(profile = 'release') {
-  await complete([nodePackages, addon(profile), typescript, pythonPackages(venv, testRequirements)])
+  await complete([
+    nodePackages,
+    addon(profile),
+    typescript,
+    pythonPackages(venv, testRequirements),
+    pythonSources(venv),
+  ])
   await enableGitHooks()
 }
 

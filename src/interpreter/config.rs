@@ -61,8 +61,10 @@ impl PyStatus {
 type InitConfig = unsafe extern "C" fn(*mut PyConfig);
 type SetBytesArgv = unsafe extern "C" fn(*mut PyConfig, isize, *const *mut c_char) -> PyStatus;
 type InitializeFromConfig = unsafe extern "C" fn(*const PyConfig) -> PyStatus;
+type ExitStatusException = unsafe extern "C" fn(PyStatus) -> !;
+type RunMain = unsafe extern "C" fn() -> c_int;
 
-/// The four functions, as libpython has them.
+/// The functions of initialisation, as libpython has them.
 struct Api {
   init_python_config: InitConfig,
   init_isolated_config: InitConfig,
@@ -92,6 +94,73 @@ impl Api {
       })
     }
   }
+
+  /// Starts CPython with a command line, on the calling thread, which is left attached.
+  fn initialize(&self, arguments: &[CString], configure: impl FnOnce(&mut PyConfig)) -> PyStatus {
+    let arguments: Vec<_> = arguments
+      .iter()
+      .map(|argument| argument.as_ptr().cast_mut())
+      .collect();
+    let mut config = PyConfig::zeroed();
+    // SAFETY: the buffer is larger than any PyConfig, aligned for one, and ours alone.
+    unsafe { (self.init_python_config)(&raw mut *config) };
+    configure(&mut config);
+    // SAFETY: the config is initialised; the strings and their array outlive the call, which decodes
+    // and copies them and does not write to them.
+    let mut status = unsafe {
+      let count = arguments.len().cast_signed();
+      (self.set_bytes_argv)(&raw mut *config, count, arguments.as_ptr())
+    };
+    if status.kind == PyStatus::OK {
+      // SAFETY: the config is initialised and Python is not; the caller has checked that.
+      status = unsafe { (self.initialize_from_config)(&raw const *config) };
+    }
+    // SAFETY: the config is initialised; CPython has copied what it keeps of it.
+    unsafe { (self.clear)(ptr::from_mut(&mut *config)) };
+    status
+  }
+}
+
+/// CPython as the `python` program has it: that program's `main`, in two steps.
+pub struct MainProgram {
+  api: Api,
+  exit_status_exception: ExitStatusException,
+  run_main: RunMain,
+}
+
+impl MainProgram {
+  /// # Errors
+  ///
+  /// When the library lacks a function.
+  pub fn load() -> Result<Self, String> {
+    // SAFETY: as in `Api::load`.
+    unsafe {
+      Ok(Self {
+        api: Api::load()?,
+        exit_status_exception: mem::transmute::<*mut c_void, ExitStatusException>(symbol(
+          c"Py_ExitStatusException",
+        )?),
+        run_main: mem::transmute::<*mut c_void, RunMain>(symbol(c"Py_RunMain")?),
+      })
+    }
+  }
+
+  /// Starts CPython with a command line, on the calling thread, which is left attached. It is CPython that tells what
+  /// is wrong with an argument, and then exits.
+  pub fn initialize(&self, arguments: &[CString]) {
+    let status = self.api.initialize(arguments, |_| {});
+    if status.kind != PyStatus::OK {
+      // SAFETY: a status that CPython has returned.
+      unsafe { (self.exit_status_exception)(status) }
+    }
+  }
+
+  /// Runs what the command line names, on the thread of [`Self::initialize`], and finalises CPython. Returns the exit
+  /// code, unless the script exits: CPython then calls `exit` itself.
+  pub fn run(&self) -> c_int {
+    // SAFETY: CPython is initialised, on this thread.
+    unsafe { (self.run_main)() }
+  }
 }
 
 fn symbol(name: &CStr) -> Result<*mut c_void, String> {
@@ -113,33 +182,13 @@ fn symbol(name: &CStr) -> Result<*mut c_void, String> {
 /// CPython's own words, with what to do.
 pub fn initialize(executable: &str) -> Result<(), String> {
   let api = Api::load()?;
-  let mut arguments = [executable, "-c", "pass"]
+  let arguments = [executable, "-c", "pass"]
     .map(CString::new)
     .into_iter()
     .collect::<Result<Vec<_>, _>>()
     .map_err(|_| format!("its path {executable:?} holds a NUL."))?;
-  let mut arguments: Vec<_> = arguments
-    .iter_mut()
-    .map(|argument| argument.as_ptr().cast_mut())
-    .collect();
-
-  let mut config = PyConfig::zeroed();
-  // SAFETY: the buffer is larger than any PyConfig, aligned for one, and ours alone.
-  unsafe { (api.init_python_config)(&raw mut *config) };
-  leave_signals_alone(&api, &mut config);
-  // SAFETY: the config is initialised; the strings and their array outlive the call, which decodes
-  // and copies them and does not write to them.
-  let status = unsafe {
-    let count = arguments.len().cast_signed();
-    (api.set_bytes_argv)(&raw mut *config, count, arguments.as_mut_ptr())
-  };
-  let outcome = status.into_result().and_then(|()| {
-    // SAFETY: the config is initialised and Python is not; the caller has checked that.
-    unsafe { (api.initialize_from_config)(&raw const *config) }.into_result()
-  });
-  // SAFETY: the config is initialised; CPython has copied what it keeps of it.
-  unsafe { (api.clear)(ptr::from_mut(&mut *config)) };
-  outcome.map_err(|reason| {
+  let status = api.initialize(&arguments, |config| leave_signals_alone(&api, config));
+  status.into_result().map_err(|reason| {
     format!(
       "{reason} (as {executable}). Run `{executable} -c pass`, which should fail alike, and check PYTHONHOME and PYTHONPATH."
     )

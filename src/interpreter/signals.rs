@@ -10,10 +10,11 @@ use std::ptr;
 use libc::{c_int, sigaction};
 use pyo3::ffi;
 
+/// The highest number that a signal has.
 #[cfg(target_os = "linux")]
-const LAST_SIGNAL: c_int = 64;
+pub const LAST_SIGNAL: c_int = 64;
 #[cfg(not(target_os = "linux"))]
-const LAST_SIGNAL: c_int = 31;
+pub const LAST_SIGNAL: c_int = 31;
 
 /// Every signal's action at one moment.
 pub struct Dispositions(Vec<(c_int, sigaction)>);
@@ -32,16 +33,13 @@ impl Dispositions {
   ///
   /// Only those: the JavaScript thread runs meanwhile and may have listened to a signal.
   pub fn take_back_from_python(&self) {
-    let python = library_of((ffi::Py_IsInitialized as *const ()).cast());
     for (signal, before) in &self.0 {
       let Some(now) = action(*signal) else { continue };
       if now.sa_sigaction == before.sa_sigaction {
         continue;
       }
       // CPython either installs a handler of its own or ignores the signal (SIGPIPE, SIGXFSZ).
-      let by_python = now.sa_sigaction == libc::SIG_IGN
-        || library_of(ptr::with_exposed_provenance(now.sa_sigaction)) == python;
-      if by_python {
+      if now.sa_sigaction == libc::SIG_IGN || is_pythons(&now) {
         // SAFETY: `before` is an action that the kernel itself has reported.
         unsafe { sigaction(*signal, before, ptr::null_mut()) };
       }
@@ -56,6 +54,12 @@ pub fn action(signal: c_int) -> Option<sigaction> {
   unsafe {
     (sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0).then(|| action.assume_init())
   }
+}
+
+/// Whether the action is a handler of CPython's own.
+pub fn is_pythons(action: &sigaction) -> bool {
+  let handler = library_of(ptr::with_exposed_provenance(action.sa_sigaction));
+  handler.is_some() && handler == library_of((ffi::Py_IsInitialized as *const ()).cast())
 }
 
 /// Where the library that holds `address` is mapped; `None` for what is no code, such as `SIG_DFL`.

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::signals::action;
-use super::{InterpreterConfig, helpers, spawn};
+use super::{InterpreterConfig, helpers, spawn, uvloop_helpers};
 use crate::error::HandlerError;
 
 fn nothing() {}
@@ -53,6 +53,7 @@ fn result_of(code: &str) -> String {
   Python::attach(|py| {
     let globals = PyDict::new(py);
     globals.set_item("support", helpers(py)?)?;
+    globals.set_item("uvloop_support", uvloop_helpers(py)?)?;
     py.run(&CString::new(code)?, Some(&globals), None)?;
     let result = globals.get_item("result")?.expect("the code sets `result`");
     PyResult::Ok(result.str()?.to_string())
@@ -205,10 +206,10 @@ result = count == len(sent) and received == sent
 fn a_loop_that_was_adopted_has_children_with_half_closable_pipes_and_refuses_files() {
   let result = result_of(
     r#"
-import asyncio, _amphis_uvloop
+import asyncio
 from asyncio.subprocess import PIPE, create_subprocess_exec, create_subprocess_shell
 class Loop(asyncio.SelectorEventLoop): pass
-_amphis_uvloop.adopt(Loop)
+uvloop_support.adopt(Loop)
 result = []
 async def main():
     child = await create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)

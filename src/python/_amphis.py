@@ -4,7 +4,6 @@ import asyncio
 import sys
 
 import _amphis_traceback as _traceback
-import _amphis_uvloop as _uvloop
 
 app_traceback = _traceback.app_traceback
 describe = _traceback.describe
@@ -76,5 +75,4 @@ def new_event_loop(kind):
 def uvloop_event_loop():
     import uvloop
 
-    _uvloop.adopt(uvloop.Loop)
     return uvloop.new_event_loop()

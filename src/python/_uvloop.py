@@ -19,12 +19,22 @@ from asyncio.unix_events import _UnixSubprocessTransport
 from subprocess import PIPE, Popen
 
 
+def adopt_module(module):
+    """Has `uvloop.loop` offer a class of loops that gets along with Node, which `uvloop` derives its own from."""
+
+    class Loop(module.Loop):
+        pass
+
+    Loop.__module__ = module.__name__
+    Loop.__qualname__ = "Loop"
+    adopt(Loop)
+    module.Loop = Loop
+
+
 def adopt(loop_class):
-    """Changes the class, so that loops which the app makes itself are as safe."""
+    """Changes the class itself."""
     connect_read_pipe = loop_class.connect_read_pipe
     connect_write_pipe = loop_class.connect_write_pipe
-    if getattr(connect_read_pipe, "__module__", None) == __name__:
-        return
 
     async def connect_safely(connect, loop, protocol_factory, pipe):
         if isinstance(pipe, socket.socket):

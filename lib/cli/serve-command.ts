@@ -1,0 +1,46 @@
+import { configure } from './configuration.js'
+import { misspeltVariables } from './environment.js'
+import { openLog } from './log.js'
+import { parseCommandLine } from './parse.js'
+import { warn } from './report.js'
+import { inheritedSocket } from './socket-activation.js'
+import { UsageError } from './usage-error.js'
+
+/**
+ * Serves an app, or prints the help or the versions.
+ *
+ * @throws {UsageError} when the command line, or a file of configuration, was not understood
+ */
+export async function serveCommand(args: string[]): Promise<void> {
+  if (args[0]?.endsWith('.py')) {
+    throw new UsageError(`${args[0]} is a file, not module:attribute. To run it as a script: amphis run ${args[0]}`)
+  }
+  const commandLine = parseCommandLine(args)
+  if (commandLine.options.help) {
+    const { usage } = await import('./usage.js')
+    console.log(usage())
+    return
+  }
+  if (commandLine.options.version) {
+    const { describeVersions } = await import('./versions.js')
+    console.log(await describeVersions(configure(commandLine)))
+    return
+  }
+  const { app, options } = await configure(commandLine)
+  openLog(app, options)
+  for (const message of misspeltVariables(process.env)) warn(message)
+  if (app === undefined) {
+    throw new UsageError(
+      'Which app? Name it as module:attribute, such as main:app, or give amphis.config.js the key app.',
+    )
+  }
+  const fd = inheritedSocket(options.fd, process.env, process.pid)
+  const configuration = { app, options: { ...options, fd } }
+  if (options.workers > 1) {
+    const { serveInWorkers } = await import('./workers/primary.js')
+    await serveInWorkers(configuration)
+    return
+  }
+  const { serveInThisProcess } = await import('./single-process.js')
+  await serveInThisProcess(configuration)
+}
