@@ -1,17 +1,32 @@
 // npm run test:package: what npm would publish, installed into an empty project and used there. AMPHIS_TEST_PYTHON names
 // the interpreter or environment to serve with; default: .venv.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { WebSocket } from 'ws'
 import { inRoot, root } from './lib/paths.mjs'
 import { Problem, main } from './lib/problem.mjs'
 import { colourEnv, run } from './lib/run.mjs'
+import { freePort, RunningScript } from './lib/running-script.mjs'
 import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
 
 const allowed = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|index\.js|index\.d\.ts|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
   /^dist\/.+\.(?:js|d\.ts)$/,
+  /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
 ]
 const required = [
   'LICENSE',
@@ -116,6 +131,64 @@ server.close()
 await handler.close()
 `
 
+/**
+ * A project of `amphis init`, started by its one command: in TypeScript as for development, in JavaScript with the Python
+ * environment of the other, which is a minute saved.
+ *
+ * @param {'ts' | 'js'} language
+ * @param {string} folder of the tests
+ * @param {string[]} packages
+ * @param {Record<string, string>} env
+ */
+async function tryProject(language, folder, packages, env) {
+  const project = join(folder, `${language}-project`)
+  const program = join(folder, 'project/node_modules/.bin/amphis')
+  await expectSuccess(`amphis init --${language}`, program, ['init', project, `--${language}`, '--yes'], { env })
+  const options = { cwd: project, env }
+  const install = ['install', '--no-audit', '--no-fund', '--loglevel=error', ...packages]
+  await expectSuccess('  its packages install', 'npm', install, options)
+  if (language === 'ts') await expectSuccess('  its types are right', 'npm', ['run', 'check'], options)
+  if (language === 'ts' && process.env.AMPHIS_TEST_PYTHON) {
+    const python = resolve(process.env.AMPHIS_TEST_PYTHON)
+    await expectSuccess('  its Python is the tested one', 'npx', ['amphis', 'venv', '--python', python], options)
+  }
+  const script = language === 'ts' ? 'dev' : 'start'
+  const running = new RunningScript(project, script, { ...env, PORT: String(await freePort()) })
+  try {
+    const url = await running.prints(/^http:\/\/\S+$/m)
+    const get = async (/** @type {string} */ path) => (await fetch(url + path)).text()
+    assert.match(await get('/'), /<title>ts-project|<title>js-project/)
+    assert.match(await get('/time'), /from Node|"from":"Node/)
+    assert.equal(await get('/api/hello/Ada?times=2'), '{"message":"Hello, Hello, Ada"}')
+    assert.match(await get('/api/hello/Ada?times=x'), /int_parsing/)
+    assert.match(await get('/api/docs'), /\/api\/openapi\.json/)
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/api/echo`)
+    await once(socket, 'open')
+    socket.send('ping')
+    const [heard] = await once(socket, 'message')
+    assert.equal(String(heard), 'Python heard: ping')
+    if (script === 'dev') {
+      const closed = once(socket, 'close')
+      const source = join(project, 'app/main.py')
+      const changed = readFileSync(source, 'utf8').replace('"Hello, "', '"Howdy, "')
+      // As editors do it that never leave half a file.
+      writeFileSync(`${source}~`, changed)
+      renameSync(`${source}~`, source)
+      await closed
+      await running.prints(/^http:\/\/\S+$[\s\S]*^http:\/\/\S+$/m)
+      assert.equal(await get('/api/hello/Ada'), '{"message":"Howdy, Ada"}')
+    }
+    socket.terminate()
+    await running.stop()
+    say(`${green('✔')}   npm run ${script} serves Express, FastAPI and its WebSocket`)
+  } catch (error) {
+    say(running.output)
+    throw error
+  } finally {
+    running.kill()
+  }
+}
+
 await main(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'amphis-package-'))
   try {
@@ -141,6 +214,9 @@ await main(async () => {
     await expectSuccess('installs into an empty project', 'npm', install, options)
     await expectSuccess('serves an app from there', process.execPath, ['consumer.js'], options)
     await expectSuccess('its command line runs', join(project, 'node_modules/.bin/amphis'), ['--version'], options)
+    const packages = [tarball, addon.tarball]
+    await tryProject('ts', folder, packages, {})
+    await tryProject('js', folder, packages, { VIRTUAL_ENV: join(folder, 'ts-project/.venv') })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

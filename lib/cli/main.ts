@@ -10,6 +10,17 @@ export async function main(args: string[]): Promise<void> {
 
 // Each way imports what it needs itself: nobody waits for the rest.
 async function run(args: string[]): Promise<void> {
+  const [command, ...rest] = args
+  if (command === 'init') {
+    const { init } = await import('./init/main.js')
+    process.exitCode = await init(rest)
+    return
+  }
+  if (command === 'venv') {
+    const { venv } = await import('./venv/main.js')
+    process.exitCode = await venv(rest)
+    return
+  }
   const pythonArguments = pythonArgumentsOf(args)
   if (pythonArguments) {
     const { runPython } = await import('./run/main.js')

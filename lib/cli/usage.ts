@@ -3,7 +3,7 @@ import { GROUPS, OPTIONS, type OptionSpec, placeholderOf } from './options.js'
 const HEAD = `\
 Usage: amphis APP [options]                     serves a Python app inside this Node.js process
        amphis run FILE | -m MODULE | -c CODE    runs Python without a server (amphis run --help)
-       amphis init                              sets up a project (amphis init --help)
+       amphis init | amphis venv                write a project | make its .venv (each: --help)
 APP is module:attribute, as in main:app or package.module:create_app; ASGI or WSGI.
 `
 
