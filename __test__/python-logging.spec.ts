@@ -123,7 +123,7 @@ test('--log-level shows the logs of an app that does not set them up', async (t)
 })
 
 test('--log-level leaves an app alone that sets logs up by itself', async (t) => {
-  const { process, url } = await serveByCommand(t, 'logs_configured:app', '--log-level', 'critical')
+  const { process, url } = await serveByCommand(t, 'logs_configured:app', '--log-level', 'debug')
   await request(url)
   process.child.kill('SIGINT')
   t.is((await process.ends()).stderr, 'at info, says shop.orders\nat warning, says shop.orders\n')

@@ -47,6 +47,8 @@ export function runInTerminal(
       NODE_OPTIONS: undefined,
       FORCE_COLOR: undefined,
       NO_COLOR: undefined,
+      // In continuous integration Node takes no terminal for one with colours.
+      CI: undefined,
       TERM: 'xterm',
       ...env,
     },

@@ -194,9 +194,9 @@ const specs = {
     group: 'development',
     type: 'switch',
     default: 'off',
-    description: 'restart when a file changes',
+    description: 'restart when a file changes (to come)',
     details:
-      'Watches files and starts the app again, in a process of its own, when one changes. For development; not together with `workers`.',
+      'To come: until then it is refused. Watches files and starts the app again, in a process of its own, when one changes. For development; not together with `workers`.',
   },
   'reload-dir': {
     group: 'development',

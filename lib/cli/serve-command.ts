@@ -34,6 +34,11 @@ export async function serveCommand(args: string[]): Promise<void> {
       'Which app? Name it as module:attribute, such as main:app, or give amphis.config.js the key app.',
     )
   }
+  if (options.reload) {
+    throw new UsageError(
+      '--reload is not there yet. Until it is: npx nodemon --signal SIGTERM --ext py --exec "npx amphis APP --debug".',
+    )
+  }
   const fd = inheritedSocket(options.fd, process.env, process.pid)
   const configuration = { app, options: { ...options, fd } }
   if (options.workers > 1) {
