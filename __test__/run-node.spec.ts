@@ -57,19 +57,21 @@ test('JavaScript that prints does not cost Python any of its output, though the 
   t.is(stdout, `from JavaScript\n${`${'x'.repeat(63)}\n`.repeat(2 ** 20 / 64)}`)
 })
 
-test('megabytes arrive whole in a pipe that is read late, also one that others have made non-blocking', async (t) => {
-  // As npx and npm run do it: a Node that has used the pipe, and shares it with its child.
-  const source = `
-    process.stdout.write('')
-    require('node:child_process').spawn(process.argv[1], process.argv.slice(2), { stdio: 'inherit' })
-      .on('exit', (code) => process.stderr.write('ended ' + code))`
+test('megabytes arrive whole in a pipe that is read late, also one that JavaScript has used before', async (t) => {
+  const env = meanwhile(`
+    process.stdout.write('from JavaScript')
+    let turns = 0
+    const timer = setInterval(() => {
+      if (++turns === 30) { clearInterval(timer); process.stderr.write('Node is alive') }
+    }, 10)`)
   for (const way of ['megabytes', 'one write']) {
-    const command = [process.execPath, '-e', source, ...amphisRun, 'prints.py', way] as const
-    const child = start(t, command, { stdin: '' }, 'later')
+    const child = start(t, [...amphisRun, 'prints.py', way], { env, stdin: '' }, 'later')
+    await child.prints('Node is alive')
     child.read()
-    const { stdout, stderr } = await child.ends()
-    t.is(stderr, 'ended 0')
-    t.is(stdout.length, way === 'megabytes' ? 1024 * (8 * 1024 + 1) : 8 << 20)
+    const { code, stdout, stderr } = await child.ends()
+    t.is(stderr, 'Node is alive')
+    t.is(code, 0)
+    t.is(stdout.length, 'from JavaScript'.length + (way === 'megabytes' ? 1024 * (8 * 1024 + 1) : 8 << 20))
   }
 })
 

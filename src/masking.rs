@@ -28,7 +28,7 @@ mod tests {
   fn every_byte_meets_its_byte_of_the_mask() {
     let mask = [0x01, 0x80, 0xff, 0x5a];
     for length in [0, 1, 3, 4, 63, 64, 65, 127, 128, 1001] {
-      let plain: Vec<u8> = (0..length).map(|at| (at * 7 % 251) as u8).collect();
+      let plain: Vec<u8> = (0..=250).cycle().step_by(7).take(length).collect();
       let expected: Vec<u8> = plain
         .iter()
         .enumerate()

@@ -9,8 +9,8 @@
 //! 1. [`forget_nodes_own`]: SIGINT, SIGTERM and SIGUSR1, which Node handles from its start, are back at their default.
 //! 2. [`leave_to_python`]: every thread of Node's blocks all signals that are not about the thread itself. New threads
 //!    have the mask of those that make them, and libuv gives its child processes an empty one.
-//! 3. [`adopt`]: handlers of Python's run behind [`forward`], which sends on what arrives on another thread of
-//!    Python's, or of an extension module's, to Python's main thread.
+//! 3. [`adopt`]: handlers of Python's run behind [`forward`], which interrupts Python's main thread when a signal has
+//!    arrived on another thread of Python's, or of an extension module's.
 //!
 //! Node's `process.on('SIGINT')` and the like still work, for libuv's handlers may run on any thread, but take the
 //! signal from Python: each signal has one handler a process.
@@ -130,30 +130,82 @@ fn adopt(signal: c_int) {
   unsafe { libc::sigaction(signal, &raw const now, ptr::null_mut()) };
 }
 
-/// Runs Python's handler, on Python's main thread where that is not this one. Async-signal-safe.
+/// Runs Python's handler, and interrupts Python's main thread where that is another one. Async-signal-safe.
 extern "C" fn forward(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
   // What this thread was about to look at when it was interrupted.
   let errno = errno();
   // SAFETY: the kernel's own information about this signal.
-  let is_meant_for_this_thread = unsafe { is_sent_to_thread(&*info) };
-  match PYTHON.get() {
-    Some(python) if !is_meant_for_this_thread && python.is_another_thread() => {
-      // SAFETY: that thread is never joined nor ended; async-signal-safe.
-      unsafe { libc::pthread_kill(python.thread, signal) };
-    }
-    _ => {
-      let handler = usize::try_from(signal)
-        .ok()
-        .and_then(|signal| HANDLERS.get(signal))
-        .map_or(0, |handler| handler.load(Ordering::Acquire));
-      if handler != 0 {
-        // SAFETY: `adopt` has found it as the handler of this signal, of the kind without further information.
-        let handler = unsafe { std::mem::transmute::<usize, extern "C" fn(c_int)>(handler) };
-        handler(signal);
-      }
+  let info = unsafe { &*info };
+  if !nudge::is_one(info) {
+    run_handler(signal);
+    if let Some(python) = PYTHON.get()
+      && !is_sent_to_thread(info)
+      && python.is_another_thread()
+    {
+      nudge::send(python.thread, signal);
     }
   }
   set_errno(errno);
+}
+
+fn run_handler(signal: c_int) {
+  let handler = usize::try_from(signal)
+    .ok()
+    .and_then(|signal| HANDLERS.get(signal))
+    .map_or(0, |handler| handler.load(Ordering::Acquire));
+  if handler != 0 {
+    // SAFETY: `adopt` has found it as the handler of this signal, of the kind without further information.
+    let handler = unsafe { std::mem::transmute::<usize, extern "C" fn(c_int)>(handler) };
+    handler(signal);
+  }
+}
+
+/// The same signal once more, for Python's main thread, where it only interrupts what blocks.
+#[cfg(target_os = "linux")]
+mod nudge {
+  use std::ffi::c_int;
+  use std::ptr;
+
+  use libc::{pthread_t, siginfo_t, sigval};
+
+  /// Its address is what tells a nudge from a signal.
+  static MARK: u8 = 0;
+
+  fn mark() -> sigval {
+    sigval {
+      sival_ptr: ptr::from_ref(&MARK).cast_mut().cast(),
+    }
+  }
+
+  pub fn send(thread: pthread_t, signal: c_int) {
+    unsafe extern "C" {
+      fn pthread_sigqueue(thread: pthread_t, signal: c_int, value: sigval) -> c_int;
+    }
+    // SAFETY: that thread is never joined nor ended; async-signal-safe.
+    unsafe { pthread_sigqueue(thread, signal, mark()) };
+  }
+
+  pub fn is_one(info: &siginfo_t) -> bool {
+    // SAFETY: a queued signal has a value.
+    info.si_code == libc::SI_QUEUE && unsafe { info.si_value() }.sival_ptr == mark().sival_ptr
+  }
+}
+
+/// Elsewhere a signal for a thread carries no mark: the handler runs twice.
+#[cfg(not(target_os = "linux"))]
+mod nudge {
+  use std::ffi::c_int;
+
+  use libc::{pthread_t, siginfo_t};
+
+  pub fn send(thread: pthread_t, signal: c_int) {
+    // SAFETY: that thread is never joined nor ended; async-signal-safe.
+    unsafe { libc::pthread_kill(thread, signal) };
+  }
+
+  pub fn is_one(_: &siginfo_t) -> bool {
+    false
+  }
 }
 
 impl PythonThread {
@@ -170,7 +222,7 @@ fn is_sent_to_thread(info: &siginfo_t) -> bool {
   info.si_code == libc::SI_TKILL
 }
 
-/// Nothing tells. Sent on once, it runs on Python's main thread.
+/// Nothing tells.
 #[cfg(not(target_os = "linux"))]
 fn is_sent_to_thread(_: &siginfo_t) -> bool {
   false
