@@ -154,13 +154,6 @@ for (const loop of ['asyncio', 'uvloop']) {
   })
 }
 
-test('signals reach Python whatever blocks it, alone and beside other threads; sigwait and masks work', async (t) => {
-  const { code, stdout, stderr } = await sameAsPython(t, { args: ['signals.py'] })
-  t.is(code, 0, stderr)
-  t.is(stdout.match(/KeyboardInterrupt\(\)/g)?.length, 16, stdout)
-  t.is(stdout.match(/Called\('SIGUSR1', 'MainThread'\)/g)?.length, 17, stdout)
-})
-
 test('a crash is reported by faulthandler, and is the process’ end', async (t) => {
   const args = ['-X', 'faulthandler', '-c', 'import ctypes; ctypes.string_at(0)']
   const { signal } = await sameAsPython(t, { args })
