@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import test, { type ExecutionContext } from 'ava'
@@ -303,6 +304,24 @@ for (const [kind, when, expected] of [
     t.deepEqual(logger.at('error'), [])
   })
 }
+
+test('nothing is written to a connection that is only being closed', async (t) => {
+  await disconnect.ready()
+  const name = unique()
+  let response: ServerResponse | undefined
+  const { port } = await serve(t, (req, res) => {
+    response = res
+    disconnect.listener(req, res)
+    // Node's side of a client that has ended its own; what is still on its way keeps the connection open.
+    req.socket.end(Buffer.alloc(32 * 2 ** 20))
+  })
+  const connection = await RawConnection.open(t, port)
+  connection.socket.pause()
+  connection.write(get(`/sends_until_it_fails?${name}`))
+  t.is(await probe.wait(`${name}:message`), 'ClientDisconnected')
+  t.false(response?.destroyed)
+  t.is(response?.writableLength, 32 * 2 ** 20)
+})
 
 test('a late answer of the app does not cut the long one of the host', async (t) => {
   const logger = new Recorder()

@@ -65,7 +65,16 @@ export function isHttp2(response: ServerResponse | Http2ServerResponse): respons
 /** Whether nothing can reach the client any more. */
 export function isGone(response: ServerResponse | Http2ServerResponse): boolean {
   // Node's responses of HTTP/2 do not say that they are destroyed.
-  return isHttp2(response) ? response.stream.destroyed || response.stream.closed : response.destroyed
+  if (isHttp2(response)) return response.stream.destroyed || response.stream.closed
+  return response.destroyed || isEnding(response.req.socket)
+}
+
+/**
+ * Whether a connection sends nothing new: when its client has ended its side, Node ends the other one, some time before
+ * the connection is closed. What others make in the place of a socket may not say.
+ */
+function isEnding({ writable }: { readonly writable?: boolean }): boolean {
+  return writable === false
 }
 
 /**
