@@ -112,6 +112,15 @@ test('a folder that cannot be written is named, with the reason', async (t) => {
   t.regex(locked.stderr, /cannot be written: this user may not write there\. Choose another folder\.\n$/)
 })
 
+test('ends where no folder can be made at all', async (t) => {
+  const { code, stdout, stderr } = await amphisIn({}, t, 'init', '/proc/x').ends()
+  t.is(code, 1)
+  t.is(stdout, '')
+  // Only Linux has a folder of that name.
+  if (process.platform !== 'linux') return
+  t.is(stderr, 'error: /proc/x/package.json cannot be written: no folder can be made there. Choose another folder.\n')
+})
+
 test('arguments that are not understood are told, with exit code 2', async (t) => {
   const { again } = await init(t, ['.'])
   for (const [args, says] of [

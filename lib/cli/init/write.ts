@@ -22,7 +22,7 @@ export async function writeAll(folder: string, files: ReadonlyMap<string, string
   for (const [path, text] of files) {
     const file = join(folder, path)
     try {
-      await mkdir(dirname(file), { recursive: true })
+      await makeFolder(dirname(file))
       await writeFile(file, text, { flag: 'wx' })
     } catch (error) {
       throw new ServeError(`${shown(file)} cannot be written: ${reason(error)}. Choose another folder.`, {
@@ -30,6 +30,13 @@ export async function writeAll(folder: string, files: ReadonlyMap<string, string
       })
     }
   }
+}
+
+/** Node's own `recursive` tries for ever where a folder is there and takes no other, as in /proc. */
+async function makeFolder(path: string): Promise<void> {
+  if (await isThere(path)) return
+  await makeFolder(dirname(path))
+  await mkdir(path)
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -51,6 +58,7 @@ function reason(error: unknown): string {
   const reasons: Record<string, string> = {
     EACCES: 'this user may not write there',
     EPERM: 'this user may not write there',
+    ENOENT: 'no folder can be made there',
     EROFS: 'the file system is read-only',
     ENOSPC: 'the disk is full',
     EEXIST: 'there is a file of that name',
