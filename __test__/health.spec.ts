@@ -53,6 +53,17 @@ test('leaves all other paths to the app, and asks for nothing unless it is told 
   t.is((await request(`${guarded.url}/healthz`, { method: 'POST', body: 'x'.repeat(1_000_000) })).status, 200)
 })
 
+test('its headers are stronger than those of the server', async (t) => {
+  const headers = { 'Cache-Control': 'max-age=60', 'content-type': 'text/html', 'x-extra': '1' }
+  const { url } = await listen(t, createServer(createHandler(t, 'served:app'), { ...paths, headers }))
+  for (const path of Object.values(paths)) {
+    const answer = await request(url + path)
+    t.is(answer.headers['cache-control'], 'no-store')
+    t.is(answer.headers['content-type'], 'text/plain; charset=utf-8')
+    t.is(answer.headers['x-extra'], '1')
+  }
+})
+
 test('answers over HTTP/2', async (t) => {
   const handler = createHandler(t, 'served:app')
   const { url } = await listen(t, createServer(handler, { ...paths, http2: true }))

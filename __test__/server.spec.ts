@@ -220,19 +220,21 @@ test('one handler has servers that differ', async (t) => {
 })
 
 for (const isOn of [true, false]) {
-  const options: ServerOptions = { serverHeader: isOn, dateHeader: isOn, headers: { 'X-Extra': '1' } }
+  const healthPath = '/healthz'
+  const options: ServerOptions = { serverHeader: isOn, dateHeader: isOn, headers: { 'X-Extra': '1' }, healthPath }
   const has = (headers: Record<string, unknown>) => {
     return { server: headers.server, hasDate: headers.date !== undefined, extra: headers['x-extra'] }
   }
   const expected = { server: isOn ? 'amphis' : undefined, hasDate: isOn, extra: '1' }
 
-  test(`${isOn ? 'all are' : 'only its own are'} in errors, over HTTP/2, and in answers to WebSockets`, async (t) => {
+  test(`${isOn ? 'all are' : 'only its own are'} in errors, over HTTP/2, in answers to probes and to WebSockets`, async (t) => {
     const handler = createHandler(t, { app: 'served:app', maxBodySize: 100, logger: new Recorder() })
     const { url } = await listen(t, createServer(handler, options))
     t.deepEqual(has((await request(`${url}/fail`)).headers), expected)
     const large = await request(url, { method: 'POST', body: 'x'.repeat(101) })
     t.is(large.status, 413)
     t.deepEqual(has(large.headers), expected)
+    t.deepEqual(has((await request(url + healthPath)).headers), expected)
     const denied = await WebSocketClient.refused(t, `${url.replace('http', 'ws')}/denied`)
     t.is(denied.status, 418)
     t.deepEqual(has(denied.headers), expected)
@@ -245,6 +247,7 @@ for (const isOn of [true, false]) {
     const failed = await requestHttp2(t, over2.url, '/fail')
     t.is(failed.headers[':status'], 500)
     t.deepEqual(has(failed.headers), expected)
+    t.deepEqual(has((await requestHttp2(t, over2.url, healthPath)).headers), expected)
   })
 }
 

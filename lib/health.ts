@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AmphisError } from './errors.js'
+import { defaultsOf } from './served-socket.js'
 
 /** The paths of a server that it answers itself, without its app; see `ServerOptions`. */
 export interface HealthPaths {
@@ -44,7 +45,7 @@ function pathOf({ url = '' }: IncomingMessage): string {
 function answer(response: ServerResponse, isWell: boolean, text: string): void {
   // What a client may have sent along is for nobody.
   response.req.resume()
-  response.writeHead(isWell ? 200 : 503, HEADERS)
+  response.writeHead(isWell ? 200 : 503, { ...defaultsOf(response)?.toRecord(), ...HEADERS })
   response.end(`${text}\n`)
 }
 
