@@ -251,6 +251,16 @@ for (const isOn of [true, false]) {
   })
 }
 
+test('a header that HTTP/2 takes once may be given twice', async (t) => {
+  const headers = ['x-content-type-options', 'nosniff', 'x-content-type-options', 'again']
+  const handler = createHandler(t, { app: 'served:app', logger: new Recorder() })
+  const { url } = await listen(t, createServer(handler, { headers, http2: true, healthPath: '/healthz' }))
+  for (const path of ['/scope', '/fail', '/healthz']) {
+    const answer = await requestHttp2(t, url, path)
+    t.is(answer.headers['x-content-type-options'], 'nosniff', path)
+  }
+})
+
 // Connections
 
 test('an idle connection is closed after keepAliveTimeout', async (t) => {

@@ -1,5 +1,6 @@
 import { AmphisError } from './errors.js'
 import { FIELD_VALUE, TOKEN } from './field-syntax.js'
+import { http2Record } from './http2-response.js'
 
 /** Headers that responses get where the app gives none of the name. */
 export class DefaultHeaders {
@@ -28,14 +29,12 @@ export class DefaultHeaders {
     }
   }
 
-  /** All of them by name, for an answer that is not the app's. */
+  /**
+   * All of them by name, for an answer that is not the app's. It may go over HTTP/2, where Node throws at a second value
+   * of what may have one.
+   */
   toRecord(): Record<string, string[]> {
-    const record = Object.create(null) as Record<string, string[]>
-    for (let at = 0; at < this.#flat.length; at += 2) {
-      const values = (record[this.#flat[at]!] ??= [])
-      values.push(this.#flat[at + 1]!)
-    }
-    return record
+    return http2Record(this.#flat)
   }
 }
 
