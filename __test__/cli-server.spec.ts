@@ -319,6 +319,12 @@ const unusable: [what: string, args: string[], code: number, message: RegExp][] 
     /^error: TLS cannot use \S*cert\.pem \(.*\)\. Check that they are in PEM .*\n$/,
   ],
   [
+    'an option that is not about TLS',
+    ['--ssl-certfile', 'cert.pem', '--ssl-keyfile', 'key.pem', '--health-path=/same', '--ready-path=/same'],
+    2,
+    /^error: healthPath and readyPath must differ, but both are "\/same"\.\n$/,
+  ],
+  [
     'a key alone',
     ['--ssl-keyfile', 'key.pem'],
     2,

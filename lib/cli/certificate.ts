@@ -1,13 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import type { TLSSocket } from 'node:tls'
+import { createSecureContext, type TLSSocket } from 'node:tls'
 import type { ServerOptions } from '../server.js'
 import { fileProblem } from './file-problem.js'
 import type { OptionValues } from './options.js'
 import { ServeError } from './serve-error.js'
 import { UsageError } from './usage-error.js'
 
-/** The options of TLS that the files on the command line stand for; none without a certificate. */
+/**
+ * The options of TLS that the files on the command line stand for; none without a certificate.
+ *
+ * @throws {UsageError} when one is missing that another needs
+ * @throws {ServeError} when one cannot be read or used
+ */
 export async function tlsOptions(options: OptionValues): Promise<ServerOptions> {
   const certfile = options['ssl-certfile']
   const keyfile = options['ssl-keyfile']
@@ -27,11 +32,15 @@ export async function tlsOptions(options: OptionValues): Promise<ServerOptions> 
     keyfile === undefined ? read('--ssl-certfile', certfile) : read('--ssl-keyfile', keyfile),
     caCerts === undefined ? undefined : read('--ssl-ca-certs', caCerts),
   ])
+  const files = { cert, key, ca, passphrase: options['ssl-keyfile-password'] }
+  try {
+    // As the server will, which has other options that may be wrong.
+    createSecureContext(files)
+  } catch (error) {
+    throw tlsProblem(options, error as Error)
+  }
   return {
-    cert,
-    key,
-    ca,
-    passphrase: options['ssl-keyfile-password'],
+    ...files,
     requestCert: requires !== '0',
     rejectUnauthorized: requires === '2',
   }
@@ -45,9 +54,9 @@ async function read(option: string, path: string): Promise<Buffer> {
   }
 }
 
-/** What is wrong with the files that were read, in one line; OpenSSL's reason is the error's cause. */
+/** What OpenSSL finds wrong with the files that were read, in one line. */
 export function tlsProblem(options: OptionValues, error: Error): ServeError {
-  const reason = error.cause instanceof Error ? error.cause.message : error.message
+  const { message: reason } = error
   const files = [options['ssl-certfile'], options['ssl-keyfile'], options['ssl-ca-certs']]
   const named = files.filter((file) => file !== undefined).join(', ')
   const isLocked =

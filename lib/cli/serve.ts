@@ -1,11 +1,10 @@
 import { Server as NetServer } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
-import { AmphisError } from '../errors.js'
 import { PythonHandler } from '../python-handler.js'
 import { createServer, type PythonServer, type ServerOptions } from '../server.js'
 import { logAccess } from './access-log.js'
 import { isDebugging, showBanner } from './banner.js'
-import { refuseUntrusted, tlsOptions, tlsProblem } from './certificate.js'
+import { refuseUntrusted, tlsOptions } from './certificate.js'
 import type { Configuration } from './configuration.js'
 import { Connections } from './connections.js'
 import { noteOrigins } from './error-origins.js'
@@ -72,22 +71,18 @@ export async function serve({ app, options }: Configuration, serving: Serving): 
 function makeServer(handler: PythonHandler, options: OptionValues, tls: ServerOptions): PythonServer {
   const { http2, 'server-header': serverHeader, 'date-header': dateHeader } = options
   const keepAliveTimeout = milliseconds(options['timeout-keep-alive'])
-  try {
-    const server = createServer(handler, {
-      ...tls,
-      http2,
-      serverHeader,
-      dateHeader,
-      headers: options.header.flatMap(splitHeader),
-      keepAliveTimeout,
-      healthPath: options['health-path'],
-      readyPath: options['ready-path'],
-    })
-    if (options['ssl-cert-reqs'] === '1') server.on('secureConnection', refuseUntrusted)
-    return server
-  } catch (error) {
-    throw error instanceof AmphisError && tls.cert !== undefined ? tlsProblem(options, error) : error
-  }
+  const server = createServer(handler, {
+    ...tls,
+    http2,
+    serverHeader,
+    dateHeader,
+    headers: options.header.flatMap(splitHeader),
+    keepAliveTimeout,
+    healthPath: options['health-path'],
+    readyPath: options['ready-path'],
+  })
+  if (options['ssl-cert-reqs'] === '1') server.on('secureConnection', refuseUntrusted)
+  return server
 }
 
 /** Resolves when it is over: somebody says so, or the app has had all of its requests. */
