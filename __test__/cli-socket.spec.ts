@@ -9,6 +9,7 @@ import { request } from './helpers/client.js'
 import { amphisEnds, announced, program, suite } from './helpers/command-line.js'
 import { NodeProcess } from './helpers/node-process.js'
 import { fixtures, interpreter } from './helpers/python.js'
+import { pids } from './helpers/worker-pids.js'
 
 /** A command that inherits a listening socket: see `fixtures/socket_parent.py`. */
 function amphisInherits(t: ExecutionContext, address: string, descriptor: number | 'activate', ...args: string[]) {
@@ -39,6 +40,36 @@ test('--fd serves on an inherited Unix socket, and leaves its path to whom it be
   process.child.kill('SIGTERM')
   t.is((await process.ends()).code, 0)
   // Nobody listens there now, but the path is there for the next.
+  await t.throwsAsync(request('http://localhost/pid', { socketPath }), { code: 'ECONNREFUSED' })
+})
+
+test('--fd serves on an inherited socket from several processes, and from those that take their place', async (t) => {
+  const { url, process } = await amphisInherits(t, 'tcp', 7, '--fd', '7', '--workers', '2')
+  t.regex(url, /^http:\/\/127\.0\.0\.1:\d+$/)
+  const old = await pids(url, 2)
+  t.false(old.includes(String(process.child.pid)))
+  // Where a worker has the socket.
+  t.is((await request(`${url}/inheritable/3`)).text, 'False')
+  process.child.kill('SIGHUP')
+  await process.prints('Reloaded.')
+  t.deepEqual(
+    (await pids(url, 2)).filter((pid) => old.includes(pid)),
+    [],
+  )
+  process.child.kill('SIGTERM')
+  t.is((await process.ends()).code, 0)
+  await t.throwsAsync(request(url), { code: 'ECONNREFUSED' })
+})
+
+test('--fd serves on an inherited Unix socket from several processes, and leaves its path', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'amphis-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const socketPath = join(folder, 'app.sock')
+  const { url, process } = await amphisInherits(t, socketPath, 3, '--fd', '3', '--workers', '2')
+  t.is(url, 'unix:fd/3')
+  await pids('http://localhost', 2, socketPath)
+  process.child.kill('SIGTERM')
+  t.is((await process.ends()).code, 0)
   await t.throwsAsync(request('http://localhost/pid', { socketPath }), { code: 'ECONNREFUSED' })
 })
 

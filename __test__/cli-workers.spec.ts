@@ -12,6 +12,7 @@ import { request } from './helpers/client.js'
 import { amphisEnds, serveByCommand, type Served, suite } from './helpers/command-line.js'
 import { Load } from './helpers/load.js'
 import { RawConnection } from './helpers/raw-connection.js'
+import { pids } from './helpers/worker-pids.js'
 
 function serveInWorkers(t: ExecutionContext, ...args: string[]): Promise<Served> {
   return serveByCommand(t, 'production:app', '--workers', '2', ...args)
@@ -21,15 +22,6 @@ async function folder(t: ExecutionContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'amphis-'))
   t.teardown(() => rm(path, { recursive: true }))
   return path
-}
-
-/** The workers that answer, by their process ids. */
-async function pids(url: string, count: number, socketPath?: string): Promise<string[]> {
-  const found = new Set<string>()
-  while (found.size < count) {
-    found.add((await request(`${url}/pid`, socketPath === undefined ? {} : { socketPath })).text)
-  }
-  return [...found]
 }
 
 /** Waits until connections are refused; one that came before may still be answered with a 503. */
