@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { join } from 'node:path'
 import test from 'ava'
 import { request } from './helpers/client.js'
 import { amphis, amphisEnds, serveByCommand, suite } from './helpers/command-line.js'
 import { amphisInTerminal } from './helpers/pseudo-terminal.js'
 import { RawConnection } from './helpers/raw-connection.js'
+import { scratchFolder } from './helpers/scratch.js'
 import { WebSocketClient } from './helpers/websocket-client.js'
 
 interface Line {
@@ -42,6 +44,65 @@ test('each request makes a line, and each client that leaves', async (t) => {
   t.regex(stdout, new RegExp(`${time}GET /forever client left after [\\d.]+ m?s 127\\.0\\.0\\.1\n`))
   t.regex(stdout, new RegExp(`${time}malformed request 400 127\\.0\\.0\\.1 \\(Parse Error: .*\\)\n`))
   t.false(stdout.includes('\x1b'))
+})
+
+test('a request that is refused, or given up, makes a line and says which limit it was', async (t) => {
+  const crowded = await serveByCommand(t, 'command_line:app', '--limit-concurrency', '1')
+  const connection = await RawConnection.open(t, crowded.port)
+  connection.write('POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n')
+  await crowded.process.prints('reading')
+  t.is((await request(`${crowded.url}/tea`)).status, 503)
+  connection.write('x')
+  t.is((await connection.response()).status, 200)
+  crowded.process.child.kill('SIGINT')
+  const refused = await crowded.process.ends()
+  t.deepEqual(refused.stdout.match(/GET \/tea .* in/g), ['GET /tea 503 in'])
+  t.regex(refused.stderr, /^\S+ \S+ warning: The app has as many .* limitConcurrency allows \(1\)\. .*\n$/)
+
+  const hasty = await serveByCommand(t, 'command_line:app', '--timeout-request', '0.1')
+  t.is((await request(`${hasty.url}/forever`)).status, 504)
+  hasty.process.child.kill('SIGINT')
+  const givenUp = await hasty.process.ends()
+  t.deepEqual(givenUp.stdout.match(/GET \/forever .* in/g), ['GET /forever 504 in'])
+  t.regex(givenUp.stderr, /^\S+ \S+ error: GET \/forever took longer than timeoutRequest \(100 ms\), .*\n$/)
+})
+
+const SHOP = `
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/")
+async def offer():
+    import prices
+
+    return prices.ALL
+`
+
+test('a module that is no Python, imported by a request, is shown with its line and a caret', async (t) => {
+  const folder = await scratchFolder(t, { 'shop.py': SHOP, 'prices.py': 'VAT = 19\nALL = {"tea": 3\n' })
+  const args = ['shop:app', '--app-dir', folder, '--port', '0', ...suite]
+  const server = amphisInTerminal(t, args, { env: { NO_COLOR: '1' } })
+  const url = await server.printsLine(/http:\/\/127\.0\.0\.1:\d+/)
+  t.is((await request(url)).status, 500)
+  await server.prints('GET / 500 in')
+  await server.prints('never closed')
+  server.type('\x03')
+  const { stdout } = await server.ends()
+  t.is(stdout.match(/GET \/ \d/g)?.length, 1)
+  const lines = stdout.split('\r\n')
+  const start = lines.findIndex((line) => line.endsWith(' error: GET / failed:'))
+  t.deepEqual(lines.slice(start + 1, start + 9).with(1, lines[start + 2]!.replace(/\d+/, 'N')), [
+    'Traceback (most recent call last):',
+    '  … N frames in fastapi, starlette',
+    `  File "${join(folder, 'shop.py')}", line 9, in offer`,
+    '    import prices',
+    `  File "${join(folder, 'prices.py')}", line 2`,
+    '    ALL = {"tea": 3',
+    '          ^',
+    "SyntaxError: '{' was never closed",
+  ])
 })
 
 test('makes no line where none is wanted', async (t) => {
