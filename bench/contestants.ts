@@ -57,7 +57,7 @@ const nodeServer = (file: string, settings: Readonly<Record<string, unknown>>): 
   ipc: true,
 })
 
-/** As `ws` is without its optional companion in C, which unmasks what clients send. */
+/** As with users: without the companion in C that `ws` is at its best with, which amphis has no use for. */
 const WITHOUT_BUFFERUTIL = { WS_NO_BUFFER_UTIL: '1' }
 
 const uvicornCommand = (...more: readonly string[]) => uvicornServing('main:app', ...more)
@@ -208,7 +208,6 @@ export const contestants: Readonly<Record<string, Contestant>> = {
     ...amphisWs,
     command: async (start) => ({ ...(await amphisWs.command(start)), env: WITHOUT_BUFFERUTIL }),
   },
-  'amphis-ws-bufferutil': { ...amphisWs, title: 'amphis (attach), bufferutil installed' },
   uvicorn,
   'uvicorn-websockets': uvicornWithWebSockets('websockets', 'websockets'),
   'uvicorn-sansio': uvicornWithWebSockets('websockets-sansio', 'websockets'),

@@ -40,7 +40,7 @@ const echo = (work: WorkName) =>
 const uvicornsWithWebSockets = ['uvicorn-websockets', 'uvicorn-sansio', 'uvicorn-wsproto']
 const echoes = {
   connections: [1, 64],
-  contestants: ['bare-ws', 'amphis-ws', 'amphis-ws-bufferutil', ...uvicornsWithWebSockets, 'granian'],
+  contestants: ['bare-ws', 'amphis-ws', ...uvicornsWithWebSockets, 'granian'],
   base: { title: 'best uvicorn', names: uvicornsWithWebSockets },
   targets: [
     { of: 'amphis-ws', over: uvicornsWithWebSockets, atLeast: 1.5 },
