@@ -54,6 +54,17 @@ leaves('a handler is not kept alive by what it has already done', async (t) => {
   t.is(stderr, '')
 })
 
+leaves('worker threads of anyio, in which plain def endpoints run, end with the process', async (t) => {
+  const { code, stdout, stderr } = await run(
+    t,
+    `const handler = new PythonHandler(options)
+     await (await handler.handle({ url: '/worker' })).text()`,
+  )
+  t.is(code, 0, stderr)
+  // While such a thread is waited for, nothing comes after the shutdown.
+  t.deepEqual(python(stdout), ['imported', 'startup', 'worked', 'shutdown', 'atexit'])
+})
+
 leaves('a request in flight keeps Node alive', async (t) => {
   const { code, stdout } = await run(
     t,

@@ -216,7 +216,11 @@ pub fn run_forever(py: Python<'_>) {
     })();
     let closed = current.event_loop.call_method0(py, "is_closed");
     let closed = closed.and_then(|closed| closed.is_truthy(py));
-    if STOPPED.load(Ordering::Acquire) || closed.unwrap_or(true) {
+    if closed.unwrap_or(true) {
+      return;
+    }
+    if STOPPED.load(Ordering::Acquire) {
+      end_root(event_loop, root);
       return;
     }
     if let Err(error) = ended
@@ -225,6 +229,20 @@ pub fn run_forever(py: Python<'_>) {
     {
       error.write_unraisable(py, None);
     }
+  }
+}
+
+/// Ends the task that lasts as long as the loop, and runs what was to happen then: worker threads of anyio are told to
+/// end, for which the way out of Python waits.
+fn end_root(event_loop: &Bound<'_, PyAny>, root: Option<Bound<'_, PyAny>>) {
+  let Some(root) = root else { return };
+  let ended = root
+    .call_method0("cancel")
+    .and_then(|_| event_loop.call_method1("run_until_complete", (root,)));
+  if let Err(error) = ended
+    && !error.is_instance_of::<PyCancelledError>(event_loop.py())
+  {
+    error.write_unraisable(event_loop.py(), None);
   }
 }
 
