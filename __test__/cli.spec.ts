@@ -50,12 +50,6 @@ test('answers a request in flight before it ends, and accepts no other', async (
   t.regex(stdout, /^shutdown$/m)
 })
 
-test('--reload is refused as long as it is not there, with what to do instead', async (t) => {
-  const { code, stdout, stderr } = await amphisEnds(t, 'main:app', '--reload')
-  t.deepEqual([code, stdout], [2, ''])
-  t.regex(stderr, /^error: --reload is not there yet\..*nodemon.*\n$/)
-})
-
 test('leaves at once at a second signal', async (t) => {
   const { process, port } = await serveByCommand(t, 'command_line:app')
   const connection = await RawConnection.open(t, port)

@@ -1,19 +1,26 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { PythonError, type AmphisError, type PythonException, type PythonFrame } from './errors.js'
+import { PythonError, type PythonException, type PythonFrame } from './errors.js'
 import { countOf, libraryOf, runsOf } from './frame-owner.js'
 
 /** What the page of an error is made of. */
 export interface DebugPage {
-  readonly error: AmphisError
+  readonly error: Error
   /** `module:attribute`; its package counts as the user's own. */
   readonly app: string
   /** What was asked; undefined where the app has not even started. */
   readonly request?: Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders' | 'httpVersion'> | undefined
   /** Such as `Python 3.12.1`, for the foot. */
   readonly versions?: readonly string[]
+  /** Why it is shown. @default because of `--debug` */
+  readonly reason?: string
+  /** A script of the page; see {@link debugHeaders}. */
+  readonly script?: string
 }
+
+const DEBUG_REASON =
+  'This page is shown because of --debug; without it a client sees no more than “Internal Server Error”.'
 
 /** Lines of source above and below the one that a frame is at. */
 const AROUND = 5
@@ -54,20 +61,24 @@ pre.plain{margin:0;padding:.8rem 1rem;overflow:auto;background:var(--ground);bor
 footer{margin-top:2.5rem;color:var(--faint);font-size:13px}
 `
 
-/** Nothing is loaded, nothing runs: not even what an exception might smuggle in. */
-const POLICY = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
+/**
+ * Headers for the page, or for the text. Nothing is loaded, and nothing runs, not even what an exception might smuggle
+ * in, but for the script that the page is given: that may ask the server it comes from.
+ */
+export function debugHeaders(script?: string): Record<string, string> {
+  const policy = ["default-src 'none'", `style-src ${hashOf(STYLE)}`]
+  if (script !== undefined) policy.push(`script-src ${hashOf(script)}`, "connect-src 'self'")
+  policy.push("base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'")
+  return {
+    'cache-control': 'no-store',
+    'content-security-policy': policy.join('; '),
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+  }
+}
 
-export const DEBUG_HEADERS: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy': POLICY,
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
+function hashOf(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -92,8 +103,9 @@ export function debugText({ error }: Pick<DebugPage, 'error'>): string {
   return error instanceof PythonError ? `${error.traceback.trimEnd()}\n` : `${error.message}\n`
 }
 
-/** An unhandled error as a page of its own: complete, without scripts and without anything to be fetched. */
-export function debugPage({ error, app, request, versions = [] }: DebugPage): string {
+/** An unhandled error as a page of its own: complete, without anything to be fetched. */
+export function debugPage(page: DebugPage): string {
+  const { error, app, request, versions = [], reason = DEBUG_REASON, script } = page
   const type = error instanceof PythonError ? error.type : error.name
   const own = error instanceof PythonError ? error.exceptions : []
   const asked = request === undefined ? `starting ${app}` : `${request.method ?? 'GET'} ${request.url ?? '/'}`
@@ -125,8 +137,9 @@ export function debugPage({ error, app, request, versions = [] }: DebugPage): st
 ${stack === '' ? '' : `<h2>Traceback <small class="note">the innermost call comes last</small></h2>\n${stack}`}
 ${whole}
 ${request === undefined ? '' : requestTables(request)}
-<footer>${[...versions, 'This page is shown because of --debug; without it a client sees no more than “Internal Server Error”.'].map(escape).join(' · ')}</footer>
+<footer>${[...versions, reason].map(escape).join(' · ')}</footer>
 </main>
+${script === undefined ? '' : `<script>${script}</script>`}
 </body>
 </html>
 `

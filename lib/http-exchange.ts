@@ -236,12 +236,14 @@ export class HttpExchange implements Exchange {
       return
     }
     if (this.#isOver || this.#isEnded || this.#isStarted || destroy) {
-      const wasTimedOut = this.#isOver && error.code === 'AMPHIS_ERR_REQUEST_TIMEOUT'
+      // It was told, or nobody is there any more who waits for the answer.
+      const isKnown =
+        this.#isOver && (error.code === 'AMPHIS_ERR_REQUEST_TIMEOUT' || error.code === 'AMPHIS_ERR_CLOSED')
       if (!this.#isOver && !this.#isEnded) {
         this.#isOver = true
         cutOff(this.#response)
       }
-      if (!wasTimedOut) {
+      if (!isKnown) {
         this.#report(error)
       }
       return

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { DEBUG_HEADERS, debugPage, debugText, wantsPage } from './debug-page.js'
+import { debugHeaders, debugPage, debugText, wantsPage } from './debug-page.js'
 import { answerTo, knownAnswer, logAnswered, type ErrorAnswer } from './error-answer.js'
 import { observeRequest, requestObserved, tellRequestError } from './diagnostics.js'
 import type { AmphisError } from './errors.js'
@@ -66,10 +66,10 @@ function debugAnswer(host: ListenerHost, request: IncomingMessage, error: Amphis
     return answer
   }
   if (!wantsPage(request)) {
-    return { ...answer, text: debugText({ error }), headers: DEBUG_HEADERS }
+    return { ...answer, text: debugText({ error }), headers: debugHeaders() }
   }
   const text = debugPage({ error, app: host.options.app, request, versions: host.versions })
-  return { ...answer, text, headers: { ...DEBUG_HEADERS, 'content-type': 'text/html; charset=utf-8' } }
+  return { ...answer, text, headers: { ...debugHeaders(), 'content-type': 'text/html; charset=utf-8' } }
 }
 
 /** `(req, res) => void` for `node:http`: answers errors itself. */

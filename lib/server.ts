@@ -132,7 +132,12 @@ function checkFlags(flags: Readonly<Record<string, unknown>>): void {
   }
 }
 
-function makeServer(http2: boolean, options: Omit<ServerOptions, 'http2'>): PythonServer {
+/**
+ * A server of Node's, without an app.
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
+ */
+export function makeServer(http2: boolean, options: Omit<ServerOptions, 'http2'>): PythonServer {
   const { key, cert, pfx, SNICallback } = options
   const isSecure = cert !== undefined || pfx !== undefined || SNICallback !== undefined
   if (key !== undefined && !isSecure) {

@@ -50,6 +50,8 @@ struct EventLoop {
   name: String,
   /// `3.12.1`
   python_version: String,
+  /// The files and folders that Python has started from.
+  sources: Vec<String>,
   create_future: Py<PyAny>,
   call_soon: Py<PyAny>,
   flush: Py<PyAny>,
@@ -165,6 +167,11 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
       .next()
       .unwrap_or_default()
       .to_owned(),
+    // Whatever a module may hold that is in the way: it is of interest, but not needed.
+    sources: helpers
+      .call_method0("sources")
+      .and_then(|sources| sources.extract())
+      .unwrap_or_default(),
     flush: flush.into_any().unbind(),
     linger: linger.into_any().unbind(),
     pace: Mutex::default(),
@@ -267,6 +274,11 @@ pub fn name() -> Option<&'static str> {
 /// The version of the Python that runs.
 pub fn python_version() -> Option<&'static str> {
   LOOP.get().map(|current| current.python_version.as_str())
+}
+
+/// The files and folders that Python has started from.
+pub fn sources() -> &'static [String] {
+  LOOP.get().map_or(&[], |current| &current.sources)
 }
 
 /// The loop itself, for pyo3-async-runtimes.

@@ -144,7 +144,15 @@ fn answer_start(host: &Host, token: u32, outcome: Result<(), HandlerError>) {
     push_json_string(&mut json, event_loop::name().unwrap_or_default());
     json.push_str(",\"python\":");
     push_json_string(&mut json, event_loop::python_version().unwrap_or_default());
-    json.push('}');
+    json.push_str(",\"sources\":");
+    json.push('[');
+    for (index, source) in event_loop::sources().iter().enumerate() {
+      if index > 0 {
+        json.push(',');
+      }
+      push_json_string(&mut json, source);
+    }
+    json.push_str("]}");
   }
   answer(host, token, outcome.map(|()| json));
 }

@@ -24,7 +24,7 @@ export class NodeProcess {
   #over = false
   #stdout = ''
   #stderr = ''
-  #wake: () => void = () => {}
+  readonly #waiting = new Set<() => void>()
 
   constructor(child: ChildProcessWithoutNullStreams, reading: 'now' | 'later') {
     this.child = child
@@ -59,7 +59,7 @@ export class NodeProcess {
     while (!this.#stdout.includes(text) && !this.#stderr.includes(text)) {
       if (this.#over)
         throw new Error(`the process ended before it printed "${text}":\n${this.#stdout}\n${this.#stderr}`)
-      await new Promise<void>((resolve) => (this.#wake = resolve))
+      await this.#news()
     }
   }
 
@@ -70,8 +70,18 @@ export class NodeProcess {
       if (match) return match[0]
       if (this.#over)
         throw new Error(`the process ended before it printed ${pattern}:\n${this.#stdout}\n${this.#stderr}`)
-      await new Promise<void>((resolve) => (this.#wake = resolve))
+      await this.#news()
     }
+  }
+
+  /** Resolves when it has printed more, or has ended. */
+  async #news(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(resolve))
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake()
+    this.#waiting.clear()
   }
 
   /** How it ended, and everything it printed. */

@@ -10,6 +10,12 @@ import { UsageError } from './usage-error.js'
 
 const NAMES = ['amphis.config.js', 'amphis.config.mjs', 'amphis.config.ts']
 
+/** Where files of configuration for a folder are looked for. */
+export function configFiles(folder: string): string[] {
+  const manifest = nearestPackage(folder)
+  return [...NAMES.map((name) => join(folder, name)), ...(manifest === undefined ? [] : [manifest])]
+}
+
 /** What the files of a project say. */
 export interface GivenByFile extends Given {
   /** The folder of the file. */
@@ -82,8 +88,12 @@ function lineOf(path: string, stack = ''): string | undefined {
   return undefined
 }
 
+function nearestPackage(folder: string): string | undefined {
+  return Array.from(upwards(folder), (one) => join(one, 'package.json')).find((one) => existsSync(one))
+}
+
 function readPackage(folder: string): GivenByFile | undefined {
-  const path = Array.from(upwards(folder), (one) => join(one, 'package.json')).find((one) => existsSync(one))
+  const path = nearestPackage(folder)
   if (path === undefined) return undefined
   let manifest: unknown
   try {

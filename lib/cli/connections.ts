@@ -3,6 +3,7 @@ import type { Http2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { finished } from 'node:stream/promises'
 import type { PythonServer } from '../server.js'
+import { closeIdleConnections, sendingOf } from './idle-connections.js'
 
 /** Every connection of a server, of HTTP/2 and WebSockets too, which Node's own bookkeeping leaves out. */
 export class Connections {
@@ -34,16 +35,7 @@ export class Connections {
    * with their last stream.
    */
   closeIdle(): void {
-    // To Node a connection is idle as soon as its response has ended, also while most of that waits to be sent.
-    const busy = this.#busy()
-    for (const socket of busy) {
-      Object.defineProperty(socket, 'destroy', { value: () => socket.end(), configurable: true })
-    }
-    try {
-      if ('closeIdleConnections' in this.#server) this.#server.closeIdleConnections()
-    } finally {
-      for (const socket of busy) delete (socket as Partial<Socket>).destroy
-    }
+    closeIdleConnections(this.#server, this.#writers, (socket) => socket.end())
     this.closeSessions()
   }
 
@@ -54,16 +46,12 @@ export class Connections {
 
   /** Resolves when those that {@link closeIdle} has told to end have sent everything. */
   async sent(): Promise<void> {
-    const sockets = this.#busy().map((socket) => finished(socket, { readable: false }))
+    const sockets = sendingOf(this.#writers).map((socket) => finished(socket, { readable: false }))
     await Promise.allSettled([...sockets, ...[...this.#sessions].map((session) => once(session, 'close'))])
   }
 
   destroyAll(): void {
     for (const socket of this.#sockets) socket.destroy()
-  }
-
-  #busy(): Socket[] {
-    return [...this.#writers].filter(({ writableLength }) => writableLength > 0)
   }
 
   #add(sockets: Set<Socket>, socket: Socket): void {

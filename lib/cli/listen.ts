@@ -1,16 +1,15 @@
 import { once } from 'node:events'
 import { fstatSync } from 'node:fs'
 import { lstat, rm, stat } from 'node:fs/promises'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
-import type { PythonServer } from '../server.js'
 import { descriptorProblem, listenProblem, socketProblem, toUrl } from './address.js'
 import type { OptionValues } from './options.js'
 import { portOwner } from './port-owner.js'
 import { ServeError } from './serve-error.js'
 
 /** Where to listen. */
-export type ListenOptions = Pick<OptionValues, 'host' | 'port' | 'uds' | 'fd'>
+export type ListenOptions = Pick<OptionValues, 'host' | 'port' | 'uds' | 'fd' | 'ssl-certfile'>
 
 /** Most connections that may wait until they are taken, as uvicorn has it; the kernel's own limit may be lower. */
 const BACKLOG = 2048
@@ -21,7 +20,7 @@ const BACKLOG = 2048
  * @returns the address to show
  * @throws {ServeError} when it cannot
  */
-export async function listen(server: PythonServer, options: ListenOptions): Promise<string> {
+export async function listen(server: Server, options: ListenOptions): Promise<string> {
   const { host, port, uds, fd } = options
   if (fd !== undefined) {
     checkDescriptor(fd)
@@ -48,7 +47,7 @@ export async function listen(server: PythonServer, options: ListenOptions): Prom
  * @returns the address to show
  * @throws {ServeError} when it cannot
  */
-export async function listenOn(server: PythonServer, descriptor: number, options: ListenOptions): Promise<string> {
+export async function listenOn(server: Server, descriptor: number, options: ListenOptions): Promise<string> {
   try {
     server.listen({ fd: descriptor }, BACKLOG)
     await once(server, 'listening')
@@ -71,9 +70,9 @@ export async function listenFailure(error: NodeJS.ErrnoException, options: Liste
   return new ServeError(problem ?? message, { cause: error })
 }
 
-function addressOf(server: PythonServer, { host, uds, fd }: ListenOptions): string {
+function addressOf(server: Server, { host, uds, fd, 'ssl-certfile': certfile }: ListenOptions): string {
   if (uds !== undefined) return `unix:${uds}`
-  const scheme = 'setSecureContext' in server ? 'https' : 'http'
+  const scheme = certfile === undefined ? 'http' : 'https'
   const address = server.address() as AddressInfo | null
   // Node does not tell the path of a Unix socket that it has not made.
   if (typeof address?.port !== 'number') return `unix:fd/${fd}`

@@ -194,17 +194,17 @@ const specs = {
     group: 'development',
     type: 'switch',
     default: 'off',
-    description: 'restart when a file changes (to come)',
+    description: 'start the app again when a file changes',
     details:
-      'To come: until then it is refused. Watches files and starts the app again, in a process of its own, when one changes. For development; not together with `workers`.',
+      'Watches files and starts the app again, in a process of its own, when one changes. For development; not together with `workers`.',
   },
   'reload-dir': {
     group: 'development',
     type: 'path',
     repeatable: true,
     placeholder: 'DIR',
-    description: 'folder to watch (the working directory)',
-    details: 'Folder to watch, with all below it. Can be given more than once.',
+    description: 'folder to watch (that of --app-dir)',
+    details: 'Folder to watch, with all below it; otherwise that of `--app-dir`. Can be given more than once.',
   },
   'reload-include': {
     group: 'development',

@@ -26,6 +26,7 @@ export async function serveCommand(args: string[]): Promise<void> {
     console.log(await describeVersions(configure(commandLine)))
     return
   }
+  const env = { ...process.env }
   const { app, options } = await configure(commandLine)
   openLog(app, options)
   for (const message of misspeltVariables(process.env)) warn(message)
@@ -34,13 +35,13 @@ export async function serveCommand(args: string[]): Promise<void> {
       'Which app? Name it as module:attribute, such as main:app, or give amphis.config.js the key app.',
     )
   }
-  if (options.reload) {
-    throw new UsageError(
-      '--reload is not there yet. Until it is: npx nodemon --signal SIGTERM --ext py --exec "npx amphis APP --debug".',
-    )
-  }
   const fd = inheritedSocket(options.fd, process.env, process.pid)
   const configuration = { app, options: { ...options, fd } }
+  if (options.reload) {
+    const { serveWithReload } = await import('./reload/supervisor.js')
+    await serveWithReload(configuration, { commandLine, env })
+    return
+  }
   if (options.workers > 1) {
     const { serveInWorkers } = await import('./workers/primary.js')
     await serveInWorkers(configuration)

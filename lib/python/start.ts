@@ -12,6 +12,8 @@ export interface RunningPython {
   readonly loop: 'uvloop' | 'asyncio'
   /** As Python itself says; the files that were looked at may leave out the last number. */
   readonly version: string
+  /** Files and folders that it was started from, and that somebody may change; not those of the standard library. */
+  readonly sources: readonly string[]
 }
 
 // One end of the bridge for each environment (the main thread or a worker).
@@ -34,12 +36,17 @@ function openBridge(): { binding: Binding; bridge: Bridge } {
  * @throws {AmphisError} `AMPHIS_ERR_PYTHON_*`, `AMPHIS_ERR_LIBPYTHON_NOT_FOUND`, `AMPHIS_ERR_VENV_MISMATCH`,
  *   `AMPHIS_ERR_BINDING`
  */
-export async function startPython({ python, appDir, loop }: ResolvedOptions): Promise<RunningPython> {
+export async function startPython({
+  python,
+  appDir,
+  loop,
+}: Pick<ResolvedOptions, 'python' | 'appDir' | 'loop'>): Promise<RunningPython> {
   const installation = await discoverPython({ python, appDir })
   loadLibpython(installation)
   const { binding, bridge } = openBridge()
-  const answer = await bridge.call<{ loop: 'uvloop' | 'asyncio'; python: string }>((token) => {
+  const answer = await bridge.call<Pick<RunningPython, 'loop' | 'sources'> & { python: string }>((token) => {
     binding.startPython(bridge.host, token, { executable: installation.executable, loop })
   })
-  return { binding, bridge, installation, loop: answer.loop, version: answer.python }
+  const { loop: running, python: version, sources } = answer
+  return { binding, bridge, installation, loop: running, version, sources }
 }

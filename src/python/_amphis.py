@@ -1,6 +1,7 @@
 """The few lines of amphis that are clearer in Python than in Rust."""
 
 import asyncio
+import os
 import sys
 
 import _amphis_traceback as _traceback
@@ -76,3 +77,18 @@ def uvloop_event_loop():
     import uvloop
 
     return uvloop.new_event_loop()
+
+
+def sources():
+    """Of what this start of Python has depended on and somebody may change, the paths.
+
+    The folders of sys.path, and the files of the modules imported so far but for the standard library's.
+    """
+    library = os.path.dirname(os.__file__) + os.sep
+    files = [vars(module).get("__file__") for module in list(sys.modules.values())]
+    installed = (file for file in files if file and not is_library(file, library))
+    return [*map(os.fspath, sys.path), *installed]
+
+
+def is_library(file, library):
+    return file.startswith(library) and "-packages" + os.sep not in file

@@ -1,0 +1,22 @@
+import { once } from 'node:events'
+import { configure } from '../configuration.js'
+import { toMessage } from '../error-message.js'
+import type { Given } from '../options.js'
+import { UsageError } from '../usage-error.js'
+import type { AnewMessage } from './configure-anew.js'
+
+// Reads the configuration, for `configure-anew.ts`.
+
+async function answer(): Promise<AnewMessage> {
+  const [commandLine] = (await once(process, 'message')) as [Given]
+  try {
+    const { app, options } = await configure(commandLine)
+    if (app === undefined) throw new UsageError('There is no app any more. Give amphis.config.js the key app.')
+    return { configuration: { app, options }, env: { ...process.env } }
+  } catch (error) {
+    return { error: toMessage(error) }
+  }
+}
+
+process.once('disconnect', () => process.exit())
+process.send?.(await answer())
