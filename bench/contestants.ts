@@ -14,6 +14,8 @@ import type { Answer, AppName } from './works.js'
 export interface Start {
   readonly context: Context
   readonly app: AppName
+  /** The folder of its module. */
+  readonly appDir: string
   readonly port: number
   /** Port of the server named by `behind`. */
   readonly upstreamPort: number
@@ -64,10 +66,10 @@ const uvicornCommand = (...more: readonly string[]) => uvicornServing('main:app'
 
 const uvicornServing =
   (target: string, ...more: readonly string[]) =>
-  ({ context, app, port }: Start): Command => ({
+  ({ context, appDir, port }: Start): Command => ({
     argv: [
       context.python.executable,
-      ...['-m', 'uvicorn', target, '--app-dir', join(apps, app), '--port', String(port)],
+      ...['-m', 'uvicorn', target, '--app-dir', appDir, '--port', String(port)],
       ...['--loop', 'uvloop', '--http', 'httptools', '--no-access-log', '--log-level', 'warning'],
       // The proxies' connections to it must outlive the other contestants' turns.
       ...['--timeout-keep-alive', '60', ...more],
@@ -91,11 +93,11 @@ const commandLine = (title: string, ...more: readonly string[]): Contestant => (
   title,
   reach: 'http',
   missing: needsBuild,
-  command: ({ context, app, port }) => ({
+  command: ({ context, appDir, port }) => ({
     argv: [
       process.execPath,
       join(root, 'bin', 'amphis.js'),
-      ...['main:app', '--app-dir', join(apps, app), '--port', String(port), '--python', context.python.root, ...more],
+      ...['main:app', '--app-dir', appDir, '--port', String(port), '--python', context.python.root, ...more],
     ],
   }),
 })
@@ -252,6 +254,12 @@ export const contestants: Readonly<Record<string, Contestant>> = {
   'amphis-server': amphisServer('amphis-server.js', 'amphis under its own createServer'),
   'amphis-cli': commandLine('amphis by the command line', '--no-access-log'),
   'amphis-cli-log': commandLine('amphis by the command line, access log on'),
+  'amphis-reload': commandLine('amphis --reload', '--reload', '--no-access-log'),
+  'uvicorn-reload': {
+    ...uvicorn,
+    title: 'uvicorn --reload',
+    command: (start) => uvicornCommand('--reload', '--reload-dir', start.appDir)(start),
+  },
   'amphis-workers-2': commandLine('amphis --workers 2', '--workers', '2', '--no-access-log'),
   'bare-cluster-1': cluster(bare, 'bare.js', 1),
   'bare-cluster-2': cluster(bare, 'bare.js', 2),

@@ -7,6 +7,7 @@ import { httpThroughput } from './figures/http-throughput.js'
 import { idleStreams } from './figures/idle-streams.js'
 import { idleWebSockets } from './figures/idle-websockets.js'
 import { inProcessThroughput } from './figures/in-process-throughput.js'
+import { reload } from './figures/reload.js'
 import { serverSentEvents } from './figures/server-sent-events.js'
 import { streams } from './figures/streams.js'
 import { waitingCpu } from './figures/waiting-cpu.js'
@@ -327,6 +328,19 @@ export const figures: readonly Figure[] = [
       work: works.fastapi,
       contestants: ['amphis', 'uvicorn', 'granian'],
       targets: { amphis: 150 },
+    }),
+  ),
+  slow(
+    reload('reload', {
+      pairs: [
+        { contestant: 'amphis-reload', app: 'raw' },
+        { contestant: 'uvicorn-reload', app: 'raw' },
+        { contestant: 'amphis-reload', app: 'starlette' },
+        { contestant: 'uvicorn-reload', app: 'starlette' },
+        { contestant: 'amphis-reload', app: 'fastapi' },
+        { contestant: 'uvicorn-reload', app: 'fastapi' },
+      ],
+      targets: { 'amphis-reload raw': 300, 'amphis-reload starlette': 300, 'amphis-reload fastapi': 300 },
     }),
   ),
 ]

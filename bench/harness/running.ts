@@ -1,7 +1,9 @@
+import { join } from 'node:path'
 import { contestants, type Contestant } from '../contestants.js'
 import type { Answer, AppName, Work } from '../works.js'
 import { Child, ContestantFailed, freePort, type ListenOptions } from './child.js'
 import type { Context } from './context.js'
+import { apps } from './paths.js'
 import { checkAnswer, WireClient, WrongBytes, type Asked, type WireResponse } from './wire.js'
 
 export type Outcome = 'measured' | 'missing' | 'failed' | 'wrong bytes'
@@ -30,6 +32,8 @@ export interface Running {
 
 export interface StartOptions {
   readonly app: AppName
+  /** The folder of its module. @default the one in `apps/` */
+  readonly appDir?: string
   readonly answer: Answer
 }
 
@@ -45,7 +49,7 @@ export async function startAll(context: Context, names: readonly string[], optio
 export async function start(
   context: Context,
   name: string,
-  { app, answer }: StartOptions,
+  { app, appDir = join(apps, app), answer }: StartOptions,
   others: readonly Entry[] = [],
   patience: ListenOptions = {},
 ): Promise<Entry> {
@@ -62,7 +66,7 @@ export async function start(
     }
     const port = await freePort()
     const upstreamPort = upstream?.port ?? 0
-    const child = new Child(await contestant.command({ context, app, port, upstreamPort, answer }))
+    const child = new Child(await contestant.command({ context, app, appDir, port, upstreamPort, answer }))
     entry.running = { child, port, client: new WireClient(port), wireBytes: 0 }
     if (contestant.reach === 'http') {
       await child.listening(port, patience)
