@@ -2,9 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { AmphisError } from '../../errors.js'
 import { makeServer, type PythonServer } from '../../server.js'
-import { refuseUntrusted, tlsOptions, tlsProblem } from '../certificate.js'
+import { refuseUntrusted, tlsOptions } from '../certificate.js'
 import type { OptionValues } from '../options.js'
 import { wantsPage } from '../../debug-page.js'
 import { type Problem, problemAnswer, problemText, WAIT_HEADER } from './problem.js'
@@ -26,14 +25,9 @@ export class ProblemServer {
    * @throws {ServeError | UsageError} when a file of TLS cannot be used
    */
   static async create(options: OptionValues): Promise<ProblemServer> {
-    const tls = await tlsOptions(options)
-    try {
-      const server = makeServer(options.http2, tls)
-      if (options['ssl-cert-reqs'] === '1') server.on('secureConnection', refuseUntrusted)
-      return new ProblemServer(server)
-    } catch (error) {
-      throw error instanceof AmphisError && tls.cert !== undefined ? tlsProblem(options, error) : error
-    }
+    const server = makeServer(options.http2, await tlsOptions(options))
+    if (options['ssl-cert-reqs'] === '1') server.on('secureConnection', refuseUntrusted)
+    return new ProblemServer(server)
   }
 
   private constructor(server: PythonServer) {
