@@ -26,7 +26,7 @@ async function respond(t: ExecutionContext) {
   client.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n')
   const counts = { written: 0, credited: 0 }
   const response = await taken
-  const writer = new ResponseWriter(response, (bytes) => (counts.credited += bytes))
+  const writer = new ResponseWriter(response, { credit: (bytes) => void (counts.credited += bytes) })
   writer.start(200, ['content-type', 'text/plain'], '', false)
   return {
     client,

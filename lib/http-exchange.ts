@@ -68,12 +68,14 @@ export class HttpExchange implements Exchange {
     this.#request = request
     this.#response = response
     this.#fail = fail
-    const credit = (bytes: number): void => {
-      if (this.#slot >= 0) {
-        context.native.credit(this.#slot, bytes)
-      }
+    this.#writer = new ResponseWriter(response, this, requestObserved(request))
+  }
+
+  /** The client's connection has taken so much of the response. */
+  credit(bytes: number): void {
+    if (this.#slot >= 0) {
+      this.#context.native.credit(this.#slot, bytes)
     }
-    this.#writer = new ResponseWriter(response, credit, requestObserved(request))
   }
 
   /** Sends the request to Python. */
@@ -112,7 +114,8 @@ export class HttpExchange implements Exchange {
     }
     if (this.#submit(head, bytes, true, false)) {
       const { native } = this.#context
-      this.#pump = new RequestBodyPump(this.#request, native, this.#slot, bytes, maxBodySize, this.#onTooLarge)
+      const onTooLarge = (): void => this.#onTooLarge()
+      this.#pump = new RequestBodyPump(this.#request, native, this.#slot, bytes, maxBodySize, onTooLarge)
       this.#pump.start()
     }
   }
@@ -141,7 +144,7 @@ export class HttpExchange implements Exchange {
     this.#slot = slot
     watchEnd(this.#request, this.#response, this.#onClose)
     if (options.timeoutRequest > 0) {
-      this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
+      this.#timer = setTimeout(() => this.#onTimeout(), options.timeoutRequest)
     }
     if (outcome === ANSWERED) {
       bridge.take()
@@ -162,15 +165,21 @@ export class HttpExchange implements Exchange {
     if (this.#isOver) {
       return
     }
-    const start = (): void => {
-      this.#isStarted = true
-      this.#setEnded(end)
-      this.#guard(() => this.#writer.start(status, headers, body, end))
-    }
     if (this.#context.options.debug && isBareError(status, headers, body, end)) {
-      this.#hold(start)
+      this.#hold(() => this.#start(status, headers, body, end))
     } else {
-      start()
+      this.#start(status, headers, body, end)
+    }
+  }
+
+  #start(status: number, headers: string[], body: string | Buffer, end: boolean): void {
+    this.#isStarted = true
+    this.#setEnded(end)
+    // As `#guard`, without a closure for each request.
+    try {
+      this.#writer.start(status, headers, body, end)
+    } catch (error) {
+      this.#abandon(error)
     }
   }
 
@@ -180,10 +189,10 @@ export class HttpExchange implements Exchange {
     this.#setEnded(true)
     this.#isEnded = false
     this.#held = start
-    this.#timer = setTimeout(this.#release, HOLD_LIMIT)
+    this.#timer = setTimeout(() => this.#release(), HOLD_LIMIT)
   }
 
-  readonly #release = (): void => {
+  #release(): void {
     const start = this.#held
     this.#held = undefined
     if (start !== undefined && !this.#isOver) {
@@ -197,7 +206,11 @@ export class HttpExchange implements Exchange {
     }
     if (!this.#isOver) {
       this.#setEnded(end)
-      this.#guard(() => this.#writer.write(body, end))
+      try {
+        this.#writer.write(body, end)
+      } catch (error) {
+        this.#abandon(error)
+      }
     }
   }
 
@@ -207,7 +220,7 @@ export class HttpExchange implements Exchange {
       return
     }
     this.#setEnded(end)
-    this.#guard(() => this.#writer.file(file, end, this.#onFileError))
+    this.#guard(() => this.#writer.file(file, end, (error) => this.#abandon(error)))
   }
 
   onTrailers(fields: string[], end: boolean): void {
@@ -283,10 +296,15 @@ export class HttpExchange implements Exchange {
     try {
       write()
     } catch (error) {
-      this.#disconnect()
-      abortResponse(this.#response)
-      this.#report(error)
+      this.#abandon(error)
     }
+  }
+
+  /** The response can't be completed: writing it failed, or reading the file that its head has promised. */
+  #abandon(error: unknown): void {
+    this.#disconnect()
+    abortResponse(this.#response)
+    this.#report(error)
   }
 
   /** Tells of an error that comes too late for an answer. Last of all that is to be done, since a logger may throw. */
@@ -311,14 +329,7 @@ export class HttpExchange implements Exchange {
     }
   }
 
-  /** The file could not be read to the end that the head has promised. */
-  readonly #onFileError = (error: AmphisError): void => {
-    this.#disconnect()
-    abortResponse(this.#response)
-    this.#report(error)
-  }
-
-  readonly #onTooLarge = (): void => {
+  #onTooLarge(): void {
     const error = bodyTooLarge(this.#request, this.#context.options.maxBodySize)
     this.#disconnect()
     if (this.#isStarted) {
@@ -329,7 +340,7 @@ export class HttpExchange implements Exchange {
     }
   }
 
-  readonly #onTimeout = (): void => {
+  #onTimeout(): void {
     if (this.#slot < 0 || this.#isOver || this.#isEnded) {
       return
     }

@@ -16,10 +16,15 @@ const AHEAD = 256 * 1024
 
 const { write: plainWrite, writeHead: plainWriteHead } = ServerResponse.prototype
 
+/** Who is told how much of a response has left. */
+export interface CreditTaker {
+  credit(bytes: number): void
+}
+
 /** Puts what Python sends on a Node response, and tells Python how far the client has followed. */
 export class ResponseWriter {
   readonly #response: ServerResponse
-  readonly #credit: (bytes: number) => void
+  readonly #taker: CreditTaker
   readonly #counter: BodyCounter | undefined
   /** Bytes written that Python does not know to be taken. */
   #uncredited = 0
@@ -33,9 +38,9 @@ export class ResponseWriter {
   #trailers: string[] = []
   #areTrailersWhole = false
 
-  constructor(response: ServerResponse, credit: (bytes: number) => void, counter?: BodyCounter) {
+  constructor(response: ServerResponse, taker: CreditTaker, counter?: BodyCounter) {
     this.#response = response
-    this.#credit = credit
+    this.#taker = taker
     this.#counter = counter
   }
 
@@ -148,7 +153,7 @@ export class ResponseWriter {
     this.#ahead += bytes - this.#uncredited
     this.#uncredited = 0
     if (bytes > 0) {
-      this.#credit(bytes)
+      this.#taker.credit(bytes)
     }
   }
 }

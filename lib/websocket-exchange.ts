@@ -189,7 +189,7 @@ export class WebSocketExchange implements Exchange {
         this.#disconnect()
       }
     })
-    const writer = new ResponseWriter(response, (bytes) => this.#credit(bytes))
+    const writer = new ResponseWriter(response, { credit: (bytes) => this.#credit(bytes) })
     this.#writer = writer
     return writer
   }

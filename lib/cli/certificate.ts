@@ -55,7 +55,7 @@ async function read(option: string, path: string): Promise<Buffer> {
 }
 
 /** What OpenSSL finds wrong with the files that were read, in one line. */
-function tlsProblem(options: OptionValues, error: Error): ServeError {
+export function tlsProblem(options: OptionValues, error: Error): ServeError {
   const { message: reason } = error
   const files = [options['ssl-certfile'], options['ssl-keyfile'], options['ssl-ca-certs']]
   const named = files.filter((file) => file !== undefined).join(', ')
