@@ -232,6 +232,7 @@ export const contestants: Readonly<Record<string, Contestant>> = {
         ...['-m', 'hypercorn', 'main:app', '--bind', `127.0.0.1:${port}`, '--worker-class', 'uvloop'],
         // Its queue of connections is a twentieth of the others', and a thousand come at once.
         ...['--workers', '1', '--log-level', 'warning', '--keep-alive', '60', '--backlog', '2048'],
+        ...['--config', join(servers, 'hypercorn.toml')],
       ],
       cwd: join(apps, app),
     }),

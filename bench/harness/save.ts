@@ -5,6 +5,7 @@ import type { Machine } from './machine.js'
 import type { Options } from './options.js'
 import { results, root } from './paths.js'
 import { markdown } from './report.js'
+import { writeReadmeNumbers } from './readme-numbers.js'
 import type { FigureResult } from './result.js'
 import { runCommand } from './run-command.js'
 
@@ -47,8 +48,10 @@ export async function save(run: Saved, { quick, only }: Options, order: readonly
     text,
     markdown(run.machine, run.warnings, figures, charts, quick ? '../../README.md' : '../README.md'),
   )
+  if (!quick) await writeReadmeNumbers(run.machine, figures)
   // As everything else in the repository is.
-  await runCommand([join(root, 'node_modules', '.bin', 'prettier'), '--write', json, text], { cwd: root })
+  const prettier = join(root, 'node_modules', '.bin', 'prettier')
+  await runCommand([prettier, '--write', json, text, 'README.md'], { cwd: root })
   return text
 }
 
