@@ -146,3 +146,16 @@ test('a process that does not end is killed', async (t) => {
   await lost
   await gone(await app.pidOf('two'))
 })
+
+test('clients are told nothing of an error with --no-debug', async (t) => {
+  const app = await reloading(t, ['--no-debug'], { main: 'secret = <b>\n', address: ['--port', '0'] })
+  const line = await app.process.printsLine(/Until then \S+ tells of this error\.$/m)
+  const url = /Until then (\S+) /.exec(line)?.[1] ?? ''
+  const text = await request(url)
+  t.is(text.status, 503)
+  t.regex(text.text, /^The app does not run\. Its log tells why\.\n/)
+  const page = await request(url, { headers: html })
+  t.is(page.status, 500)
+  t.regex(page.text, /The app does not run/)
+  t.false(page.text.includes('secret'))
+})

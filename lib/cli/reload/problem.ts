@@ -1,3 +1,4 @@
+import { PythonError } from '../../errors.js'
 import { debugHeaders, debugPage, debugText } from '../../debug-page.js'
 
 /** Why there is no app to answer. */
@@ -23,18 +24,20 @@ export const WAIT_HEADER = 'amphis-wait'
 
 const HINT = 'amphis waits for a change of a file, and starts the app again.'
 
-const HIDDEN = 'The app does not run; its log tells why.'
+const HIDDEN = 'Its log tells why.'
 
 /** A text, for whoever is no browser. */
 export function problemText({ error, isShown }: Problem): string {
-  const told = isShown ? [error.message, debugText({ error }).trimEnd()] : [HIDDEN]
+  const told = isShown ? [error.message, debugText({ error }).trimEnd()] : [`The app does not run. ${HIDDEN}`]
   return `${[...new Set([...told, HINT])].join('\n\n')}\n`
 }
 
 /** A page that loads itself anew as soon as something has changed. */
 function problemPage({ id, app, error, isShown }: Problem): ProblemAnswer {
   const script = waitScript(id)
-  const shown = isShown ? error : new Error(HIDDEN)
+  // The class of an error of our own says nothing to whoever reads the page.
+  const shown = isShown && error instanceof PythonError ? error : new Error(isShown ? error.message : HIDDEN)
+  if (shown !== error) shown.name = 'The app does not run'
   return {
     status: 500,
     headers: { ...debugHeaders(script), 'content-type': 'text/html; charset=utf-8' },
