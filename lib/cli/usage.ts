@@ -11,7 +11,7 @@ const TAIL = `
 Any option may be an environment variable (AMPHIS_PORT=80) or a key of amphis.config.js (port: 80).
 
 Examples:
-  amphis main:app --debug
+  amphis main:app --reload
   amphis main:app --host 0.0.0.0 --port 80 --workers 4 --log-format json
   amphis shop.asgi:create_app --factory --ssl-certfile cert.pem --ssl-keyfile key.pem --http2`
 
