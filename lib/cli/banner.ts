@@ -50,6 +50,11 @@ export function showBanner(log: Log, served: Served): void {
   }
 }
 
+/** Tells that the server is to end; only at a terminal is there somebody to press a key. */
+export function sayStopping(log: Log): void {
+  log.info(log.text?.isTerminal === true ? 'Stopping. Press Ctrl+C again to leave at once.' : 'Stopping.')
+}
+
 /** `--reload` is for development, and so is debugging; `--no-debug` keeps it off. */
 export function isDebugging({ debug, reload }: OptionValues): boolean {
   return debug ?? reload

@@ -3,7 +3,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { PythonHandler } from '../python-handler.js'
 import { createServer, type PythonServer, type ServerOptions } from '../server.js'
 import { logAccess } from './access-log.js'
-import { isDebugging, showBanner } from './banner.js'
+import { isDebugging, sayStopping, showBanner } from './banner.js'
 import { refuseUntrusted, tlsOptions } from './certificate.js'
 import type { Configuration } from './configuration.js'
 import { Connections } from './connections.js'
@@ -61,7 +61,7 @@ export async function serve({ app, options }: Configuration, serving: Serving): 
     serving.onListening?.(address, handler)
     await untilEnd(options, serving)
     const stopped = end(server, connections, handler, options, serving.hurry)
-    if (address !== undefined) log.info('Stopping. Press Ctrl+C again to leave at once.')
+    if (address !== undefined) sayStopping(log)
     await stopped
   } finally {
     await handler.close()

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net'
 import { relative, resolve } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { AmphisError, type AmphisErrorCode, PythonError } from '../../errors.js'
-import { isDebugging, showBanner } from '../banner.js'
+import { isDebugging, sayStopping, showBanner } from '../banner.js'
 import { configFiles } from '../config-file.js'
 import type { Configuration } from '../configuration.js'
 import { milliseconds } from '../handler-options.js'
@@ -154,7 +154,7 @@ class Supervisor {
     this.#connections.answerBy((socket) => socket.destroy())
     this.#spare?.kill()
     if (this.#app !== undefined) this.#dismiss(this.#app)
-    if (this.#isAnnounced) currentLog().info('Stopping. Press Ctrl+C again to leave at once.')
+    if (this.#isAnnounced) sayStopping(currentLog())
     await this.#settle()
     this.#connections.closeAll()
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { showBanner } from '../banner.js'
+import { sayStopping, showBanner } from '../banner.js'
 import { bind } from '../bound-socket.js'
 import type { Configuration } from '../configuration.js'
 import { openLog } from '../log.js'
@@ -41,7 +41,7 @@ export async function serveInWorkers(configuration: Configuration): Promise<void
     if (start !== 'stop' && start !== undefined) {
       showBanner(log, { app, options, ...start })
       await stop
-      log.info('Stopping. Press Ctrl+C again to leave at once.')
+      sayStopping(log)
     }
   } finally {
     // First: the kernel would keep connections waiting for nobody.
