@@ -64,7 +64,7 @@ test('writes a project in JavaScript, for the package manager that runs it', asy
   t.deepEqual(await filesOf(folder), [...COMMON, 'server.js'].toSorted())
   const { name, scripts, dependencies, devDependencies } = await manifestOf(folder)
   t.is(name, 'other')
-  t.is(scripts.start, 'amphis venv && node server.js')
+  t.is(scripts.start, 'amphis venv && NODE_ENV=production node server.js')
   t.deepEqual(Object.keys({ ...dependencies, ...devDependencies }), ['amphis', 'express', 'tsx'])
   t.true(stdout.includes(`pnpm install\n  pnpm run dev\n`), stdout)
   t.regex(await readFile(join(folder, 'README.md'), 'utf8'), /`server\.js`/)

@@ -65,6 +65,8 @@ const misuses: [args: string[], message: string][] = [
   [['--port', '65536'], '--port takes a number from 0 to 65535, not "65536".'],
   [['--port=-1'], '--port takes a number from 0 to 65535, not "-1".'],
   [['--port='], '--port takes a number from 0 to 65535, not "".'],
+  [['--http', 'h11'], 'There is no option --http. Node.js parses HTTP/1.1; leave it out.'],
+  [['--ws', 'auto'], 'There is no option --ws. There is one implementation of WebSockets; leave it out.'],
   [['--no-relaod'], 'There is no option --no-relaod. Did you mean --no-reload?'],
   [['--no-server-heade'], 'There is no option --no-server-heade. Did you mean --no-server-header?'],
   [['--server-header=on'], '--server-header takes no value.'],

@@ -316,7 +316,7 @@ const unusable: [what: string, args: string[], code: number, message: RegExp][] 
     'a certificate without a key',
     ['--ssl-certfile', 'cert.pem'],
     1,
-    /^error: TLS cannot use \S*cert\.pem \(.*\)\. Check that they are in PEM .*\n$/,
+    /^error: \S*cert\.pem holds no private key\. Name the file of the key with --ssl-keyfile\.\n$/,
   ],
   [
     'an option that is not about TLS',

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import test from 'ava'
+import { AmphisError } from '../index.js'
+import { inFlags } from '../lib/cli/in-flags.js'
 import manifest from '../package.json' with { type: 'json' }
 import { request } from './helpers/client.js'
 import { amphis, amphisEnds, serveByCommand, suite } from './helpers/command-line.js'
@@ -114,6 +116,16 @@ test('tells in one line that a module is missing', async (t) => {
   t.is(code, 1)
   t.is(stdout, '')
   t.regex(stderr, /^error: .*no_such_module.*\n$/)
+})
+
+test('names the flag to give where the handler would name its option', async (t) => {
+  const noFolder = await amphisEnds(t, 'main:app', '--app-dir', 'nowhere', ...suite)
+  t.is(noFolder.code, 1)
+  t.regex(noFolder.stderr, /^error: .* does not exist\. Set --app-dir to the folder .*\n$/)
+  const said = (message: string) => inFlags(new AmphisError('AMPHIS_ERR_APP_NOT_CALLABLE', message)).message
+  t.is(said('It looks like a factory. Set `factory` to true.'), 'It looks like a factory. Give --factory.')
+  t.is(said("Set `interface` to 'asgi' or 'wsgi'."), "Set --interface to 'asgi' or 'wsgi'.")
+  t.is(said('another with the option `python`, `app` or `pip`'), 'another with --python, `app` or `pip`')
 })
 
 test('shows the whole traceback of a module that raises', async (t) => {

@@ -39,6 +39,8 @@ const STREAM: IncomingBody = { kind: 'stream' }
 interface ParsedRequest extends IncomingMessage {
   rawBody?: unknown
   body?: unknown
+  /** Set by Express and Connect: with the path that the app is mounted at. */
+  originalUrl?: string
   /** Of HTTP/2. */
   stream?: { endAfterHeaders: boolean }
 }
@@ -91,7 +93,7 @@ export function incomingBody(request: ParsedRequest, maxBodySize: number): Incom
   }
   throw new AmphisError(
     'AMPHIS_ERR_BODY_CONSUMED',
-    `The body of ${request.method} ${request.url} was read before the Python app saw it. ` +
+    `The body of ${request.method} ${request.originalUrl ?? request.url} was read before the Python app saw it. ` +
       'Mount the Python app before body parsers such as express.json(), or let the parser keep the bytes: ' +
       'express.json({ verify: (req, res, bytes) => { req.rawBody = bytes } }).',
   )

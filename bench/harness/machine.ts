@@ -1,4 +1,5 @@
-import { cpus, loadavg, platform, release, totalmem } from 'node:os'
+import { cpus, platform, release, totalmem } from 'node:os'
+import { setTimeout as wait } from 'node:timers/promises'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { installedVersion } from './node-peers.js'
@@ -50,12 +51,21 @@ export async function describeMachine(python: Python): Promise<Machine> {
   }
 }
 
-/** A warning where other programs already use a good part of the machine. */
-export function busyWarning(): string | undefined {
-  const load = loadavg()[0] ?? 0
-  return load > cpus().length / 4
-    ? `The machine is busy (load ${load.toFixed(1)} on ${cpus().length} cores): these figures say little.`
+/** A warning where other programs already use a good part of the machine: what they do within a second. */
+export async function busyWarning(): Promise<string | undefined> {
+  const before = cpuTimes()
+  await wait(1_000)
+  const after = cpuTimes()
+  const busy = (after.busy - before.busy) / (after.all - before.all)
+  return busy > 1 / 4
+    ? `The machine is busy (${Math.round(busy * 100)} % of ${cpus().length} cores): these figures say little.`
     : undefined
+}
+
+function cpuTimes(): { busy: number; all: number } {
+  const times = cpus().map((cpu) => cpu.times)
+  const all = times.flatMap(Object.values<number>).reduce((sum, time) => sum + time, 0)
+  return { busy: all - times.reduce((sum, { idle }) => sum + idle, 0), all }
 }
 
 /** A warning where the addon has a section of debug information, as a debug build does. */

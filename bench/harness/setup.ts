@@ -28,7 +28,9 @@ export async function setUp(options: Options, say: (line: string) => void): Prom
       .map(([name, version]) => `${name} ${version}`)
       .join(', '),
   )
-  const warnings = [load.caveat, busyWarning(), await debugBuildWarning()].filter((warning) => warning !== undefined)
+  const warnings = [load.caveat, await busyWarning(), await debugBuildWarning()].filter(
+    (warning) => warning !== undefined,
+  )
   warnings.forEach(say)
   return { context: { options, python, load, say }, machine, warnings }
 }

@@ -63,6 +63,12 @@ export function tlsProblem(options: OptionValues, error: Error): ServeError {
     /passphrase|password|decrypt|interrupted or cancelled/i.test(reason) ||
     // One wrong password in 256 seems to decrypt, to nonsense.
     (reason.includes('DECODER') && isEncrypted(options['ssl-keyfile'] ?? options['ssl-certfile']))
+  const { 'ssl-certfile': certfile, 'ssl-keyfile': keyfile } = options
+  if (keyfile === undefined && !holdsKey(certfile)) {
+    return new ServeError(`${certfile} holds no private key. Name the file of the key with --ssl-keyfile.`, {
+      cause: error,
+    })
+  }
   const remedy = isLocked
     ? 'Give the password of the key with --ssl-keyfile-password.'
     : 'Check that they are in PEM and that the key is that of the certificate.'
@@ -70,8 +76,16 @@ export function tlsProblem(options: OptionValues, error: Error): ServeError {
 }
 
 function isEncrypted(keyfile: string | undefined): boolean {
+  return contains(keyfile, 'ENCRYPTED')
+}
+
+function holdsKey(certfile: string | undefined): boolean {
+  return contains(certfile, 'PRIVATE KEY-----')
+}
+
+function contains(file: string | undefined, words: string): boolean {
   try {
-    return keyfile !== undefined && readFileSync(keyfile).includes('ENCRYPTED')
+    return file !== undefined && readFileSync(file).includes(words)
   } catch {
     return false
   }

@@ -14,12 +14,25 @@ function spellings(): Map<string, { name: string; spec: OptionSpec; bare: boolea
   return all
 }
 
+/** Options of uvicorn that have nothing to choose here. */
+const OF_UVICORN: ReadonlyMap<string, string> = new Map([
+  ['http', 'Node.js parses HTTP/1.1; leave it out.'],
+  ['ws', 'There is one implementation of WebSockets; leave it out.'],
+  ['backlog', 'It is 2048 connections; leave it out.'],
+  ['use-colors', 'Colours are those of the terminal; NO_COLOR and FORCE_COLOR decide.'],
+  ['no-use-colors', 'Colours are those of the terminal; set NO_COLOR=1 for none.'],
+  ['limit-max-requests-jitter', 'Workers are replaced one after the other; leave it out.'],
+  ['ssl-version', 'TLS 1.2 and 1.3 are spoken; leave it out.'],
+  ['ssl-ciphers', 'They are those of Node.js: NODE_OPTIONS=--tls-cipher-list=… changes them.'],
+])
+
 function unknown(spelling: string, known: Iterable<string>): UsageError {
-  const close = nearest(
-    spelling,
-    [...known].map((name) => `--${name}`),
-  )
-  const remedy = close ? `Did you mean ${close}?` : '`amphis --help` shows all there are.'
+  const word = spelling.replace(/^-+/, '')
+  // Of a short word little would be left.
+  const limit = Math.min(Math.max(2, Math.floor(word.length / 3)), Math.floor(word.length / 2))
+  const close = nearest(word, [...known], limit)
+  const remedy =
+    OF_UVICORN.get(word) ?? (close === undefined ? '`amphis --help` shows all there are.' : `Did you mean --${close}?`)
   return new UsageError(`There is no option ${spelling}. ${remedy}`)
 }
 

@@ -1,4 +1,5 @@
 import { AmphisError } from '../errors.js'
+import { inFlags } from './in-flags.js'
 import { currentLog } from './log.js'
 import { UsageError } from './usage-error.js'
 
@@ -7,7 +8,7 @@ const MISUSED = 2
 
 /** Says what has ended it all, in the words of whom it concerns, and returns the exit code. */
 export function report(error: unknown): number {
-  currentLog().fail(error)
+  currentLog().fail(inFlags(error))
   const isMisused = error instanceof AmphisError && error.code === 'AMPHIS_ERR_INVALID_OPTIONS'
   return isMisused || error instanceof UsageError ? MISUSED : FAILED
 }

@@ -9,6 +9,7 @@ import type { Configuration } from './configuration.js'
 import { Connections } from './connections.js'
 import { noteOrigins } from './error-origins.js'
 import { handlerOptions, milliseconds } from './handler-options.js'
+import { inFlags } from './in-flags.js'
 import { linger } from './linger.js'
 import { openLog } from './log.js'
 import { logMalformed } from './malformed-requests.js'
@@ -53,7 +54,10 @@ export async function serve({ app, options }: Configuration, serving: Serving): 
   if (logsAccess) logMalformed(server, log)
   const connections = new Connections(server)
   try {
-    const interrupted = await Promise.race([handler.ready().then(() => false), serving.stop.then(() => true)])
+    const ready = handler.ready().catch((error: unknown) => {
+      throw inFlags(error)
+    })
+    const interrupted = await Promise.race([ready.then(() => false), serving.stop.then(() => true)])
     // An import that hangs holds up close(); leaving waits two seconds at most.
     if (interrupted) process.exit(0)
     const address = await serving.listen(server)

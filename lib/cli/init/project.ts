@@ -65,7 +65,7 @@ async function manifest({ name, language }: Choices): Promise<string> {
     type: 'module',
     scripts: {
       dev: `amphis venv && tsx watch --include 'app/**/*.py' ${server}`,
-      start: `amphis venv && ${isTypeScript ? 'node --import tsx' : 'node'} ${server}`,
+      start: `amphis venv && NODE_ENV=production ${isTypeScript ? 'node --import tsx' : 'node'} ${server}`,
       ...(isTypeScript && { check: 'tsc' }),
     },
     dependencies: { amphis, express, ...(isTypeScript && { tsx }) },
