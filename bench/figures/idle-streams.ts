@@ -64,7 +64,7 @@ export function idleStreams(name: string, spec: IdleStreams): Figure {
         columns: { 'KiB a stream': 1, 'KiB above Node': 1 },
         rows: [...entries].map(([pair, entry]) =>
           rowOf(
-            { ...entry, title: `${entry.title}, ${pair.split(' ')[1]} app` },
+            { ...entry, name: pair, title: `${entry.title}, ${pair.split(' ')[1]} app` },
             {
               'KiB a stream': spreadOf(measuredSamples(perStream, pair)),
               // Says something only of servers that hold Node's sockets too.

@@ -80,11 +80,16 @@ export function reload(name: string, spec: Reload): Figure {
         notes: [
           `${rounds} changes each, one a second and more; an answer is asked for every 2 ms`,
           'uvicorn as it is installed, which looks at the files four times a second',
+          'the least there can be is the import, which is measured beside it',
         ],
         columns: { ms: 0 },
         rows: [...entries].map(([pair, entry]) =>
           rowOf(
-            { ...entry, title: entry.contestant === '' ? pair : `${entry.title}, ${pair.split(' ')[1]} app` },
+            {
+              ...entry,
+              name: pair,
+              title: entry.contestant === '' ? pair : `${entry.title}, ${pair.split(' ')[1]} app`,
+            },
             { ms: spreadOf(measuredSamples(times, pair)) },
           ),
         ),
