@@ -90,6 +90,8 @@ test('an open stream does not hold up the new code, and is cut', async (t) => {
   await closed(events.socket)
   t.false(events.complete)
   await gone(await app.pidOf('one'))
+  // It was not the client who left.
+  await app.process.prints(' GET /events 200 cut off after ')
 })
 
 test('a WebSocket is told to come again, and finds the new code', async (t) => {

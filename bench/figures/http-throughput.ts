@@ -4,7 +4,7 @@ import type { Context } from '../harness/context.js'
 import { bestPerRound, rowOf, type Row } from '../harness/result.js'
 import { alive, ask, start, stopAll, verify, withEach, type Entry } from '../harness/running.js'
 import { peakOf, resetPeak } from '../harness/usage.js'
-import { checkAnswer, WrongBytes, WireClient } from '../harness/wire.js'
+import { checkAnswer, WrongBytes } from '../harness/wire.js'
 import type { Slice, SliceResult } from '../load/generator.js'
 import { works, type Work, type WorkName } from '../works.js'
 import { ByConnections, over, type ConnectionTarget } from './connections.js'
@@ -92,7 +92,6 @@ export function httpThroughput(name: string, spec: HttpThroughput): Figure {
           for (const connections of levels) {
             await withEach(entries, async (entry) => {
               const { pids, before, after } = serverCpu(entry, entries)
-              await leadIn(entry, workOf(entry), connections)
               await Promise.all(pids.map(resetPeak))
               await before()
               const result = await loadFor(context, entry, workOf(entry), { connections, seconds, pauseMs })
@@ -148,7 +147,7 @@ export function httpThroughput(name: string, spec: HttpThroughput): Figure {
         name,
         title,
         notes: [
-          `load: ${context.load.title}; ${rounds} rounds of ${seconds} s each, after ${warmUp} s of warm-up and ${LEAD_IN / 1000} s before each`,
+          `load: ${context.load.title}; ${rounds} rounds of ${seconds} s each after ${warmUp} s of warm-up`,
           ...(pauseMs === undefined ? [] : [`a pause of ${pauseMs} ms after each response, for an equal load on all`]),
           'CPU seconds for 100,000 requests and peak memory: of all its processes, those it stands before included',
           ...(spec.notes ?? []),
@@ -178,9 +177,6 @@ export function httpThroughput(name: string, spec: HttpThroughput): Figure {
     },
   }
 }
-
-/** Milliseconds. */
-const LEAD_IN = 300
 
 interface ChosenWay {
   readonly contestant: string
@@ -213,24 +209,6 @@ async function loadFor(context: Context, entry: Entry, work: Work, options: Load
   ])
   checkSlice(entry, result, options.connections, wireBytes)
   return result
-}
-
-/**
- * Some load that does not count: while the others had their turns, the contestant's code and data have left the
- * processor's caches, and pages of it have left memory. The more programs a contestant consists of, the longer that takes.
- */
-async function leadIn(entry: Entry, work: Work, connections: number): Promise<void> {
-  const until = performance.now() + LEAD_IN
-  const { port } = alive(entry)
-  const askOn = async (): Promise<void> => {
-    const client = new WireClient(port)
-    try {
-      while (performance.now() < until) await client.ask(work)
-    } finally {
-      client.close()
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(connections, 32) }, askOn))
 }
 
 async function sample(entry: Entry, work: Work, ended: AbortSignal): Promise<void> {

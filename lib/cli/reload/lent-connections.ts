@@ -1,5 +1,7 @@
-import { Server as HttpServer, type ServerResponse } from 'node:http'
+import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { requestObserved } from '../../diagnostics.js'
+import { AmphisError } from '../../errors.js'
 import type { PythonServer } from '../../server.js'
 import { closeIdleConnections } from '../idle-connections.js'
 import type { FromApp } from './messages.js'
@@ -12,6 +14,8 @@ export class LentConnections {
   readonly #server: PythonServer
   readonly #tell: (message: FromApp) => void
   readonly #sockets = new Map<Socket, number>()
+  /** Requests that are not answered to the end. */
+  readonly #requests = new Set<IncomingMessage>()
   #isReturning = false
 
   constructor(server: PythonServer, tell: (message: FromApp) => void) {
@@ -19,7 +23,9 @@ export class LentConnections {
     this.#tell = tell
     // A server of Node's that does not listen itself: this is where it begins to watch over its connections.
     server.emit('listening')
-    server.on('request', (_: unknown, response: ServerResponse) => {
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      this.#requests.add(request)
+      response.on('close', () => this.#requests.delete(request))
       response.on('finish', () => {
         if (this.#isReturning) this.#returnIdle()
       })
@@ -49,6 +55,11 @@ export class LentConnections {
 
   /** Ends all of them. */
   cut(): void {
+    for (const request of this.#requests) {
+      const observed = requestObserved(request)
+      // It was not the client who left.
+      if (observed !== undefined) observed.error ??= new AmphisError('AMPHIS_ERR_CLOSED', 'The app is started again.')
+    }
     for (const socket of this.#sockets.keys()) socket.destroy()
   }
 
