@@ -85,6 +85,14 @@ export const works = {
 
 export type WorkName = keyof typeof works
 
+/** What shows that an app answers, for figures that compare apps. */
+export const workOfApp: Readonly<Record<AppName, Work>> = {
+  raw: works.hello,
+  starlette: works.starlette,
+  fastapi: works['fastapi-get'],
+  flask: works['wsgi-flask'],
+}
+
 /** JSON of so many bytes, as Python and JavaScript both write it when they have read it. */
 function document(bytes: number): string {
   const items: unknown[] = []

@@ -4,7 +4,7 @@ import { measuredSamples, plainSamples, record, rowOf, type Series, type Target 
 import { contestantNamed, start, stopAll, verify, withEach, type Entry, type Running } from '../harness/running.js'
 import { perRound, spreadOf } from '../harness/statistics.js'
 import { usageOf } from '../harness/usage.js'
-import { works, type AppName, type Work } from '../works.js'
+import { workOfApp, type AppName } from '../works.js'
 import { chosen, type Figure } from './figure.js'
 
 export interface IdleStreams {
@@ -16,13 +16,6 @@ export interface IdleStreams {
 }
 
 const floor = 'bare raw'
-const appWork: Readonly<Record<AppName, Work>> = {
-  raw: works.hello,
-  starlette: works.starlette,
-  fastapi: works['fastapi-get'],
-  flask: works['wsgi-flask'],
-}
-
 /** Memory of streams that have sent one chunk and then say nothing: growth of the resident set, a stream. */
 export function idleStreams(name: string, spec: IdleStreams): Figure {
   const title = `memory of ${spec.streams.toLocaleString('en')} idle streams`
@@ -42,10 +35,10 @@ export function idleStreams(name: string, spec: IdleStreams): Figure {
           const pair = `${contestant} ${app}`
           if ((entries.get(pair)?.outcome ?? 'measured') === 'measured') {
             // A fresh process each time: memory once used is not given back.
-            const entry = await start(context, contestant, { app, answer: appWork[app].answer })
+            const entry = await start(context, contestant, { app, answer: workOfApp[app].answer })
             entries.set(pair, entry)
             await withEach([entry], async (_, running) => {
-              await verify(entry, appWork[app])
+              await verify(entry, workOfApp[app])
               record(perStream, pair, round, await measure(running, contestantNamed(contestant).node, spec.streams))
             })
             await stopAll([entry])

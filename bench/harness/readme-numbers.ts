@@ -56,8 +56,10 @@ function readmeNumbers(machine: Machine, figures: readonly FigureResult[]): stri
     const value = cell(found, column, unit === 'KiB' ? 1 : 0)
     return value === '' ? [] : [`| ${what} | ${value} ${unit} |`]
   })
+  // A run of single figures leaves these two as they were.
+  const { date } = hello.taken ?? machine
   return [
-    `Of ${machine.date.slice(0, 10)}, on ${machine.cores} cores (${machine.cpu}) that load generator, Node.js and Python share: ${used.join(', ')}. All servers are up at once and take turns second by second; every figure is a median, every ratio is taken within a round. Requests a second over 32 connections, with the ratio to bare \`node:http\` and to uvicorn:`,
+    `Of ${date.slice(0, 10)}, on ${machine.cores} cores (${machine.cpu}) that load generator, Node.js and Python share: ${used.join(', ')}. All servers are up at once and take turns second by second; every figure is a median, every ratio is taken within a round. Requests a second over 32 connections, with the ratio to bare \`node:http\` and to uvicorn:`,
     '',
     '| Server | Hello world | FastAPI, JSON validated in and out | its CPU seconds for 100,000 |',
     '| --- | ---: | ---: | ---: |',
