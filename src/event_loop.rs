@@ -30,6 +30,7 @@ use crate::handler::{self, App, Handler};
 use crate::host::Host;
 use crate::interpreter;
 use crate::linger::Pace;
+use crate::task::Tasks;
 
 /// Between two wakes of JavaScript while Python is busy. A wake costs both threads some microseconds; with
 /// none before the end of a drain the two would take turns instead of working at the same time. Apps that
@@ -55,8 +56,7 @@ struct EventLoop {
   create_future: Py<PyAny>,
   call_soon: Py<PyAny>,
   flush: Py<PyAny>,
-  task_type: Py<PyAny>,
-  task_options: Py<PyDict>,
+  tasks: Tasks,
   run: Py<PyAny>,
   root_task: Py<PyAny>,
   describe: Py<PyAny>,
@@ -142,14 +142,6 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
     .call1((kind.name(),))?
     .extract()?;
   let asyncio = py.import("asyncio")?;
-  let task_options = PyDict::new(py);
-  task_options.set_item("loop", &event_loop)?;
-  // Before 3.12 a task without a name formats one at once.
-  task_options.set_item("name", "amphis")?;
-  if py.version_info() >= (3, 12) {
-    // Most requests end without ever waiting: then nothing is scheduled at all.
-    task_options.set_item("eager_start", true)?;
-  }
   let flush = wrap_pyfunction!(flush, py)?;
   let drain = wrap_pyfunction!(drain, py)?;
   let linger = wrap_pyfunction!(linger, py)?;
@@ -158,6 +150,7 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
     (bridge::get().inbox().descriptor().as_raw(), drain),
   )?;
   let prepared = EventLoop {
+    tasks: Tasks::new(&event_loop)?,
     create_future: event_loop.getattr("create_future")?.unbind(),
     call_soon: event_loop.getattr("call_soon")?.unbind(),
     event_loop: event_loop.unbind(),
@@ -175,8 +168,6 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
     flush: flush.into_any().unbind(),
     linger: linger.into_any().unbind(),
     pace: Mutex::default(),
-    task_type: asyncio.getattr("Task")?.unbind(),
-    task_options: task_options.unbind(),
     run: helpers.getattr("run")?.unbind(),
     root_task: helpers.getattr("root_task")?.unbind(),
     describe: helpers.getattr("describe")?.unbind(),
@@ -492,7 +483,7 @@ fn begin<'py>(
   };
   let begun = make(owner, app).and_then(|(scope, cycle)| {
     let task = match spawn(py, (app.callable.bind(py), scope, cycle.bind(py))) {
-      // Started eagerly it may have come to its end and been told of, before the task could not be made.
+      // It may have come to its end and been told of, before the task could not be made.
       Err(error) if cycle.is_finished() => {
         report(py, Err(error));
         return Ok(());
@@ -511,7 +502,7 @@ fn begin<'py>(
   }
 }
 
-/// A task of `run(app, scope, cycle)`. The caller keeps it: asyncio holds tasks weakly.
+/// A task of `run(app, scope, cycle)`, which has taken its first step; see `task.rs`.
 ///
 /// # Errors
 ///
@@ -522,11 +513,7 @@ pub fn spawn<'py>(
 ) -> PyResult<Py<PyAny>> {
   let current = current()?;
   let coroutine = current.run.bind(py).call1(arguments)?;
-  let task = current
-    .task_type
-    .bind(py)
-    .call((coroutine,), Some(current.task_options.bind(py)))?;
-  Ok(task.unbind())
+  current.tasks.start(&coroutine).map(Bound::unbind)
 }
 
 /// Ends a request that never had a cycle.

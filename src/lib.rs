@@ -23,7 +23,7 @@
 //! # Layers
 //!
 //! Only `host.rs` and `handler.rs` touch Node-API; only `asgi/`, `event_loop.rs`, `importer.rs`,
-//! `interpreter.rs`, `body.rs` and `lifecycle.rs` touch Python; `batch.rs`, `bridge.rs` and `wake.rs` are
+//! `interpreter.rs`, `body.rs`, `lifecycle.rs` and `task.rs` touch Python; `batch.rs`, `bridge.rs` and `wake.rs` are
 //! what they meet in.
 
 mod asgi;
@@ -41,6 +41,7 @@ mod linger;
 mod logging;
 mod masking;
 mod run;
+mod task;
 mod wake;
 
 use pyo3::prelude::*;

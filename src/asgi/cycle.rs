@@ -46,10 +46,11 @@ impl Owner {
         records.text.extend_from_slice(description.as_bytes());
         records.push(op::FAIL | flag::DONE | destroy, self.slot, [length, 0, 0]);
       });
+      event_loop::flush_soon(py, &self.host);
     } else if !last_record.is_some_and(|mark| outbox.amend(mark, flag::DONE)) {
       outbox.push(|records| records.push(op::DONE, self.slot, [0; RECORD - 2]));
+      event_loop::flush_soon(py, &self.host);
     }
-    event_loop::flush_soon(py, &self.host);
     self.handler.request_finished();
     event_loop::forget_cycle(py, &self.host, self.slot);
   }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList};
 
 use super::scope::decode_path;
 use crate::batch::lock;
@@ -36,12 +36,12 @@ fn named<'py>(py: Python<'py>, letters: &[u8]) -> PyResult<Bound<'py, PyDict>> {
   let extensions = PyDict::new(py);
   for letter in letters {
     let name = match letter {
-      b'p' => "http.response.pathsend",
-      b't' => "http.response.trailers",
-      b'e' => "http.response.early_hint",
+      b'p' => intern!(py, "http.response.pathsend"),
+      b't' => intern!(py, "http.response.trailers"),
+      b'e' => intern!(py, "http.response.early_hint"),
       _ => continue,
     };
-    extensions.set_item(PyString::intern(py, name), PyDict::new(py))?;
+    extensions.set_item(name, PyDict::new(py))?;
   }
   Ok(extensions)
 }

@@ -5,8 +5,13 @@
 //! `method, target, mount prefix, HTTP version, scheme, client host, client port, server host,
 //! server port, extensions, TLS`, then header names and values in turn. An empty host is `None`, an empty
 //! port too. `asgi/extensions.rs` reads the fields of that name and TLS.
+//!
+//! From the mount prefix to TLS they are the same for all requests of a connection, and so is what the scope says
+//! of them: a request starts from a copy of what was made for the connection ([`Connections`]).
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Mutex;
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -14,9 +19,16 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use super::extensions;
+use crate::batch::lock;
 
 /// Fields before the headers.
 pub const FIXED_FIELDS: usize = 11;
+/// Of them, those before what the connection says.
+const REQUEST_FIELDS: usize = 2;
+
+/// Connections whose part of the scope is kept, and the longest description that is.
+const CACHED_CONNECTIONS: usize = 1024;
+const CACHED_LENGTH: usize = 512;
 
 /// HTTP `spec_version`. From 2.4 on Starlette stops listening for `http.disconnect` while it streams, so
 /// an idle generator would never learn that its client has left; uvicorn stays at 2.3 for that reason too.
@@ -32,11 +44,13 @@ pub struct ScopeConstants {
   root_path: String,
   /// Lifespan state: every scope gets a shallow copy. `None` where lifespan is off or unsupported.
   state: Option<Py<PyDict>>,
+  connections: Connections,
 }
 
 /// Keys that are the same for every scope of one type.
 struct Template {
-  /// Copied, then completed. It fixes the order of the keys, which is what a reader of a printed scope sees.
+  /// Copied, then completed. It fixes the order of the keys, which is what a reader of a printed scope sees, and has
+  /// all of them, so that no copy has to grow.
   scope: Py<PyDict>,
   asgi: Py<PyDict>,
 }
@@ -57,23 +71,34 @@ impl Template {
     })
   }
 
-  fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-    let scope = self.scope.bind(py).copy()?;
-    scope.set_item(intern!(py, "asgi"), self.asgi.bind(py).copy()?)?;
-    Ok(scope)
+  fn asgi<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    self.asgi.bind(py).copy()
   }
 }
 
 impl ScopeConstants {
   pub fn new(py: Python<'_>, root_path: &str, state: Option<Py<PyDict>>) -> PyResult<Self> {
-    let keys = ["asgi", "http_version", "server", "client", "scheme"];
-    let http = [&keys[..], &["method", "root_path", "path"]].concat();
-    let websocket = [&keys[..], &["root_path", "path"]].concat();
+    let before = ["asgi", "http_version", "server", "client", "scheme"];
+    let target = [
+      "root_path",
+      "path",
+      "raw_path",
+      "query_string",
+      "extensions",
+    ];
+    let after = if state.is_some() {
+      &["headers", "state"][..]
+    } else {
+      &["headers"]
+    };
+    let http = [&before[..], &["method"], &target, after].concat();
+    let websocket = [&before[..], &target, &["subprotocols"], after].concat();
     Ok(Self {
       http: Template::new(py, "http", HTTP_SPEC_VERSION, &http)?,
       websocket: Template::new(py, "websocket", WEBSOCKET_SPEC_VERSION, &websocket)?,
       root_path: decode_path(root_path.as_bytes()).into_owned(),
       state,
+      connections: Connections::default(),
     })
   }
 }
@@ -85,24 +110,25 @@ pub fn http_scope<'py, 'a>(
   constants: &ScopeConstants,
   head: &'a [u8],
 ) -> PyResult<(Bound<'py, PyDict>, &'a [u8])> {
-  let scope = constants.http.copy(py)?;
-  let mut fields = Fields(head);
-  let method = fields.next();
+  let head = Head::parse(head);
+  let connection = match constants.connections.find(py, head.connection) {
+    Some(connection) => connection,
+    None => constants.connections.add(py, constants, head.connection)?,
+  };
+  let scope = connection.scope.bind(py).copy()?;
+  scope.set_item(intern!(py, "asgi"), constants.http.asgi(py)?)?;
   scope.set_item(
     intern!(py, "method"),
-    known(py, method, METHODS, &METHOD_STRINGS),
+    known(py, head.method, METHODS, &METHOD_STRINGS),
   )?;
-  let connection = connection(py, &scope, constants, &mut fields)?;
-  scope.set_item(
-    intern!(py, "scheme"),
-    known(py, connection.scheme, SCHEMES, &SCHEME_STRINGS),
-  )?;
-  if let Some(extensions) = extensions::http(py, connection.extensions, connection.tls)? {
+  set_path(py, &scope, head.target, head.prefix())?;
+  let letters = connection.letters(head.connection);
+  if let Some(extensions) = extensions::http(py, letters, connection.tls(head.connection))? {
     scope.set_item(intern!(py, "extensions"), extensions)?;
   }
-  scope.set_item(intern!(py, "headers"), headers(py, fields)?)?;
-  constants.add_state(py, &scope)?;
-  Ok((scope, connection.extensions))
+  scope.set_item(intern!(py, "headers"), headers(py, head.headers)?)?;
+  constants.set_state(py, &scope)?;
+  Ok((scope, letters))
 }
 
 /// What a WebSocket's handshake says that matters to its cycle.
@@ -118,21 +144,22 @@ pub fn websocket_scope<'py>(
   constants: &ScopeConstants,
   head: &[u8],
 ) -> PyResult<(Bound<'py, PyDict>, Offer)> {
-  let scope = constants.websocket.copy(py)?;
-  let mut fields = Fields(head);
-  let _method = fields.next();
-  let connection = connection(py, &scope, constants, &mut fields)?;
-  let scheme = match connection.scheme {
+  let head = Head::parse(head);
+  let connection = Connection::new(py, &constants.websocket, constants, head.connection)?;
+  let scope = connection.scope.bind(py).clone();
+  scope.set_item(intern!(py, "asgi"), constants.websocket.asgi(py)?)?;
+  let scheme = match connection.scheme(head.connection) {
     b"https" | b"wss" => intern!(py, "wss"),
     _ => intern!(py, "ws"),
   };
   scope.set_item(intern!(py, "scheme"), scheme)?;
-  let extensions = extensions::websocket(py, connection.tls)?;
+  set_path(py, &scope, head.target, head.prefix())?;
+  let extensions = extensions::websocket(py, connection.tls(head.connection))?;
   scope.set_item(intern!(py, "extensions"), extensions)?;
-  let subprotocols = subprotocols(Fields(fields.0));
+  let subprotocols = subprotocols(Fields(head.headers.0));
   scope.set_item(intern!(py, "subprotocols"), PyList::new(py, &subprotocols)?)?;
-  scope.set_item(intern!(py, "headers"), headers(py, fields)?)?;
-  constants.add_state(py, &scope)?;
+  scope.set_item(intern!(py, "headers"), headers(py, head.headers)?)?;
+  constants.set_state(py, &scope)?;
   let offer = Offer {
     subprotocols,
     is_http2: connection.is_http2,
@@ -141,7 +168,7 @@ pub fn websocket_scope<'py>(
 }
 
 impl ScopeConstants {
-  fn add_state(&self, py: Python<'_>, scope: &Bound<'_, PyDict>) -> PyResult<()> {
+  fn set_state(&self, py: Python<'_>, scope: &Bound<'_, PyDict>) -> PyResult<()> {
     match &self.state {
       Some(state) => scope.set_item(intern!(py, "state"), state.bind(py).copy()?),
       None => Ok(()),
@@ -149,50 +176,178 @@ impl ScopeConstants {
   }
 }
 
-/// Fields whose meaning depends on the type of the scope.
-struct Connection<'a> {
-  is_http2: bool,
-  scheme: &'a [u8],
-  extensions: &'a [u8],
-  tls: &'a [u8],
+/// A head, cut into what the request says and what its connection does.
+struct Head<'a> {
+  method: &'a [u8],
+  target: &'a [u8],
+  /// From the mount prefix to TLS.
+  connection: &'a [u8],
+  headers: Fields<'a>,
 }
 
-/// Sets what both types of scope have in common, from the fields after the method to those before the headers.
-fn connection<'a>(
+impl<'a> Head<'a> {
+  fn parse(head: &'a [u8]) -> Self {
+    let mut fields = Fields(head);
+    let (method, target) = (fields.next(), fields.next());
+    let rest = fields.0;
+    let end = memchr::memchr_iter(0, rest).nth(FIXED_FIELDS - REQUEST_FIELDS - 1);
+    let (connection, headers) = match end {
+      Some(end) => rest.split_at(end),
+      None => (rest, &[][..]),
+    };
+    Self {
+      method,
+      target,
+      connection,
+      headers: Fields(headers.get(1..).unwrap_or_default()),
+    }
+  }
+
+  fn prefix(&self) -> &'a [u8] {
+    Fields(self.connection).next()
+  }
+}
+
+/// What a connection says of all its scopes. Its text is not kept: whoever has one has it.
+struct Connection {
+  /// Complete but for what each request says, and what the app may change.
+  scope: Py<PyDict>,
+  is_http2: bool,
+  scheme: Range<usize>,
+  letters: Range<usize>,
+  tls: Range<usize>,
+}
+
+impl Connection {
+  fn new(
+    py: Python<'_>,
+    template: &Template,
+    constants: &ScopeConstants,
+    text: &[u8],
+  ) -> PyResult<Self> {
+    let mut fields = Fields(text);
+    let prefix = fields.next();
+    let version = fields.next();
+    let scheme = fields.next_range(text);
+    let client = address(py, fields.next(), fields.next())?;
+    let server = address(py, fields.next(), fields.next())?;
+    let letters = fields.next_range(text);
+    let tls = fields.next_range(text);
+    let scope = template.scope.bind(py).copy()?;
+    let root_path = if prefix.is_empty() {
+      Cow::Borrowed(constants.root_path.as_str())
+    } else {
+      Cow::Owned(format!("{}{}", constants.root_path, decode_path(prefix)))
+    };
+    scope.set_item(intern!(py, "http_version"), http_version(py, version))?;
+    scope.set_item(intern!(py, "server"), server)?;
+    scope.set_item(intern!(py, "client"), client)?;
+    scope.set_item(intern!(py, "root_path"), root_path)?;
+    let named = text.get(scheme.clone()).unwrap_or_default();
+    scope.set_item(
+      intern!(py, "scheme"),
+      known(py, named, SCHEMES, &SCHEME_STRINGS),
+    )?;
+    if letters.is_empty() && tls.is_empty() {
+      scope.del_item(intern!(py, "extensions"))?;
+    }
+    Ok(Self {
+      scope: scope.unbind(),
+      is_http2: version.first() == Some(&b'2'),
+      scheme,
+      letters,
+      tls,
+    })
+  }
+
+  fn scheme<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+    text.get(self.scheme.clone()).unwrap_or_default()
+  }
+
+  fn letters<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+    text.get(self.letters.clone()).unwrap_or_default()
+  }
+
+  fn tls<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+    text.get(self.tls.clone()).unwrap_or_default()
+  }
+
+  fn clone_ref(&self, py: Python<'_>) -> Self {
+    Self {
+      scope: self.scope.clone_ref(py),
+      is_http2: self.is_http2,
+      scheme: self.scheme.clone(),
+      letters: self.letters.clone(),
+      tls: self.tls.clone(),
+    }
+  }
+}
+
+/// A connection, with its text.
+type Known = (Box<[u8]>, Connection);
+
+/// Connections of HTTP that were seen lately, each in the one place that its text has: those that share a place take
+/// turns, which costs what it would cost without. Locked for a look or a change only.
+#[derive(Default)]
+struct Connections(Mutex<Vec<Option<Known>>>);
+
+impl Connections {
+  fn find(&self, py: Python<'_>, text: &[u8]) -> Option<Connection> {
+    let places = lock(&self.0);
+    let (known, connection) = places.get(place_of(text))?.as_ref()?;
+    (**known == *text).then(|| connection.clone_ref(py))
+  }
+
+  fn add(&self, py: Python<'_>, constants: &ScopeConstants, text: &[u8]) -> PyResult<Connection> {
+    let connection = Connection::new(py, &constants.http, constants, text)?;
+    if text.len() > CACHED_LENGTH {
+      return Ok(connection);
+    }
+    let kept = Some((Box::from(text), connection.clone_ref(py)));
+    let earlier = {
+      let mut places = lock(&self.0);
+      if places.is_empty() {
+        places.resize_with(CACHED_CONNECTIONS, || None);
+      }
+      places
+        .get_mut(place_of(text))
+        .and_then(|place| std::mem::replace(place, kept))
+    };
+    // Not under the lock: dropping an object may run code.
+    drop(earlier);
+    Ok(connection)
+  }
+}
+
+/// Where a connection of this text is kept.
+fn place_of(text: &[u8]) -> usize {
+  let hash = text.chunks(8).fold(text.len() as u64, |hash, chunk| {
+    let mut word = [0; 8];
+    if let Some(bytes) = word.get_mut(..chunk.len()) {
+      bytes.copy_from_slice(chunk);
+    }
+    (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
+  });
+  // The upper bits are the mixed ones.
+  usize::try_from(hash >> 32).unwrap_or_default() % CACHED_CONNECTIONS
+}
+
+/// Sets what the request's target says. `prefix` is where the app is mounted.
+fn set_path(
   py: Python<'_>,
   scope: &Bound<'_, PyDict>,
-  constants: &ScopeConstants,
-  fields: &mut Fields<'a>,
-) -> PyResult<Connection<'a>> {
-  let target = fields.next();
-  let prefix = fields.next();
-  let version = fields.next();
-  let scheme = fields.next();
-  let client = address(py, fields.next(), fields.next())?;
-  let server = address(py, fields.next(), fields.next())?;
-  scope.set_item(intern!(py, "http_version"), http_version(py, version))?;
-  scope.set_item(intern!(py, "server"), server)?;
-  scope.set_item(intern!(py, "client"), client)?;
-
+  target: &[u8],
+  prefix: &[u8],
+) -> PyResult<()> {
   let (rest, query) = split_target(target);
-  if prefix.is_empty() {
-    scope.set_item(intern!(py, "root_path"), constants.root_path.as_str())?;
-    scope.set_item(intern!(py, "path"), decode_path(rest))?;
-    scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, rest))?;
+  let raw_path = if prefix.is_empty() {
+    Cow::Borrowed(rest)
   } else {
-    let root_path = format!("{}{}", constants.root_path, decode_path(prefix));
-    let raw_path = [prefix, rest].concat();
-    scope.set_item(intern!(py, "root_path"), root_path)?;
-    scope.set_item(intern!(py, "path"), decode_path(&raw_path))?;
-    scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, &raw_path))?;
-  }
-  scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query))?;
-  Ok(Connection {
-    is_http2: version.first() == Some(&b'2'),
-    scheme,
-    extensions: fields.next(),
-    tls: fields.next(),
-  })
+    Cow::Owned([prefix, rest].concat())
+  };
+  scope.set_item(intern!(py, "path"), decode_path(&raw_path))?;
+  scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, &raw_path))?;
+  scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query))
 }
 
 /// The members of all `sec-websocket-protocol` headers, in order (RFC 6455 4.2.1).
@@ -225,6 +380,12 @@ impl<'a> Fields<'a> {
     } else {
       std::mem::take(&mut self.0)
     }
+  }
+
+  /// Where in `text`, of which these are the last ones, the next field is.
+  fn next_range(&mut self, text: &[u8]) -> Range<usize> {
+    let start = text.len() - self.0.len();
+    start..start + self.next().len()
   }
 }
 
