@@ -69,9 +69,9 @@ export function headOfSocket(
 ): RequestHead {
   checkLine(method, prefix, url)
   const own = connectionOf(socket)
-  const addresses = forwarded === undefined ? own.addresses : joinForwarded(own, forwarded)
-  const extensions = httpVersion === '1.0' ? HTTP_1_0_EXTENSIONS : EXTENSIONS
-  const line = `${method}\0${url}\0${prefix}\0${httpVersion}\0${addresses}\0${extensions}\0${own.tls}`
+  const fields =
+    forwarded === undefined ? fieldsOf(own, prefix, httpVersion) : joinFields(own, prefix, httpVersion, forwarded)
+  const line = `${method}\0${url}\0${fields}`
   const headers = rawHeaders[0]?.startsWith(':') === true ? withoutPseudoHeaders(rawHeaders) : rawHeaders
   return headers.length === 0
     ? { text: line, fields: FIXED_FIELDS }
@@ -186,9 +186,11 @@ interface Connection {
   readonly scheme: string
   readonly client: string
   readonly server: string
-  /** The three as fields. */
-  readonly addresses: string
   readonly tls: string
+  /** What it said last, and of what. */
+  fields: string
+  prefix: string
+  httpVersion: string
 }
 
 interface ConnectionSocket extends Socket {
@@ -202,10 +204,22 @@ function connectionOf(socket: ConnectionSocket): Connection {
   return (socket[CONNECTION] ??= describeConnection(socket))
 }
 
-/** The same connection with what its proxy says of the client. */
-function joinForwarded({ scheme, client, server }: Connection, forwarded: Forwarded): string {
-  const named = forwarded.client === undefined ? client : joinAddress(forwarded.client)
-  return `${forwarded.scheme ?? scheme}\0${named}\0${server}`
+/** The fields from the mount prefix to TLS, which rarely change from one request of a connection to the next. */
+function fieldsOf(connection: Connection, prefix: string, httpVersion: string): string {
+  if (connection.fields === '' || connection.prefix !== prefix || connection.httpVersion !== httpVersion) {
+    connection.fields = joinFields(connection, prefix, httpVersion)
+    connection.prefix = prefix
+    connection.httpVersion = httpVersion
+  }
+  return connection.fields
+}
+
+/** The same, with what a proxy says of its client. */
+function joinFields(own: Connection, prefix: string, httpVersion: string, forwarded?: Forwarded): string {
+  const client = forwarded?.client === undefined ? own.client : joinAddress(forwarded.client)
+  const extensions = httpVersion === '1.0' ? HTTP_1_0_EXTENSIONS : EXTENSIONS
+  // Joined, it lies in memory as one string and not as a tree of its parts.
+  return [prefix, httpVersion, forwarded?.scheme ?? own.scheme, client, own.server, extensions, own.tls].join('\0')
 }
 
 function describeConnection(socket: ConnectionSocket): Connection {
@@ -214,7 +228,7 @@ function describeConnection(socket: ConnectionSocket): Connection {
   const client = joinAddress(remoteAddress === undefined ? null : [remoteAddress, remotePort ?? null])
   const server = joinAddress(serverOf(socket))
   const tls = socket.encrypted === true ? describeTls(socket) : ''
-  return { scheme, client, server, addresses: `${scheme}\0${client}\0${server}`, tls }
+  return { scheme, client, server, tls, fields: '', prefix: '', httpVersion: '' }
 }
 
 function serverOf(socket: ConnectionSocket): Address {
