@@ -74,6 +74,36 @@ test('every scope is its own', async (t) => {
   t.deepEqual(await ask(), await ask())
 })
 
+test('what one connection says is never told of another', async (t) => {
+  // More of them than anybody would keep, in an order that has no pattern, most of them twice.
+  const hosts = ['10.0.0.1', '10.0.0.2', '2001:db8::1', 'x'.repeat(600)]
+  const asked = Array.from({ length: 6_000 }, (_, n) => {
+    const at = (n * 7919) % 3_000
+    return {
+      url: `/${n}?${n}`,
+      rootPath: ['', '/a', '/b%20c'][at % 3]!,
+      httpVersion: ['1.1', '1.0', '2.0'][at % 5] ?? '1.1',
+      scheme: at % 2 === 0 ? 'http' : 'https',
+      client: at % 11 === 0 ? null : ([hosts[at % 4]!, at] as const),
+      server: at % 13 === 0 ? null : ([hosts[(at + 1) % 4]!, at % 17 === 0 ? null : at] as const),
+    }
+  })
+  const seen = await Promise.all(asked.map(async (one) => (await scope.handle(one)).json() as Promise<SeenScope>))
+  for (const [n, { rootPath, httpVersion, scheme, client, server }] of asked.entries()) {
+    const prefix = decodeURI(rootPath)
+    t.like(seen[n], {
+      root_path: prefix,
+      path: `${prefix}/${n}`,
+      raw_path: { bytes: `${rootPath}/${n}` },
+      query_string: { bytes: String(n) },
+      http_version: httpVersion === '2.0' ? '2' : httpVersion,
+      scheme,
+      client: client === null ? null : { tuple: [...client] },
+      server: server === null ? null : { tuple: [...server] },
+    })
+  }
+})
+
 for (const [line, version] of [
   ['HTTP/1.1', '1.1'],
   ['HTTP/1.0', '1.0'],

@@ -1,4 +1,4 @@
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { runNode } from './helpers/node-process.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { shareHandler } from './helpers/python.js'
@@ -45,6 +45,46 @@ test('every request has a context of its own', async (t) => {
   for (let index = 0; index < 3; index++) t.deepEqual(await ask('/context'), ['unset', 'set by a request'])
   const together = await Promise.all(Array.from({ length: 20 }, async () => ask('/context')))
   for (const seen of together) t.deepEqual(seen, ['unset', 'set by a request'])
+})
+
+/** What an app answers, alone in its process: it changes the event loop. */
+async function askInTurn(t: ExecutionContext, paths: readonly string[]): Promise<unknown> {
+  const child = runNode(
+    t,
+    'tasks:app',
+    `const handler = new PythonHandler(options)
+     const answers = []
+     for (const path of ${JSON.stringify(paths)}) answers.push(await (await handler.handle({ url: path })).json())
+     console.log(JSON.stringify(answers))`,
+  )
+  const { code, stdout, stderr } = await child.ends()
+  t.is(code, 0, stderr)
+  t.is(stderr, '')
+  return JSON.parse(stdout)
+}
+
+test('an app that replaces the loop’s call_soon keeps what it has put there', async (t) => {
+  const answers = await askInTurn(t, [
+    '/replaces_call_soon',
+    '/gather',
+    '/context',
+    '/gather',
+    '/restores_call_soon',
+    '/gather',
+  ])
+  const gathered = [0, 1, 2, 3, 4]
+  t.deepEqual(answers, ['replaced', gathered, ['unset', 'set by a request'], gathered, true, gathered])
+})
+
+test('what is scheduled while a task is made is called', async (t) => {
+  const answers = await askInTurn(t, [
+    '/schedules_when_tasks_are_made',
+    '/current_task',
+    '/gather',
+    '/context',
+    '/what_was_scheduled',
+  ])
+  t.deepEqual((answers as unknown[]).at(-1), [true, true, true])
 })
 
 test('all of it holds in asyncio’s debug mode, in silence', async (t) => {

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
 use crate::batch::lock;
 
@@ -21,7 +21,6 @@ pub struct Tasks {
   task_type: Py<PyAny>,
   /// Keyword arguments of the type.
   options: Py<PyDict>,
-  call_soon: Py<PyAny>,
   /// Where a task can't be told to start eagerly.
   shadow: Option<Shadow>,
 }
@@ -34,18 +33,47 @@ struct Shadow {
   take: Py<PyAny>,
 }
 
-/// A call of the loop's `call_soon`: the callback with its arguments, and the context.
-type Step = (Py<PyAny>, Py<PyTuple>, Option<Py<PyAny>>);
+/// The step of a task, and the context that it is to be run in.
+type Step = (Py<PyAny>, Py<PyAny>);
 
-/// Keeps what `call_soon` was called with. Locked for a change only.
+/// Keeps the steps that tasks want to have called, and hands on everything else. `taken` is locked for a change only.
 #[pyclass(frozen, module = "_amphis")]
-struct Steps(Mutex<Vec<Step>>);
+struct Steps {
+  call_soon: Py<PyAny>,
+  task_type: Py<PyAny>,
+  taken: Mutex<Vec<Step>>,
+}
 
 #[pymethods]
 impl Steps {
+  /// In the place of the loop's `call_soon`. Not only the task that is being made calls it: a finalizer may run
+  /// meanwhile, and do whatever it likes.
   #[pyo3(signature = (callback, *arguments, context = None))]
-  fn take(&self, callback: Py<PyAny>, arguments: Py<PyTuple>, context: Option<Py<PyAny>>) {
-    lock(&self.0).push((callback, arguments, context));
+  fn take(
+    &self,
+    callback: &Bound<'_, PyAny>,
+    arguments: &Bound<'_, PyTuple>,
+    context: Option<&Bound<'_, PyAny>>,
+  ) -> PyResult<Option<Py<PyAny>>> {
+    let py = callback.py();
+    if arguments.is_empty()
+      && let Some(context) = context
+      && let Some(task) = callback.getattr_opt(intern!(py, "__self__"))?
+      && task.is_instance(self.task_type.bind(py))?
+    {
+      lock(&self.taken).push((callback.clone().unbind(), context.clone().unbind()));
+      return Ok(None);
+    }
+    let all: Vec<_> = std::iter::once(callback.clone())
+      .chain(arguments.iter())
+      .collect();
+    let keywords = PyDict::new(py);
+    if let Some(context) = context {
+      keywords.set_item(intern!(py, "context"), context)?;
+    }
+    let call_soon = self.call_soon.bind(py);
+    let handle = call_soon.call(PyTuple::new(py, all)?, Some(&keywords))?;
+    Ok(Some(handle.unbind()))
   }
 }
 
@@ -55,6 +83,7 @@ impl Tasks {
   /// What Python raises.
   pub fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
     let py = event_loop.py();
+    let task_type = py.import("asyncio")?.getattr("Task")?;
     let options = PyDict::new(py);
     options.set_item("loop", event_loop)?;
     // Before 3.12 a task without a name formats one at once.
@@ -64,7 +93,12 @@ impl Tasks {
       None
     } else {
       let attributes = event_loop.getattr("__dict__")?.cast_into::<PyDict>()?;
-      let steps = Bound::new(py, Steps(Mutex::default()))?;
+      let steps = Steps {
+        call_soon: event_loop.getattr("call_soon")?.unbind(),
+        task_type: task_type.clone().unbind(),
+        taken: Mutex::default(),
+      };
+      let steps = Bound::new(py, steps)?;
       Some(Shadow {
         attributes: attributes.unbind(),
         take: steps.getattr("take")?.unbind(),
@@ -72,9 +106,8 @@ impl Tasks {
       })
     };
     Ok(Self {
-      task_type: py.import("asyncio")?.getattr("Task")?.unbind(),
+      task_type: task_type.unbind(),
       options: options.unbind(),
-      call_soon: event_loop.getattr("call_soon")?.unbind(),
       shadow,
     })
   }
@@ -109,43 +142,19 @@ impl Tasks {
     attributes.set_item(intern!(py, "call_soon"), &shadow.take)?;
     let task = self.make(coroutine);
     attributes.del_item(intern!(py, "call_soon"))?;
-    let steps = mem::take(&mut *lock(&shadow.steps.get().0));
+    let steps = shadow.steps.get();
+    let taken = mem::take(&mut *lock(&steps.taken));
     let task = task?;
-    for (callback, arguments, context) in steps {
-      let is_its_own = callback
-        .bind(py)
-        .getattr_opt(intern!(py, "__self__"))?
-        .is_some_and(|owner| owner.is(&task));
-      let is_done = match &context {
-        Some(context) if is_its_own => context
-          .call_method1(py, intern!(py, "run"), (&callback,))
-          .is_ok(),
-        // A finalizer that ran meanwhile has scheduled something.
-        _ => false,
-      };
-      if !is_done {
-        // Also where another task is current, as in a loop that an app has nested: the step has not begun then.
-        self.schedule(&callback, &arguments, context.as_ref(), py)?;
+    for (step, context) in taken {
+      let is_its_own = step.getattr(py, intern!(py, "__self__"))?.is(&task);
+      let run = || context.call_method1(py, intern!(py, "run"), (&step,));
+      // Where another task is current, as in a loop that an app has nested, the step refuses to begin.
+      if !is_its_own || run().is_err() {
+        let keywords = [(intern!(py, "context"), &context)].into_py_dict(py)?;
+        steps.call_soon.call(py, (&step,), Some(&keywords))?;
       }
     }
     Ok(task)
-  }
-
-  fn schedule(
-    &self,
-    callback: &Py<PyAny>,
-    arguments: &Py<PyTuple>,
-    context: Option<&Py<PyAny>>,
-    py: Python<'_>,
-  ) -> PyResult<()> {
-    let keywords = PyDict::new(py);
-    if let Some(context) = context {
-      keywords.set_item(intern!(py, "context"), context)?;
-    }
-    let mut all = vec![callback.bind(py).clone()];
-    all.extend(arguments.bind(py).iter());
-    let all = PyTuple::new(py, all)?;
-    self.call_soon.bind(py).call(all, Some(&keywords)).map(drop)
   }
 }
 
