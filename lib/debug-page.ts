@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { PythonError, type PythonException, type PythonFrame } from './errors.js'
@@ -78,7 +77,7 @@ export function debugHeaders(script?: string): Record<string, string> {
 }
 
 function hashOf(text: string): string {
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
+  return `'sha256-${process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('base64')}'`
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

@@ -5,6 +5,7 @@ import { ConcurrencyLimit } from './concurrency-limit.js'
 import { AmphisError, fromDescription, type ErrorDescription } from './errors.js'
 import { handle, type HandleResponse } from './handle.js'
 import type { ExchangeContext } from './http-exchange.js'
+import { packageRoot } from './package-root.js'
 import { resolveOptions, type ResolvedOptions } from './options.js'
 import { startPython, type RunningPython } from './python/start.js'
 import { createListener, createMiddleware, type ListenerHost, type Next } from './request-listener.js'
@@ -12,7 +13,7 @@ import type { HandleRequest, PythonHandlerOptions, Versions } from './types.js'
 import { createUpgradeListener, type UpgradeListener } from './upgrade.js'
 import { Handshakes } from './websocket-handshake.js'
 
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+const { version } = createRequire(packageRoot)('./package.json') as { version: string }
 
 /**
  * A Python app inside this Node process: ASGI, or WSGI by an adapter.

@@ -1,17 +1,6 @@
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
-import {
-  createSecureServer as createHttp2SecureServer,
-  createServer as createHttp2Server,
-  getPackedSettings,
-  type Http2SecureServer,
-  type Http2Server,
-  type SecureServerOptions,
-} from 'node:http2'
-import {
-  createServer as createHttpsServer,
-  type Server as HttpsServer,
-  type ServerOptions as NodeOptions,
-} from 'node:https'
+import type { Http2SecureServer, Http2Server, SecureServerOptions } from 'node:http2'
+import type { Server as HttpsServer, ServerOptions as NodeOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { DefaultHeaders, flatHeaders } from './default-headers.js'
 import { AmphisError } from './errors.js'
@@ -150,7 +139,7 @@ export function makeServer(http2: boolean, options: Omit<ServerOptions, 'http2'>
     if (http2) {
       return makeHttp2Server(isSecure, options)
     }
-    return isSecure ? createHttpsServer(options) : createHttpServer(options)
+    return isSecure ? process.getBuiltinModule('node:https').createServer(options) : createHttpServer(options)
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException
     const isNodes = error instanceof RangeError || /^ERR_(?:INVALID|HTTP2)_/.test(code)
@@ -170,10 +159,16 @@ function makeHttp2Server(isSecure: boolean, options: Omit<ServerOptions, 'http2'
   }
   // WebSockets over HTTP/2 (RFC 8441) have to be announced.
   const settings = { enableConnectProtocol: true, ...options.settings }
+  // Not imported: loading HTTP/2 and TLS takes milliseconds of everybody's start.
+  const {
+    createSecureServer,
+    createServer: createPlainServer,
+    getPackedSettings,
+  } = process.getBuiltinModule('node:http2')
   // Checks them: Node itself looks at them only when somebody connects.
   getPackedSettings(settings)
   const all = { ...options, settings }
-  const server = isSecure ? createHttp2SecureServer({ ...all, allowHTTP1: true }) : createHttp2Server(all)
+  const server = isSecure ? createSecureServer({ ...all, allowHTTP1: true }) : createPlainServer(all)
   // Node reads it from the server for its HTTP/1.1, but does not set it.
   Object.assign(server, { keepAliveTimeout })
   server.on('session', (session) => closeWhenIdle(session, keepAliveTimeout))

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { AmphisError } from '../errors.js'
+import { packageRoot } from '../package-root.js'
 import { discoverPython } from '../python/discover.js'
 import type { Settings } from './configuration.js'
 import { ServeError } from './serve-error.js'
 import { UsageError } from './usage-error.js'
 
 function ownVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const manifest = readFileSync(new URL('package.json', packageRoot), 'utf8')
   return (JSON.parse(manifest) as { version: string }).version
 }
 

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { AmphisError } from '../errors.js'
+import { packageRoot } from '../package-root.js'
 import { readArchitectures } from './binary-architecture.js'
 import type { PythonInstallation } from './discover.js'
 import { mappedFiles, platformName, platformRemedy, PREBUILT } from './platform.js'
@@ -175,16 +176,16 @@ export function bindingError(addon: AddonPackage, error: unknown): AmphisError {
 /**
  * Loads the native addon. Its undefined symbols are resolved at once, so {@link loadLibpython} has to come first.
  *
- * @param packageRoot Folder of this package.
+ * @param root Folder of this package.
  * @throws {AmphisError} `AMPHIS_ERR_BINDING` when the addon is missing, of another version, or does not load
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the type, this file must not
-export function loadBinding<T>(packageRoot: URL = new URL('../../', import.meta.url)): T {
-  const require = createRequire(packageRoot)
+export function loadBinding<T>(root: URL = packageRoot): T {
+  const require = createRequire(root)
   const { name: ownName, version } = require('./package.json') as { name: string; version: string }
   const platform = platformName()
   const addon = { platform, name: `${ownName}-${platform}`, version }
-  const entry = fileURLToPath(new URL('binding.cjs', packageRoot))
+  const entry = fileURLToPath(new URL('binding.cjs', root))
   if (!existsSync(entry)) {
     throw new AmphisError(
       'AMPHIS_ERR_BINDING',
@@ -192,7 +193,7 @@ export function loadBinding<T>(packageRoot: URL = new URL('../../', import.meta.
     )
   }
   // A build in this folder comes before the optional dependency, and is of this version by its nature.
-  const isBuiltHere = existsSync(fileURLToPath(new URL(`amphis.${platform}.node`, packageRoot)))
+  const isBuiltHere = existsSync(fileURLToPath(new URL(`amphis.${platform}.node`, root)))
   if (!isBuiltHere) {
     assertSameVersion(require, addon)
   }

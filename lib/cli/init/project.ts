@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { packageRoot } from '../../package-root.js'
 
 /** What a project can differ in. */
 export interface Choices {
@@ -8,7 +9,7 @@ export interface Choices {
   language: 'ts' | 'js'
 }
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+const ROOT = fileURLToPath(packageRoot)
 const TEMPLATE = join(ROOT, 'template')
 
 /** Versions of what the project needs beside amphis. */

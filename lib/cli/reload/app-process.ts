@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { programOf } from '../../package-root.js'
 import { locateInterpreter } from '../../python/locate.js'
 import type { Versions } from '../../types.js'
 import type { Configuration } from '../configuration.js'
@@ -12,7 +13,7 @@ import { ServeError } from '../serve-error.js'
 import { fingerprint } from './fingerprint.js'
 import type { FromApp, ToApp } from './messages.js'
 
-const PROGRAM = fileURLToPath(new URL('child.js', import.meta.url))
+const PROGRAM = fileURLToPath(programOf('cli/reload/child'))
 
 /** How long requests may go on in a process that is to end, in milliseconds: nobody waits for an open stream. */
 const GRACE_LIMIT = 1_000

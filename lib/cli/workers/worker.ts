@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { programOf } from '../../package-root.js'
 import type { Versions } from '../../types.js'
 import type { Configuration } from '../configuration.js'
 import { fromMessage } from '../error-message.js'
@@ -10,7 +11,7 @@ import { ServeError } from '../serve-error.js'
 import { HealthCheck } from './health-check.js'
 import type { FromWorker, Loop, ToWorker } from './messages.js'
 
-const PROGRAM = fileURLToPath(new URL('../child-worker.js', import.meta.url))
+const PROGRAM = fileURLToPath(programOf('cli/child-worker'))
 
 /** How long what a worker has said may take to arrive after its end, in milliseconds. */
 const LAST_WORDS_LIMIT = 1_000
