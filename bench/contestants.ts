@@ -94,6 +94,7 @@ const commandLine = (title: string, ...more: readonly string[]): Contestant => (
   reach: 'http',
   missing: needsBuild,
   command: ({ context, appDir, port }) => ({
+    logs: !more.includes('--no-access-log'),
     argv: [
       process.execPath,
       join(root, 'bin', 'amphis.js'),
@@ -255,6 +256,11 @@ export const contestants: Readonly<Record<string, Contestant>> = {
   'amphis-server': amphisServer('amphis-server.js', 'amphis under its own createServer'),
   'amphis-cli': commandLine('amphis by the command line', '--no-access-log'),
   'amphis-cli-log': commandLine('amphis by the command line, access log on'),
+  'uvicorn-log': {
+    ...uvicorn,
+    title: 'uvicorn, access log on',
+    command: (start) => ({ ...uvicornCommand('--access-log', '--log-level', 'info')(start), logs: true }),
+  },
   'amphis-reload': commandLine('amphis --reload', '--reload', '--no-access-log'),
   'uvicorn-reload': {
     ...uvicorn,

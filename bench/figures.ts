@@ -98,7 +98,7 @@ export const figures: readonly Figure[] = [
       title: 'the command line beside servers written by hand: hello world (raw ASGI)',
       work: 'hello',
       connections: [32],
-      contestants: ['amphis', 'amphis-server', 'amphis-cli', 'amphis-cli-log'],
+      contestants: ['amphis', 'amphis-server', 'amphis-cli', 'amphis-cli-log', 'uvicorn', 'uvicorn-log'],
       base: 'amphis-server',
       targets: [
         { of: 'amphis-cli', over: 'amphis-server', atLeast: 0.95 },

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { on, once } from 'node:events'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { cache } from './paths.js'
 
@@ -10,6 +12,8 @@ export interface Command {
   readonly cwd?: string
   /** Node programs only: an IPC channel, over which the harness gives orders. */
   readonly ipc?: boolean
+  /** What it says goes to a file that nobody reads, as a service's log does; what goes wrong is kept all the same. */
+  readonly logs?: boolean
 }
 
 interface OrderReply<Reply> {
@@ -37,6 +41,14 @@ process.once('exit', () => {
   }
 })
 
+/** A file that has no name any more: its space is free again when the last process that has it open ends. */
+function openLog(): number {
+  const path = join(mkdtempSync(join(cache, 'log-')), 'log')
+  const descriptor = openSync(path, 'wx')
+  rmSync(dirname(path), { recursive: true })
+  return descriptor
+}
+
 /** A contestant's process, with the end of what it printed kept for when it fails. */
 export class Child {
   /** When it was told to start, as `performance.now()` tells it. */
@@ -46,15 +58,19 @@ export class Child {
   #ended: string | undefined
   #orders = 0
 
-  constructor({ argv: [command, ...args], env, cwd, ipc = false }: Command) {
+  constructor({ argv: [command, ...args], env, cwd, ipc = false, logs = false }: Command) {
+    const out = logs ? openLog() : 'pipe'
     this.spawnedAt = performance.now()
     this.#process = spawn(command, args, {
       cwd,
       env: { ...process.env, BENCH_CACHE: cache, ...env },
       // A process group of its own: granian and the like leave workers behind when only their first process is killed.
       detached: true,
-      stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+      stdio: ipc ? ['ignore', out, 'pipe', 'ipc'] : ['ignore', out, 'pipe'],
     })
+    if (typeof out === 'number') {
+      closeSync(out)
+    }
     living.add(this.#process)
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => (this.#printed = (this.#printed + text).slice(-4000)))
