@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { request as httpRequest, type InformationEvent } from 'node:http'
+import { request as httpRequest, type IncomingMessage, type InformationEvent } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { valuesOf } from './helpers/client.js'
+import { readAnswer, valuesOf } from './helpers/client.js'
 import { shareProbe } from './helpers/probe.js'
 import { createHandler, shareHandler } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
@@ -122,9 +122,12 @@ test('a client of Node’s has them as information', async (t) => {
   const played = new Script(probe, [hint(style, code), start(), body('all')])
   const outgoing = httpRequest(url + played.target, { agent: false })
   outgoing.end()
+  const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>
   const [information] = (await once(outgoing, 'information')) as [InformationEvent]
   t.is(information.statusCode, 103)
   t.deepEqual(String(information.headers.link).split(/, (?=<)/), [style, code])
+  const [response] = await answered
+  t.is((await readAnswer(response)).text, 'all')
 })
 
 test('HTTP/2 has hints', async (t) => {

@@ -10,7 +10,11 @@ const page = read('cli.md')
 
 test('docs/cli.md has the options as they are', (t) => {
   const script = fileURLToPath(new URL('../scripts/docs.mjs', import.meta.url))
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', '@oxc-node/core/register', script, '--check'],
+    { encoding: 'utf8' },
+  )
   t.is(status, 0, stdout + stderr)
 })
 

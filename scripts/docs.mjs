@@ -8,7 +8,6 @@ import { Problem, main } from './lib/problem.mjs'
 const [BEGIN, END] = ['<!-- begin of options: npm run docs writes them -->', '<!-- end of options -->']
 
 await main(async () => {
-  await import('@oxc-node/core/register')
   const options = await import('../lib/cli/options.js')
   const path = inRoot('docs/cli.md')
   const page = readFileSync(path, 'utf8')
