@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { on, once } from 'node:events'
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -34,10 +34,17 @@ export interface ListenOptions {
   readonly everyMs?: number
 }
 
+/**
+ * Whether each contestant has a process group, and with it a session, of its own. Not on Linux, where the scheduler shares
+ * the processors out among sessions (autogroup): a server of two threads would be kept on one core by a load generator
+ * in another session that needs but half of the other.
+ */
+const HAS_GROUPS = process.platform !== 'linux'
+
 const living = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of living) {
-    signalGroup(child, 'SIGKILL')
+    killAll(treeOf(child))
   }
 })
 
@@ -64,8 +71,7 @@ export class Child {
     this.#process = spawn(command, args, {
       cwd,
       env: { ...process.env, BENCH_CACHE: cache, ...env },
-      // A process group of its own: granian and the like leave workers behind when only their first process is killed.
-      detached: true,
+      detached: HAS_GROUPS,
       stdio: ipc ? ['ignore', out, 'pipe', 'ipc'] : ['ignore', out, 'pipe'],
     })
     if (typeof out === 'number') {
@@ -137,21 +143,44 @@ export class Child {
       return
     }
     const exited = once(this.#process, 'exit')
-    const timer = setTimeout(() => signalGroup(this.#process, 'SIGKILL'), 3000)
+    // Before it ends: whose parent is gone cannot be found any more.
+    const tree = treeOf(this.#process)
+    const timer = setTimeout(() => killAll(tree), 3000)
     this.#process.kill('SIGTERM')
     await exited
     clearTimeout(timer)
-    signalGroup(this.#process, 'SIGKILL')
+    killAll(tree)
   }
 }
 
-function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+/** The process and all that it has started, or its group: what `process.kill` takes. */
+function treeOf({ pid }: ChildProcess): number[] {
+  if (pid === undefined) {
+    return []
+  }
+  return HAS_GROUPS ? [-pid] : [pid, ...descendantsOf(pid)]
+}
+
+function descendantsOf(pid: number): number[] {
+  let children: number[] = []
   try {
-    if (pid !== undefined) {
-      process.kill(-pid, signal)
-    }
+    children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+    )
   } catch {
-    // Nobody is left in the group.
+    // It has ended meanwhile.
+  }
+  return [...children, ...children.flatMap(descendantsOf)]
+}
+
+// granian and the like leave workers behind when only their first process is killed.
+function killAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It is gone.
+    }
   }
 }
 
