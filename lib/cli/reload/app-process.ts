@@ -2,7 +2,6 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { programOf } from '../../package-root.js'
 import { locateInterpreter } from '../../python/locate.js'
 import type { Versions } from '../../types.js'
@@ -13,7 +12,7 @@ import { ServeError } from '../serve-error.js'
 import { fingerprint } from './fingerprint.js'
 import type { FromApp, ToApp } from './messages.js'
 
-const PROGRAM = fileURLToPath(programOf('cli/reload/child'))
+const PROGRAM = programOf('cli/reload/child')
 
 /** How long requests may go on in a process that is to end, in milliseconds: nobody waits for an open stream. */
 const GRACE_LIMIT = 1_000

@@ -1,13 +1,12 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { programOf } from '../../package-root.js'
 import type { Configuration } from '../configuration.js'
 import { type ErrorMessage, fromMessage } from '../error-message.js'
 import type { Given } from '../options.js'
 import { ServeError } from '../serve-error.js'
 
-const PROGRAM = fileURLToPath(programOf('cli/reload/configure-child'))
+const PROGRAM = programOf('cli/reload/configure-child')
 
 /** How amphis was started, for its configuration to be read anew. */
 export interface Origin {

@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as after } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { programOf } from '../../package-root.js'
 import type { Versions } from '../../types.js'
 import type { Configuration } from '../configuration.js'
@@ -11,7 +10,7 @@ import { ServeError } from '../serve-error.js'
 import { HealthCheck } from './health-check.js'
 import type { FromWorker, Loop, ToWorker } from './messages.js'
 
-const PROGRAM = fileURLToPath(programOf('cli/child-worker'))
+const PROGRAM = programOf('cli/child-worker')
 
 /** How long what a worker has said may take to arrive after its end, in milliseconds. */
 const LAST_WORDS_LIMIT = 1_000
