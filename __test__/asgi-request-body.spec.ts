@@ -38,6 +38,28 @@ test('an empty chunked body ends empty', async (t) => {
   t.is((await connection.response()).body, '""')
 })
 
+for (const prefix of ['', 'x'.repeat(10_000)]) {
+  test(`a body of ${prefix.length + 6} bytes that comes with its head is one message`, async (t) => {
+    const { port } = await serve(t, body.listener)
+    const connection = await RawConnection.open(t, port)
+    // Twice, since on a kept connection Node hands the head on from a different place.
+    for (const sent of [`${prefix}first!`, `${prefix}second`]) {
+      connection.write(head('POST', '/messages', `Content-Length: ${sent.length}`) + sent)
+      t.like(JSON.parse((await connection.response()).body), { messages: [['http.request', sent, false]] })
+    }
+  })
+}
+
+test('the last byte that content-length promises ends the body', async (t) => {
+  const { port } = await serve(t, body.listener)
+  const connection = await RawConnection.open(t, port)
+  const name = unique()
+  connection.write(head('POST', `/stepwise?${name}`, 'Content-Length: 6') + 'one')
+  t.is(await probe.wait(`${name}:0`), 'one')
+  connection.write('two')
+  t.is((await connection.response()).body, '2', 'no third message that says only that it was the last')
+})
+
 test('messages have type, body and more_body, and the body is bytes', async (t) => {
   const { url } = await serve(t, digest.listener)
   for (const sent of ['', 'x', 'x'.repeat(200_000)]) {

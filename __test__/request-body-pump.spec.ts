@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { PassThrough } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
@@ -9,14 +9,14 @@ const MIB = 1024 * KIB
 const large = Buffer.alloc(64 * KIB)
 
 /** An upload of a client that always has more, to a Python that is told by hand what it reads. */
-function upload(maxBodySize = Infinity) {
+function upload(maxBodySize = Infinity, headers: IncomingHttpHeaders = {}) {
   const calls: string[] = []
   const target: BodyTarget = {
     chunk: (_slot, bytes, more) => calls.push(`chunk ${bytes?.length ?? 0}${more ? '' : ', the last'}`),
     hold: (_slot, bytes) => calls.push(`hold ${bytes.length}`),
     release: () => calls.push('release'),
   }
-  const request = new PassThrough({ highWaterMark: 1 })
+  const request = Object.assign(new PassThrough({ highWaterMark: 1 }), { headers })
   const pump = new RequestBodyPump(request as unknown as IncomingMessage, target, 0, undefined, maxBodySize, () =>
     calls.push('too large'),
   )
@@ -46,6 +46,19 @@ test.serial('a small piece goes to Python at once', async (t) => {
   request.write('small')
   await nextTurn()
   t.deepEqual(calls, ['chunk 5'])
+})
+
+test.serial('the last piece says that it is the last, where the length was promised', async (t) => {
+  const promised = upload(Infinity, { 'content-length': String(5 + large.length) })
+  promised.request.write('small')
+  promised.request.end(large)
+  await nextTurn()
+  t.deepEqual(promised.calls, ['chunk 5', 'chunk 65536, the last'])
+
+  const unknown = upload(Infinity, { 'transfer-encoding': 'chunked' })
+  unknown.request.end('small')
+  await nextTurn()
+  t.deepEqual(unknown.calls, ['chunk 5', 'chunk 0, the last'])
 })
 
 test.serial('large pieces of one turn wake Python together, when the turn is over', async (t) => {

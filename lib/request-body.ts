@@ -99,13 +99,26 @@ export function incomingBody(request: ParsedRequest, maxBodySize: number): Incom
   )
 }
 
+/** The bytes that the head promises (RFC 9112 6.2); `NaN` where the end is known only when it comes. */
+function promisedLength({ headers }: IncomingMessage): number {
+  return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? NaN) : NaN
+}
+
 /**
  * Takes what has come in of an unread body without waiting: the body of a small request is in the same packet as its
  * head, and then rides in the same record.
+ *
+ * Node runs what was put off to the next tick between the last byte and the end of the message, so that it is the
+ * length that tells.
  */
 export function readAtOnce(request: IncomingMessage): { bytes: Uint8Array | undefined; isWhole: boolean } {
   const chunk = request.read() as Buffer | string | null
   const bytes = chunk === null ? undefined : toBytes(request, chunk)
+  if (bytes !== undefined && bytes.length === promisedLength(request)) {
+    // For `end` and `close`, which others may wait for.
+    request.resume()
+    return { bytes, isWhole: true }
+  }
   return { bytes, isWhole: request.complete && request.readableLength === 0 }
 }
 
@@ -125,6 +138,7 @@ export class RequestBodyPump {
   readonly #slot: number
   readonly #maxBodySize: number
   readonly #onTooLarge: () => void
+  readonly #promised: number
   #pins: Uint8Array[] = []
   #unread = 0
   #highWater = HIGH_WATER
@@ -149,6 +163,7 @@ export class RequestBodyPump {
     this.#slot = slot
     this.#maxBodySize = maxBodySize
     this.#onTooLarge = onTooLarge
+    this.#promised = promisedLength(request)
     if (sent !== undefined) {
       this.#size = sent.length
       this.#pins.push(sent)
@@ -199,7 +214,9 @@ export class RequestBodyPump {
     }
     this.#pins.push(chunk)
     this.#unread += chunk.length
-    if (chunk.length < LARGE) {
+    if (this.#size === this.#promised) {
+      this.#target.chunk(this.#slot, chunk, false, false)
+    } else if (chunk.length < LARGE) {
       this.#target.chunk(this.#slot, chunk, true, false)
     } else {
       this.#target.hold(this.#slot, chunk)
@@ -228,6 +245,8 @@ export class RequestBodyPump {
 
   readonly #onEnd = (): void => {
     this.#giveBack()
-    this.#target.chunk(this.#slot, undefined, false, false)
+    if (this.#size !== this.#promised) {
+      this.#target.chunk(this.#slot, undefined, false, false)
+    }
   }
 }
