@@ -69,9 +69,10 @@ class Watched {
     t.teardown(() => watcher.close())
   }
 
-  /** Waits until it has told of a file, and gives all files that it has told of since it was asked last. */
-  async until(name: string): Promise<string[]> {
-    while (!this.#told.includes(join(this.#root, name))) await new Promise<void>((resolve) => (this.#wake = resolve))
+  /** Waits until it has told of files, and gives all that it has told of since it was asked last. */
+  async until(...names: string[]): Promise<string[]> {
+    const isTold = (name: string): boolean => this.#told.includes(join(this.#root, name))
+    while (!names.every(isTold)) await new Promise<void>((resolve) => (this.#wake = resolve))
     return [...new Set(this.#told.splice(0))].map((path) => relative(this.#root, path)).toSorted()
   }
 
@@ -178,12 +179,8 @@ test.serial('misses no change of a file that is written again and again', async 
 test.serial('tells of what was changed while it was about to begin', async (t) => {
   const root = await scratchFolder(t, FILES)
   const watcher = new Watched(t, root, { since: Date.now() - 3_600_000 })
-  t.deepEqual(
-    await watcher.until('main.py'),
-    Object.keys(FILES)
-      .filter((name) => name.endsWith('.py'))
-      .toSorted(),
-  )
+  const programs = Object.keys(FILES).filter((name) => name.endsWith('.py'))
+  t.deepEqual(await watcher.until(...programs), programs.toSorted())
 })
 
 test.serial('watches files of configuration, and finds them when they come', async (t) => {

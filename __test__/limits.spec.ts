@@ -346,6 +346,7 @@ const wrong: [option: string, values: unknown[], expected: string][] = [
   ['wsPingInterval', [-1, '1', 2 ** 31], 'a whole number of milliseconds from 0 to 2147483647'],
   ['wsPingTimeout', [-1, '1', 2 ** 31], 'a whole number of milliseconds from 0 to 2147483647'],
   ['wsPerMessageDeflate', ['true', 1], 'true or false'],
+  ['gcFreeze', ['true', 1], 'true or false'],
   ['proxyHeaders', ['true', 1], 'true or false'],
 ]
 

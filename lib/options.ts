@@ -15,6 +15,7 @@ export interface ResolvedOptions {
   readonly rootPath: string
   readonly lifespan: 'auto' | 'on' | 'off'
   readonly loop: 'auto' | 'uvloop' | 'asyncio'
+  readonly gcFreeze: boolean
   readonly logConfig: string | undefined
   readonly debug: boolean
   readonly logLevel: (typeof LOG_LEVELS)[number] | undefined
@@ -132,6 +133,7 @@ const KNOWN = [
   'rootPath',
   'lifespan',
   'loop',
+  'gcFreeze',
   'logConfig',
   'debug',
   'logLevel',
@@ -191,6 +193,7 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     rootPath,
     lifespan: oneOf('lifespan', ['auto', 'on', 'off'], options.lifespan ?? 'auto'),
     loop: oneOf('loop', ['auto', 'uvloop', 'asyncio'], options.loop ?? 'auto'),
+    gcFreeze: flag('gcFreeze', options.gcFreeze ?? true),
     logConfig: options.logConfig === undefined ? undefined : resolve(text('logConfig', options.logConfig)),
     debug: flag('debug', options.debug ?? false),
     logLevel: options.logLevel === undefined ? undefined : oneOf('logLevel', LOG_LEVELS, options.logLevel),

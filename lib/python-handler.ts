@@ -183,6 +183,7 @@ export class PythonHandler implements AsyncDisposable {
       lifespan: options.lifespan,
       logLevel: options.logLevel,
       logConfig: options.logConfig,
+      gcFreeze: options.gcFreeze,
     })
     const context: ExchangeContext = {
       bridge,

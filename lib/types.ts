@@ -55,6 +55,13 @@ export interface PythonHandlerOptions {
    */
   loop?: 'auto' | 'uvloop' | 'asyncio' | undefined
   /**
+   * Whether what the app has made by the end of its startup is kept from Python's cyclic garbage collector
+   * (`gc.freeze()`), which otherwise walks through all of it again and again while requests wait. An app that calls
+   * `gc.freeze()` or `gc.disable()` by then is left to it. Closing the last handler undoes it.
+   * @default true
+   */
+  gcFreeze?: boolean | undefined
+  /**
    * File that configures Python's `logging` before the app is imported: `.json` and `.yaml` (which needs PyYAML) as for
    * `logging.config.dictConfig`, any other as for `fileConfig`. Apps share one Python, and so one `logging`.
    * @default none: Python's own configuration

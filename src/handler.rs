@@ -55,6 +55,8 @@ pub struct HandlerOptions {
   pub log_level: Option<String>,
   /// Absolute path of a file for `logging.config`.
   pub log_config: Option<String>,
+  /// Whether what the start has made is kept from the collector.
+  pub gc_freeze: bool,
 }
 
 /// How to start Python.
@@ -88,6 +90,8 @@ pub struct Handler {
   idle: Notify,
   /// The lifespan of the app, from the start of its startup on; taken by whoever ends it.
   pub lifespan: Mutex<Option<Py<LifespanCycle>>>,
+  /// What its start has made is frozen. Changed by `collector.rs` only.
+  pub frozen: AtomicBool,
 }
 
 impl Handler {
@@ -198,6 +202,7 @@ impl HandlerHandle {
       active: AtomicUsize::new(0),
       idle: Notify::new(),
       lifespan: Mutex::new(None),
+      frozen: AtomicBool::new(false),
     });
     handlers.push(Some(Arc::clone(&handler)));
     Self { host, handler }

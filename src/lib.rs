@@ -30,6 +30,7 @@ mod asgi;
 mod batch;
 mod body;
 mod bridge;
+mod collector;
 mod error;
 mod event_loop;
 mod handler;

@@ -17,6 +17,7 @@ use crate::asgi::lifespan::{self, Answer, LifespanCycle, LifespanMode, Outcome};
 use crate::asgi::scope::ScopeConstants;
 use crate::batch::{Command, lock, op};
 use crate::bridge;
+use crate::collector;
 use crate::error::{AppErrorKind, HandlerError, push_json_string};
 use crate::event_loop::{self, LoopKind};
 use crate::handler::{self, App, Handler};
@@ -87,7 +88,7 @@ fn spawn_python(executable: String, kind: LoopKind) {
     config,
     |error| settle_start(Err(error)),
     move |py| {
-      let prepared = event_loop::prepare(py, kind);
+      let prepared = collector::prepare(py).and_then(|()| event_loop::prepare(py, kind));
       match prepared {
         Ok(()) => {
           settle_start(Ok(executable));
@@ -301,7 +302,7 @@ async fn complete(
       callable,
       constants,
     });
-    Ok(())
+    collector::freeze(py, &handler).map_err(|error| event_loop::python_error(py, error))
   })
   .await?
 }
@@ -352,7 +353,12 @@ async fn close_app(
   }
   let outcome = shut_down(handler, shutdown_limit).await;
   handler::forget(handler.index);
-  on_python(|py| event_loop::report(py, flush_streams(py))).await?;
+  let owner = Arc::clone(handler);
+  on_python(move |py| {
+    event_loop::report(py, flush_streams(py));
+    event_loop::report(py, collector::unfreeze(py, &owner));
+  })
+  .await?;
   outcome
 }
 

@@ -13,6 +13,8 @@ export function handlerOptions(app: string, options: OptionValues): PythonHandle
     rootPath: options['root-path'],
     lifespan,
     loop,
+    // It would only lengthen each start.
+    gcFreeze: options['gc-freeze'] && !options.reload,
     python,
     logConfig: options['log-config'],
     logLevel: options['log-level'],

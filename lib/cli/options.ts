@@ -174,6 +174,14 @@ const specs = {
     description: 'event loop',
     details: 'Event loop of asyncio. `auto` takes uvloop where it is installed.',
   },
+  'gc-freeze': {
+    group: 'app',
+    type: 'switch',
+    default: 'on',
+    description: 'spare the garbage collector what the start made',
+    details:
+      'Keeps what the app has made by the end of its startup from the cyclic garbage collector (`gc.freeze()`), which otherwise walks through all of it again and again while requests wait. An app that calls `gc.freeze()` or `gc.disable()` by then is left to it. Off with `--reload`.',
+  },
   python: {
     group: 'app',
     type: 'program',
