@@ -152,6 +152,16 @@ export const figures: readonly Figure[] = [
     }),
   ),
   slow(
+    httpThroughput('fastapi-await', {
+      work: 'fastapi-await',
+      connections: [256],
+      contestants: ['amphis', ...nodeless, 'raw-proxy'],
+      base: 'uvicorn',
+      targets: [],
+      notes: ['an endpoint that waits for something, as most do: 256 requests are under way at a time'],
+    }),
+  ),
+  slow(
     httpThroughput('fastapi-sync', {
       work: 'fastapi-sync',
       connections: [32],

@@ -64,6 +64,11 @@ export const works = {
     contentType: json,
     body: '{"name":"lamp","price":20.5,"quantity":3,"tags":[],"id":7,"total":61.5}',
   }),
+  'fastapi-await': get('FastAPI, validated path and query, JSON out after 10 ms', 'fastapi', '/await/7?quantity=3', {
+    status: 200,
+    contentType: json,
+    body: '{"name":"lamp","price":20.5,"quantity":3,"tags":[],"id":7,"total":61.5}',
+  }),
   'fastapi-sync': get('FastAPI, a sync def endpoint in its thread pool', 'fastapi', '/sync/7', {
     status: 200,
     contentType: json,

@@ -42,6 +42,12 @@ async def read_item(item_id: int, quantity: int = Query(ge=1)) -> PricedItem:
     return PricedItem(id=item_id, name="lamp", price=20.5, quantity=quantity, total=20.5 * quantity)
 
 
+@app.get("/await/{item_id}")
+async def read_item_later(item_id: int, quantity: int = Query(ge=1)) -> PricedItem:
+    await asyncio.sleep(0.01)
+    return await read_item(item_id, quantity)
+
+
 @app.get("/sync/{item_id}")
 def read_in_thread(item_id: int) -> dict[str, int]:
     return {"id": item_id}
