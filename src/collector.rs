@@ -31,9 +31,9 @@ pub fn prepare(py: Python<'_>) -> PyResult<()> {
 }
 
 /// Collects what the start has left, and freezes the rest. An app that has taken the collector in hand, by
-/// `gc.disable()` or `gc.freeze()`, is left to it.
+/// `gc.disable()` or `gc.freeze()`, is left to it, and one that is being closed may have been unfrozen already.
 pub fn freeze(py: Python<'_>, handler: &Handler) -> PyResult<()> {
-  if !handler.options.gc_freeze {
+  if !handler.options.gc_freeze || handler.is_closing() {
     return Ok(());
   }
   let gc = py.import("gc")?;
