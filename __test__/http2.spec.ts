@@ -260,13 +260,14 @@ test('a hundred streams of one connection are answered at once', async (t) => {
   const session = await open(t, stream)
   const names = Array.from({ length: 100 }, unique)
   const streams = names.map((name) => session.request({ ':path': `/gated/${name}` }))
+  // Read from the start: Node.js 24 drops what is still unread when a stream is over.
+  const texts = Promise.all(streams.map(textOf))
   await Promise.all(streams.map(async (one) => once(one, 'response')))
   // All have started, and none is done: the last that came is let on first.
   for (const name of names.toReversed()) {
     for (const gate of [0, 1, 2]) await probe.tell(`${name}:${gate}`)
   }
-  const texts = await Promise.all(streams.map(textOf))
-  t.deepEqual(new Set(texts), new Set(['chunk 0\nchunk 1\nchunk 2\n']))
+  t.deepEqual(new Set(await texts), new Set(['chunk 0\nchunk 1\nchunk 2\n']))
 })
 
 async function textOf(one: ClientHttp2Stream): Promise<string> {
