@@ -5,17 +5,14 @@
 //! made a quarter as many. What the start has made lives as long as the app, so it is frozen
 //! (`gc.freeze()`): counted references free it as before, collections pass it by.
 //!
-//! Everything here runs on the Python thread, which keeps the two numbers consistent without a lock.
+//! Everything here runs on the Python thread: nothing changes between a look and what follows from it.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 
-use crate::handler::Handler;
-
-/// Handlers whose start was frozen, and that are not closed.
-static FROZEN: AtomicUsize = AtomicUsize::new(0);
+use crate::handler::{self, Handler};
 
 /// Objects that Python itself has frozen by the time it is up: some versions of 3.12 do.
 static OF_PYTHON: OnceLock<usize> = OnceLock::new();
@@ -40,14 +37,13 @@ pub fn freeze(py: Python<'_>, handler: &Handler) -> PyResult<()> {
   let is_enabled: bool = gc.call_method0("isenabled")?.extract()?;
   let frozen: usize = gc.call_method0("get_freeze_count")?.extract()?;
   let by_others = OF_PYTHON.get().copied().unwrap_or_default();
-  if !is_enabled || (frozen > by_others && FROZEN.load(Ordering::Relaxed) == 0) {
+  if !is_enabled || (frozen > by_others && !is_ours()) {
     return Ok(());
   }
   // What an app has left that was closed since, while another one was there.
   gc.call_method0("unfreeze")?;
   gc.call_method0("collect")?;
   gc.call_method0("freeze")?;
-  FROZEN.fetch_add(1, Ordering::Relaxed);
   handler.frozen.store(true, Ordering::Relaxed);
   Ok(())
 }
@@ -55,8 +51,15 @@ pub fn freeze(py: Python<'_>, handler: &Handler) -> PyResult<()> {
 /// The app is closed: with the last one, all that was frozen can be collected again. Does nothing the second
 /// time.
 pub fn unfreeze(py: Python<'_>, handler: &Handler) -> PyResult<()> {
-  if handler.frozen.swap(false, Ordering::Relaxed) && FROZEN.fetch_sub(1, Ordering::Relaxed) == 1 {
+  if handler.frozen.swap(false, Ordering::Relaxed) && !is_ours() {
     py.import("gc")?.call_method0("unfreeze")?;
   }
   Ok(())
+}
+
+/// Whether an app whose start was frozen is there.
+fn is_ours() -> bool {
+  handler::all()
+    .iter()
+    .any(|handler| handler.frozen.load(Ordering::Relaxed))
 }
