@@ -9,7 +9,6 @@ APP is module:attribute, as in main:app or package.module:create_app; ASGI or WS
 
 const TAIL = `
 Any option may be an environment variable (AMPHIS_PORT=80) or a key of amphis.config.js (port: 80).
-
 Examples:
   amphis main:app --reload
   amphis main:app --host 0.0.0.0 --port 80 --workers 4 --log-format json
