@@ -49,11 +49,15 @@ async function seen(
 }
 
 async function ask(port: number, options: ConnectionOptions & { agent?: Agent }): Promise<Tls> {
-  const outgoing = secureRequest({ port, host: '127.0.0.1', agent: false, ...options } as object).end()
-  const [incoming] = (await once(outgoing, 'response')) as [Parameters<typeof readAnswer>[0]]
-  const { scheme, extensions } = (await readAnswer(incoming)).json() as SeenScope
+  const { scheme, extensions } = (await answerTo(port, options)) as SeenScope
   if (!extensions.tls) throw new Error(`a request by ${scheme} has no TLS extension`)
   return extensions.tls
+}
+
+async function answerTo(port: number, options: ConnectionOptions & { agent?: Agent }): Promise<unknown> {
+  const outgoing = secureRequest({ port, host: '127.0.0.1', agent: false, ...options } as object).end()
+  const [incoming] = (await once(outgoing, 'response')) as [Parameters<typeof readAnswer>[0]]
+  return (await readAnswer(incoming)).json()
 }
 
 const identity = ({ certificate, key }: { certificate: string; key: string }) => ({ cert: certificate, key })
@@ -160,9 +164,7 @@ async function toldOf(t: ExecutionContext, chain: string[], key: string): Promis
     response.end(JSON.stringify(certificate?.issuerCertificate !== undefined))
   }
   const { port, certificate } = await serveSecurely(t, tell, asking)
-  const options: object = { port, host: '127.0.0.1', agent: false, ca: certificate, cert: chain.join(''), key }
-  const [incoming] = (await once(secureRequest(options).end(), 'response')) as [Parameters<typeof readAnswer>[0]]
-  const tellsIssuers = (await readAnswer(incoming)).json() as boolean
+  const tellsIssuers = await answerTo(port, { ca: certificate, cert: chain.join(''), key })
   return chain.slice(0, tellsIssuers ? chain.length : 1).map((pem) => pem.trim())
 }
 
