@@ -27,23 +27,12 @@
 //! what they meet in.
 
 mod asgi;
-mod batch;
-mod body;
+mod base;
 mod bridge;
-mod collector;
-mod error;
-mod event_loop;
-mod handler;
-mod host;
-mod importer;
-mod interpreter;
 mod lifecycle;
-mod linger;
-mod logging;
-mod masking;
+mod node;
+mod python;
 mod run;
-mod task;
-mod wake;
 
 use pyo3::prelude::*;
 

@@ -17,9 +17,9 @@ use super::file::Opening;
 use super::http_cycle::HttpCycle;
 use super::lifespan::LifespanCycle;
 use super::websocket_cycle::WebSocketCycle;
-use crate::batch::lock;
-use crate::bridge;
-use crate::event_loop;
+use crate::bridge::process as bridge;
+use crate::bridge::queues::lock;
+use crate::python::event_loop;
 
 /// Already complete, with the result `None`. One instance serves every `send`.
 #[pyclass(frozen, module = "_amphis")]

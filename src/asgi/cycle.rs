@@ -8,11 +8,11 @@ use pyo3::prelude::*;
 use super::http_cycle::HttpCycle;
 use super::response::Target;
 use super::websocket_cycle::WebSocketCycle;
-use crate::batch::{RECORD, RecordMark, flag, op};
-use crate::error::HandlerError;
-use crate::event_loop;
-use crate::handler::Handler;
-use crate::host::Host;
+use crate::base::error::HandlerError;
+use crate::bridge::queues::{RECORD, RecordMark, flag, op};
+use crate::node::environment::Host;
+use crate::node::handler::Handler;
+use crate::python::event_loop;
 
 /// Whose a cycle is, and where its records go.
 pub struct Owner {

@@ -16,10 +16,10 @@ use super::cycle::{self, Owner};
 use super::file::{self, Opening};
 use super::message;
 use super::response::{Left, Response, Target};
-use crate::batch::{BodyPart, lock, op};
-use crate::body::{Payload, RequestBody};
-use crate::error::HandlerError;
-use crate::event_loop;
+use crate::base::error::HandlerError;
+use crate::bridge::body::{Payload, RequestBody};
+use crate::bridge::queues::{BodyPart, lock, op};
+use crate::python::event_loop;
 
 /// What the connection can do beyond the core of ASGI, as its scope says.
 #[derive(Debug, Clone, Copy, Default)]

@@ -15,10 +15,10 @@ use tokio::task::JoinHandle;
 
 use super::awaitable::{Wait, Waiters, Waiting};
 use super::message;
-use crate::batch::lock;
-use crate::bridge;
-use crate::error::HandlerError;
-use crate::event_loop;
+use crate::base::error::HandlerError;
+use crate::bridge::process as bridge;
+use crate::bridge::queues::lock;
+use crate::python::event_loop;
 
 /// uvicorn's three words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 
-use crate::body::Payload;
+use crate::bridge::body::Payload;
 
 /// Far more than any client takes, and little enough for any batch.
 const MAX_HEAD: usize = 1 << 20;

@@ -15,10 +15,10 @@ use super::cycle::{self, Owner};
 use super::message;
 use super::response::{Left, Response};
 use super::scope::Offer;
-use crate::batch::{BodyPart, Pinned, RecordMark, flag, lock, op};
-use crate::body::{HIGH_WATER, LOW_WATER, Payload, TEXT_BODY, length_of};
-use crate::error::HandlerError;
-use crate::event_loop;
+use crate::base::error::HandlerError;
+use crate::bridge::body::{HIGH_WATER, LOW_WATER, Payload, TEXT_BODY, length_of};
+use crate::bridge::queues::{BodyPart, Pinned, RecordMark, flag, lock, op};
+use crate::python::event_loop;
 
 /// Received bytes that JavaScript is told of at once; fewer are told of together.
 const ACKNOWLEDGE: usize = 64 * 1024;

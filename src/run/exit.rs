@@ -18,7 +18,7 @@ use std::time::Duration;
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
-use crate::batch::lock;
+use crate::bridge::queues::lock;
 
 /// Called with the exit code, on Node's main thread.
 pub type Ended = ThreadsafeFunction<i32, (), i32, Status, false>;

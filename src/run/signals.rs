@@ -27,7 +27,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::Original;
-use crate::interpreter::signals::{LAST_SIGNAL, action, is_pythons};
+use crate::python::interpreter::signals::{LAST_SIGNAL, action, is_pythons};
 
 /// Raised by what a thread does, and never blocked; SIGPROF is what V8's profiler interrupts threads with.
 const OF_A_THREAD: [c_int; 8] = [

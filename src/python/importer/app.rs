@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::{app_error, raised};
-use crate::error::{AppErrorKind, HandlerError};
+use crate::base::error::{AppErrorKind, HandlerError};
 
 /// Follows `attr.attr` from the module.
 pub fn resolve<'py>(

@@ -3,9 +3,9 @@
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::batch::{Inbox, lock};
-use crate::host::Host;
-use crate::wake::WakeDescriptor;
+use crate::bridge::queues::{Inbox, lock};
+use crate::bridge::wake::WakeDescriptor;
+use crate::node::environment::Host;
 
 /// The bridge's two ends meet here. `hosts` is locked for a look-up only.
 pub struct Bridge {

@@ -16,12 +16,12 @@ use tokio::sync::Notify;
 
 use crate::asgi::lifespan::{LifespanCycle, LifespanMode};
 use crate::asgi::scope::{self, ScopeConstants};
-use crate::batch::{Batch, BodyPart, Command, Expectation, Pinned, Span, lock};
-use crate::bridge;
-use crate::event_loop::LoopKind;
-use crate::host::{Host, HostHandle};
-use crate::lifecycle;
-use crate::masking;
+use crate::base::masking;
+use crate::bridge::process as bridge;
+use crate::bridge::queues::{Batch, BodyPart, Command, Expectation, Pinned, Span, lock};
+use crate::lifecycle::app as lifecycle;
+use crate::node::environment::{Host, HostHandle};
+use crate::python::event_loop::LoopKind;
 
 /// Flags of [`HandlerHandle::request`] and what it and [`HandlerHandle::message`] return; `lib/bridge.ts` has the
 /// other half of this table.

@@ -11,8 +11,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::batch::{LargeBody, Pinned};
-use crate::host::Host;
+use crate::bridge::queues::{LargeBody, Pinned};
+use crate::node::environment::Host;
 
 /// Bytes of a response that may be on their way before `send` waits.
 pub const HIGH_WATER: i64 = 256 * 1024;

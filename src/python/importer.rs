@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf, absolute};
 use pyo3::exceptions::{PyModuleNotFoundError, PySystemExit};
 use pyo3::prelude::*;
 
-use crate::error::{AppErrorKind, HandlerError, Raised};
-use crate::event_loop;
-use crate::interpreter::helpers;
+use crate::base::error::{AppErrorKind, HandlerError, Raised};
+use crate::python::event_loop;
+use crate::python::interpreter::helpers;
 
 pub use interface::{Asked, Interface};
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pyo3::prelude::*;
 
 use super::{Asked, Interface, Source, import_app};
-use crate::error::{AppErrorKind, HandlerError};
-use crate::interpreter::tests::start_python;
+use crate::base::error::{AppErrorKind, HandlerError};
+use crate::python::interpreter::tests::start_python;
 
 /// A folder with these files, removed in the end.
 struct Folder(PathBuf);

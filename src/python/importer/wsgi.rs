@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 
 use super::{app_error, executable, missing_module, raised};
-use crate::error::{AppErrorKind, HandlerError};
-use crate::interpreter;
+use crate::base::error::{AppErrorKind, HandlerError};
+use crate::python::interpreter;
 
 /// Makes a WSGI app one that can be called with scope, receive and send.
 ///

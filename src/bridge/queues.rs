@@ -23,8 +23,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
-use crate::linger::{Patience, linger};
-use crate::wake::WakeDescriptor;
+use crate::bridge::linger::{Patience, linger};
+use crate::bridge::wake::WakeDescriptor;
 
 /// Locks, also after a panic elsewhere: every critical section here leaves its data whole.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 pub use self::config::MainProgram;
-use crate::error::HandlerError;
+use crate::base::error::HandlerError;
 
 /// At Rust's default of 2 MiB a deep recursion overflows the stack before CPython 3.12 and 3.13
 /// count it and raise `RecursionError`. Threads that Python starts get the same.
@@ -160,7 +160,7 @@ fn leave(py: Python<'_>) {
 ///
 /// What Python raises.
 pub fn bind_extension_modules(py: Python<'_>) -> PyResult<()> {
-  const CODE: &CStr = source(concat!(include_str!("python/_binding.py"), "\0"));
+  const CODE: &CStr = source(concat!(include_str!("_binding.py"), "\0"));
   // A part of the import system, whose frames CPython leaves out of tracebacks and warnings by this name.
   let file = c"<frozen importlib._bootstrap_external>";
   PyModule::from_code(py, CODE, file, c"_amphis_binding")?
@@ -178,14 +178,14 @@ fn adopt_uvloop(py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// The module of `python/_uvloop.py`.
 fn uvloop_helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-  const CODE: &CStr = source(concat!(include_str!("python/_uvloop.py"), "\0"));
+  const CODE: &CStr = source(concat!(include_str!("_uvloop.py"), "\0"));
   PyModule::from_code(py, CODE, c"<amphis>/_uvloop.py", c"_amphis_uvloop")
 }
 
 /// Python's half of starting and leaving, kept apart from [`helpers`]: it has to run before the
 /// first import of asyncio, which those make.
 fn startup(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
-  const CODE: &CStr = source(concat!(include_str!("python/_startup.py"), "\0"));
+  const CODE: &CStr = source(concat!(include_str!("_startup.py"), "\0"));
   static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
   let load = || {
     PyModule::from_code(py, CODE, c"<amphis>/_startup.py", c"_amphis_startup").map(Bound::unbind)
@@ -201,8 +201,8 @@ fn startup(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 ///
 /// What its import raises: asyncio, for one, may be shadowed by a module of the app.
 pub fn helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-  const TRACEBACK: &CStr = source(concat!(include_str!("python/_traceback.py"), "\0"));
-  const CODE: &CStr = source(concat!(include_str!("python/_amphis.py"), "\0"));
+  const TRACEBACK: &CStr = source(concat!(include_str!("_traceback.py"), "\0"));
+  const CODE: &CStr = source(concat!(include_str!("_amphis.py"), "\0"));
   static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
   let load = || {
     PyModule::from_code(
@@ -224,7 +224,7 @@ pub fn helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 ///
 /// What its import raises: an `ImportError` where a2wsgi can't be imported.
 pub fn wsgi(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-  const CODE: &CStr = source(concat!(include_str!("python/_wsgi.py"), "\0"));
+  const CODE: &CStr = source(concat!(include_str!("_wsgi.py"), "\0"));
   static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
   // Which it imports from.
   helpers(py)?;

@@ -23,14 +23,14 @@ use crate::asgi::cycle::{Cycle, Owner};
 use crate::asgi::http_cycle::{Abilities, HttpCycle, RequestTraits};
 use crate::asgi::scope;
 use crate::asgi::websocket_cycle::WebSocketCycle;
-use crate::batch::{Batch, Command, flag, lock, op};
-use crate::bridge;
-use crate::error::{HandlerError, Raised};
-use crate::handler::{self, App, Handler};
-use crate::host::Host;
-use crate::interpreter;
-use crate::linger::Pace;
-use crate::task::Tasks;
+use crate::base::error::{HandlerError, Raised};
+use crate::bridge::linger::Pace;
+use crate::bridge::process as bridge;
+use crate::bridge::queues::{Batch, Command, flag, lock, op};
+use crate::node::environment::Host;
+use crate::node::handler::{self, App, Handler};
+use crate::python::interpreter;
+use crate::python::tasks::Tasks;
 
 /// Between two wakes of JavaScript while Python is busy. A wake costs both threads some microseconds; with
 /// none before the end of a drain the two would take turns instead of working at the same time. Apps that

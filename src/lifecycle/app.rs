@@ -15,16 +15,16 @@ use tokio::time::timeout;
 
 use crate::asgi::lifespan::{self, Answer, LifespanCycle, LifespanMode, Outcome};
 use crate::asgi::scope::ScopeConstants;
-use crate::batch::{Command, lock, op};
-use crate::bridge;
-use crate::collector;
-use crate::error::{AppErrorKind, HandlerError, push_json_string};
-use crate::event_loop::{self, LoopKind};
-use crate::handler::{self, App, Handler};
-use crate::host::Host;
-use crate::importer::{self, Asked, Imported, Interface, Source};
-use crate::interpreter::{self, InterpreterConfig};
-use crate::logging;
+use crate::base::error::{AppErrorKind, HandlerError, push_json_string};
+use crate::bridge::process as bridge;
+use crate::bridge::queues::{Command, lock, op};
+use crate::node::environment::Host;
+use crate::node::handler::{self, App, Handler};
+use crate::python::collector;
+use crate::python::event_loop::{self, LoopKind};
+use crate::python::importer::{self, Asked, Imported, Interface, Source};
+use crate::python::interpreter::{self, InterpreterConfig};
+use crate::python::logging;
 
 /// How long a process or worker that ends without `close()` waits for Python.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);

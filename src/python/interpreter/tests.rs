@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 
 use super::signals::action;
 use super::{InterpreterConfig, helpers, spawn, uvloop_helpers};
-use crate::error::HandlerError;
+use crate::base::error::HandlerError;
 
 fn nothing() {}
 

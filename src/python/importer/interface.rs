@@ -17,7 +17,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::app::a_type;
 use super::app_error;
-use crate::error::{AppErrorKind, HandlerError};
+use crate::base::error::{AppErrorKind, HandlerError};
 
 /// What the option `interface` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

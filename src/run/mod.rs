@@ -26,8 +26,8 @@ use napi_derive::napi;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 
-use crate::error::HandlerError;
-use crate::interpreter::{self, MainProgram};
+use crate::base::error::HandlerError;
+use crate::python::interpreter::{self, MainProgram};
 
 /// The least stack that Python gets: see [`interpreter::STACK_SIZE`].
 const LEAST_STACK: usize = interpreter::STACK_SIZE;

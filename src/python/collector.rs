@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 
-use crate::handler::{self, Handler};
+use crate::node::handler::{self, Handler};
 
 /// Objects that Python itself has frozen by the time it is up: some versions of 3.12 do.
 static OF_PYTHON: OnceLock<usize> = OnceLock::new();

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use super::{app_error, unexpected};
-use crate::error::{AppErrorKind, HandlerError};
+use crate::base::error::{AppErrorKind, HandlerError};
 
 /// The folders that handlers have put on `sys.path`, also those that were taken off again: modules
 /// of theirs may be loaded.

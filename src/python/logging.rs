@@ -6,10 +6,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
 
-use crate::error::{AppErrorKind, HandlerError};
-use crate::event_loop;
-use crate::handler::HandlerOptions;
-use crate::interpreter::source;
+use crate::base::error::{AppErrorKind, HandlerError};
+use crate::node::handler::HandlerOptions;
+use crate::python::event_loop;
+use crate::python::interpreter::source;
 
 /// Applies `logLevel` and `logConfig`; Python thread.
 ///
@@ -45,7 +45,7 @@ pub fn configure(py: Python<'_>, options: &HandlerOptions) -> Result<(), Handler
 
 /// Loaded by the first who needs it, for `logging.config` takes its time.
 fn module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
-  const CODE: &CStr = source(concat!(include_str!("python/_logging.py"), "\0"));
+  const CODE: &CStr = source(concat!(include_str!("_logging.py"), "\0"));
   static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
   let load = || {
     PyModule::from_code(py, CODE, c"<amphis>/_logging.py", c"_amphis_logging").map(Bound::unbind)

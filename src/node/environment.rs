@@ -18,9 +18,9 @@ use napi::bindgen_prelude::{Function, Int32Array, JsValue, Object};
 use napi::{Env, Error, Result, Status, check_status, sys};
 use napi_derive::napi;
 
-use crate::batch::{Command, LargeBody, Outbox, RECORD, Records, lock, op, text_length};
-use crate::bridge;
-use crate::lifecycle;
+use crate::bridge::process as bridge;
+use crate::bridge::queues::{Command, LargeBody, Outbox, RECORD, Records, lock, op, text_length};
+use crate::lifecycle::app as lifecycle;
 
 /// V8's strings end at half a gigabyte.
 const ROUND_TEXT: usize = 64 << 20;

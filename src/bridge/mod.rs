@@ -1,0 +1,5 @@
+pub mod body;
+pub mod linger;
+pub mod process;
+pub mod queues;
+pub mod wake;
