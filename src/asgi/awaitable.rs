@@ -17,8 +17,8 @@ use super::file::Opening;
 use super::http_cycle::HttpCycle;
 use super::lifespan::LifespanCycle;
 use super::websocket_cycle::WebSocketCycle;
+use crate::base::lock::lock;
 use crate::bridge::process as bridge;
-use crate::bridge::queues::lock;
 use crate::python::event_loop;
 
 /// Already complete, with the result `None`. One instance serves every `send`.

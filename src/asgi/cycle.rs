@@ -9,7 +9,7 @@ use super::http_cycle::HttpCycle;
 use super::response::Target;
 use super::websocket_cycle::WebSocketCycle;
 use crate::base::error::HandlerError;
-use crate::bridge::queues::{RECORD, RecordMark, flag, op};
+use crate::bridge::record::{RECORD, RecordMark, flag, op};
 use crate::node::environment::Host;
 use crate::node::handler::Handler;
 use crate::python::event_loop;

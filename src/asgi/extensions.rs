@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use super::scope::decode_path;
-use crate::bridge::queues::lock;
+use crate::base::lock::lock;
 
 /// Connections whose TLS dict is kept, so that a request costs a look-up.
 const CACHED_CONNECTIONS: usize = 256;

@@ -13,8 +13,9 @@ use pyo3::prelude::*;
 
 use super::http_cycle::HttpCycle;
 use super::response::OpenFile;
+use crate::base::lock::lock;
+use crate::bridge::command::Command;
 use crate::bridge::process as bridge;
-use crate::bridge::queues::{Command, lock};
 
 /// A file that is being opened; a tokio thread puts the result here, the Python thread takes it.
 #[derive(Default)]

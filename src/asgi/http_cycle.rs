@@ -17,8 +17,10 @@ use super::file::{self, Opening};
 use super::message;
 use super::response::{Left, Response, Target};
 use crate::base::error::HandlerError;
+use crate::base::lock::lock;
 use crate::bridge::body::{Payload, RequestBody};
-use crate::bridge::queues::{BodyPart, lock, op};
+use crate::bridge::bytes::BodyPart;
+use crate::bridge::record::op;
 use crate::python::event_loop;
 
 /// What the connection can do beyond the core of ASGI, as its scope says.

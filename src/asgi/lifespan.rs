@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use super::awaitable::{Wait, Waiters, Waiting};
 use super::message;
 use crate::base::error::HandlerError;
+use crate::base::lock::lock;
 use crate::bridge::process as bridge;
-use crate::bridge::queues::lock;
 use crate::python::event_loop;
 
 /// uvicorn's three words.

@@ -19,7 +19,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use super::extensions;
-use crate::bridge::queues::lock;
+use crate::base::lock::lock;
 
 /// Fields before the headers.
 pub const FIXED_FIELDS: usize = 11;

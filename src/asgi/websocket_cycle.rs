@@ -16,8 +16,10 @@ use super::message;
 use super::response::{Left, Response};
 use super::scope::Offer;
 use crate::base::error::HandlerError;
+use crate::base::lock::lock;
 use crate::bridge::body::{HIGH_WATER, LOW_WATER, Payload, TEXT_BODY, length_of};
-use crate::bridge::queues::{BodyPart, Pinned, RecordMark, flag, lock, op};
+use crate::bridge::bytes::{BodyPart, Pinned};
+use crate::bridge::record::{RecordMark, flag, op};
 use crate::python::event_loop;
 
 /// Received bytes that JavaScript is told of at once; fewer are told of together.

@@ -11,7 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::bridge::queues::{LargeBody, Pinned};
+use crate::bridge::bytes::{LargeBody, Pinned};
 use crate::node::environment::Host;
 
 /// Bytes of a response that may be on their way before `send` waits.

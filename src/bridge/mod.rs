@@ -1,5 +1,9 @@
 pub mod body;
+pub mod bytes;
+pub mod command;
+pub mod inbox;
 pub mod linger;
+pub mod outbox;
 pub mod process;
-pub mod queues;
+pub mod record;
 pub mod wake;

@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::bridge::queues::{Inbox, lock};
+use crate::base::lock::lock;
+use crate::bridge::inbox::Inbox;
 use crate::bridge::wake::WakeDescriptor;
 use crate::node::environment::Host;
 

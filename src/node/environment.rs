@@ -18,8 +18,12 @@ use napi::bindgen_prelude::{Function, Int32Array, JsValue, Object};
 use napi::{Env, Error, Result, Status, check_status, sys};
 use napi_derive::napi;
 
+use crate::base::lock::lock;
+use crate::bridge::bytes::LargeBody;
+use crate::bridge::command::Command;
+use crate::bridge::outbox::Outbox;
 use crate::bridge::process as bridge;
-use crate::bridge::queues::{Command, LargeBody, Outbox, RECORD, Records, lock, op, text_length};
+use crate::bridge::record::{RECORD, Records, op, text_length};
 use crate::lifecycle::app as lifecycle;
 
 /// V8's strings end at half a gigabyte.

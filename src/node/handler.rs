@@ -16,9 +16,12 @@ use tokio::sync::Notify;
 
 use crate::asgi::lifespan::{LifespanCycle, LifespanMode};
 use crate::asgi::scope::{self, ScopeConstants};
+use crate::base::lock::lock;
 use crate::base::masking;
+use crate::bridge::bytes::{BodyPart, Pinned, Span};
+use crate::bridge::command::{Batch, Command};
+use crate::bridge::outbox::Expectation;
 use crate::bridge::process as bridge;
-use crate::bridge::queues::{Batch, BodyPart, Command, Expectation, Pinned, Span, lock};
 use crate::lifecycle::app as lifecycle;
 use crate::node::environment::{Host, HostHandle};
 use crate::python::event_loop::LoopKind;

@@ -14,7 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
-use crate::bridge::queues::lock;
+use crate::base::lock::lock;
 
 /// Makes tasks of one event loop.
 pub struct Tasks {

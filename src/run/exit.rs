@@ -18,7 +18,7 @@ use std::time::Duration;
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
-use crate::bridge::queues::lock;
+use crate::base::lock::lock;
 
 /// Called with the exit code, on Node's main thread.
 pub type Ended = ThreadsafeFunction<i32, (), i32, Status, false>;
