@@ -20,40 +20,17 @@
 //! records to the outbox, and JavaScript is woken once for many of them. A small response is one record.
 //! A WebSocket goes the same way, a record for each message (`asgi/websocket_cycle.rs`).
 //!
-//! # Layers
+//! # Rooms
 //!
-//! Only `host.rs` and `handler.rs` touch Node-API; only `asgi/`, `event_loop.rs`, `importer.rs`,
-//! `interpreter.rs`, `body.rs`, `lifecycle.rs` and `task.rs` touch Python; `batch.rs`, `bridge.rs` and `wake.rs` are
-//! what they meet in.
+//! `node` touches Node-API and nobody else does; `bridge` is where it and Python meet. A room may know those below it
+//! only: `node`, `lifecycle` and `run`, `dispatch`, `asgi`, `python`, `bridge`, `base`. `npm run lint` holds that, by the
+//! table in `scripts/lib/rooms.mjs`.
 
 mod asgi;
 mod base;
 mod bridge;
+mod dispatch;
 mod lifecycle;
 mod node;
 mod python;
 mod run;
-
-use pyo3::prelude::*;
-
-/// The built-in module `_amphis`: the types that apps meet as `receive` and `send`.
-#[pymodule]
-mod _amphis {
-  #[pymodule_export]
-  use crate::asgi::awaitable::{Ready, Waiting};
-  #[pymodule_export]
-  use crate::asgi::http_cycle::HttpCycle;
-  #[pymodule_export]
-  use crate::asgi::lifespan::LifespanCycle;
-  #[pymodule_export]
-  use crate::asgi::websocket_cycle::WebSocketCycle;
-}
-
-/// Makes `_amphis` importable.
-///
-/// # Safety
-///
-/// Before Python is initialised.
-unsafe fn register_module() {
-  pyo3::append_to_inittab!(_amphis);
-}

@@ -4,26 +4,36 @@
 //! Both classes have the methods of a coroutine, so that `asyncio.create_task(receive())` and
 //! `asyncio.wait_for(receive(), 1)` work as with a server written in Python.
 
-use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use super::file::Opening;
 use super::http_cycle::HttpCycle;
 use super::lifespan::LifespanCycle;
+use super::waiters::Waiters;
 use super::websocket_cycle::WebSocketCycle;
 use crate::base::lock::lock;
-use crate::bridge::process as bridge;
+use crate::bridge;
 use crate::python::event_loop;
 
 /// Already complete, with the result `None`. One instance serves every `send`.
 #[pyclass(frozen, module = "_amphis")]
 pub struct Ready;
+
+/// The one instance.
+pub fn ready(py: Python<'_>) -> Py<PyAny> {
+  static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+  let make = || Py::new(py, Ready).map(Py::into_any);
+  READY
+    .get_or_try_init(py, make)
+    .map_or_else(|_: PyErr| py.None(), |ready| ready.clone_ref(py))
+}
 
 #[pymethods]
 impl Ready {
@@ -102,37 +112,6 @@ impl Wait {
       Self::ReceiveMessage(cycle) | Self::SendMessage(cycle) => cycle.get().waiters(),
       Self::Lifespan(cycle) => cycle.get().waiters(),
     }
-  }
-}
-
-/// The futures of tasks that sleep on one cycle. Locked for a look or a change only.
-#[derive(Default)]
-pub struct Waiters(Mutex<Vec<Py<PyAny>>>);
-
-impl Waiters {
-  /// Wakes all; each looks for itself at what has come.
-  pub fn wake(&self, py: Python<'_>) {
-    let futures = mem::take(&mut *lock(&self.0));
-    for future in futures {
-      event_loop::wake_future(py, &future);
-    }
-  }
-
-  pub fn is_empty(&self) -> bool {
-    lock(&self.0).is_empty()
-  }
-
-  fn add(&self, future: Py<PyAny>) {
-    lock(&self.0).push(future);
-  }
-
-  fn remove(&self, future: &Py<PyAny>) {
-    let removed = {
-      let mut futures = lock(&self.0);
-      let at = futures.iter().position(|waiter| waiter.is(future));
-      at.map(|at| futures.swap_remove(at))
-    };
-    drop(removed);
   }
 }
 

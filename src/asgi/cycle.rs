@@ -1,71 +1,12 @@
-//! What a request and a WebSocket have in common: whose they are, how they are cancelled and concluded.
-
-use std::sync::Arc;
+//! A request or a WebSocket, to those for whom the difference does not matter.
 
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::http_cycle::HttpCycle;
-use super::response::Target;
+use super::owner::Owner;
 use super::websocket_cycle::WebSocketCycle;
 use crate::base::error::HandlerError;
-use crate::bridge::record::{RECORD, RecordMark, flag, op};
-use crate::node::environment::Host;
-use crate::node::handler::Handler;
-use crate::python::event_loop;
-
-/// Whose a cycle is, and where its records go.
-pub struct Owner {
-  pub host: Arc<Host>,
-  pub handler: Arc<Handler>,
-  pub slot: u32,
-}
-
-impl Owner {
-  pub fn target(&self) -> Target<'_> {
-    Target {
-      host: &self.host,
-      slot: self.slot,
-    }
-  }
-
-  /// Tells JavaScript how the app ended: the slot is free, the cycle is let go.
-  pub fn conclude(
-    &self,
-    py: Python<'_>,
-    last_record: Option<RecordMark>,
-    failure: Option<&HandlerError>,
-    destroy: bool,
-  ) {
-    let outbox = &self.host.outbox;
-    if let Some(failure) = failure {
-      let description = failure.to_json();
-      let length = i32::try_from(description.len()).unwrap_or(i32::MAX);
-      let destroy = if destroy { flag::DESTROY } else { 0 };
-      outbox.push(|records| {
-        records.text.extend_from_slice(description.as_bytes());
-        records.push(op::FAIL | flag::DONE | destroy, self.slot, [length, 0, 0]);
-      });
-      event_loop::flush_soon(py, &self.host);
-    } else if !last_record.is_some_and(|mark| outbox.amend(mark, flag::DONE)) {
-      outbox.push(|records| records.push(op::DONE, self.slot, [0; RECORD - 2]));
-      event_loop::flush_soon(py, &self.host);
-    }
-    self.handler.request_finished();
-    event_loop::forget_cycle(py, &self.host, self.slot);
-  }
-}
-
-/// Tells JavaScript what the app has received of a body or of messages.
-pub fn acknowledge(py: Python<'_>, owner: &Owner, bytes: usize, parts: usize) {
-  let low = i32::try_from(bytes & 0x3fff_ffff).unwrap_or(0);
-  let high = i32::try_from(bytes >> 30).unwrap_or(i32::MAX);
-  let parts = i32::try_from(parts).unwrap_or(i32::MAX);
-  owner.host.outbox.push(|records| {
-    records.push(op::ACK, owner.slot, [low, parts, high]);
-  });
-  event_loop::flush_soon(py, &owner.host);
-}
 
 /// One running app, by what it serves.
 pub enum Cycle {

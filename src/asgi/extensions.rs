@@ -12,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use super::scope::decode_path;
+use super::percent::decode_path;
 use crate::base::lock::lock;
 
 /// Connections whose TLS dict is kept, so that a request costs a look-up.

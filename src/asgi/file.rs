@@ -11,11 +11,10 @@ use std::sync::{Arc, Mutex};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
-use super::http_cycle::HttpCycle;
 use super::response::OpenFile;
 use crate::base::lock::lock;
+use crate::bridge;
 use crate::bridge::command::Command;
-use crate::bridge::process as bridge;
 
 /// A file that is being opened; a tokio thread puts the result here, the Python thread takes it.
 #[derive(Default)]
@@ -28,8 +27,8 @@ impl Opening {
   }
 }
 
-/// Starts to open `path`; `cycle` is woken when that is done.
-pub fn open(path: PathBuf, cycle: Py<HttpCycle>) -> Arc<Opening> {
+/// Starts to open `path`; `opened` is called on the Python thread when that is done.
+pub fn open(path: PathBuf, opened: impl FnOnce(Python<'_>) + Send + 'static) -> Arc<Opening> {
   let opening = Arc::new(Opening::default());
   let runtime = match bridge::tokio() {
     Ok(runtime) => runtime,
@@ -40,12 +39,10 @@ pub fn open(path: PathBuf, cycle: Py<HttpCycle>) -> Arc<Opening> {
   };
   let result = Arc::clone(&opening);
   drop(runtime.spawn_blocking(move || {
-    let opened = open_regular(&path).map_err(|error| os_error(&error, &path));
-    *lock(&result.0) = Some(opened);
+    let outcome = open_regular(&path).map_err(|error| os_error(&error, &path));
+    *lock(&result.0) = Some(outcome);
     bridge::get().inbox().push(|batch| {
-      batch.commands.push(Command::Run(Box::new(move |py| {
-        cycle.get().senders().wake(py);
-      })));
+      batch.commands.push(Command::Run(Box::new(opened)));
     });
   }));
   opening

@@ -11,17 +11,18 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::awaitable::{Wait, Waiters, Waiting};
-use super::cycle::{self, Owner};
+use super::awaitable::{Wait, Waiting, ready};
 use super::file::{self, Opening};
 use super::message;
+use super::owner::{self, Owner};
 use super::response::{Left, Response, Target};
+use super::waiters::Waiters;
 use crate::base::error::HandlerError;
 use crate::base::lock::lock;
 use crate::bridge::body::{Payload, RequestBody};
 use crate::bridge::bytes::BodyPart;
 use crate::bridge::record::op;
-use crate::python::event_loop;
+use crate::python::{event_loop, exceptions, pacing};
 
 /// What the connection can do beyond the core of ASGI, as its scope says.
 #[derive(Debug, Clone, Copy, Default)]
@@ -254,7 +255,7 @@ impl HttpCycle {
           host
             .outbox
             .push(|records| records.push(op::CONTINUE, slot, [0; 3]));
-          event_loop::flush_soon(py, host);
+          pacing::flush_soon(py, host);
         }
         return Ok(None);
       }
@@ -264,7 +265,7 @@ impl HttpCycle {
       return message::bare(py, "http.disconnect").map(|event| Some(event.into_any().unbind()));
     };
     if let Some((bytes, parts)) = received.acknowledge {
-      cycle::acknowledge(py, &self.owner, bytes, parts);
+      owner::acknowledge(py, &self.owner, bytes, parts);
     }
     let event = message::http_request(py, &body, received.more_body)?;
     Ok(Some(event.into_any().unbind()))
@@ -279,7 +280,7 @@ impl HttpCycle {
       if self.is_being_told(py) {
         return Ok(Some(py.None()));
       }
-      return Err(event_loop::client_disconnected(py));
+      return Err(exceptions::client_disconnected(py));
     }
     Ok((!full).then(|| py.None()))
   }
@@ -292,7 +293,7 @@ impl HttpCycle {
       if state.disconnected {
         drop(state);
         drop(opened);
-        return Err(event_loop::client_disconnected(py));
+        return Err(exceptions::client_disconnected(py));
       }
       let Some(opened) = opened else {
         return Ok(None);
@@ -315,7 +316,7 @@ impl HttpCycle {
     drop(earlier);
     sent?;
     self.wake_all(py);
-    event_loop::flush_soon(py, &self.owner.host);
+    pacing::flush_soon(py, &self.owner.host);
     Ok(Some(py.None()))
   }
 
@@ -381,7 +382,7 @@ impl HttpCycle {
       // Whoever waits in `receive` learns that the request is over.
       self.wake_all(py);
     }
-    event_loop::flush_soon(py, &self.owner.host);
+    pacing::flush_soon(py, &self.owner.host);
   }
 
   /// Tells JavaScript how the app ended.
@@ -420,10 +421,10 @@ impl HttpCycle {
           return if unheard.is_multiple_of(UNHEARD) {
             event_loop::pause(py)
           } else {
-            Ok(event_loop::ready(py))
+            Ok(ready(py))
           };
         }
-        return Err(event_loop::client_disconnected(py));
+        return Err(exceptions::client_disconnected(py));
       }
       if complete {
         return Err(PyRuntimeError::new_err(format!(
@@ -451,7 +452,7 @@ impl HttpCycle {
         lock(&cycle.state)
           .response
           .early_hint(&cycle.target(), &links)?;
-        event_loop::flush_soon(py, &cycle.owner.host);
+        pacing::flush_soon(py, &cycle.owner.host);
         None
       }
       "http.response.pathsend" if can.pathsend => {
@@ -463,7 +464,8 @@ impl HttpCycle {
           }
         };
         lock(&cycle.state).response.begin_file()?;
-        let opening = file::open(path, slf.clone_ref(py));
+        let waiting = slf.clone_ref(py);
+        let opening = file::open(path, move |py| waiting.get().senders().wake(py));
         lock(&cycle.state).opening = Some(Arc::clone(&opening));
         Some(Wait::File(slf, opening))
       }
@@ -480,7 +482,7 @@ impl HttpCycle {
       Some(wait) => Waiting::new(wait)
         .into_pyobject(py)
         .map(|waiting| waiting.into_any().unbind()),
-      None => Ok(event_loop::ready(py)),
+      None => Ok(ready(py)),
     }
   }
 
@@ -508,11 +510,11 @@ impl HttpCycle {
     self.wake_all(py);
     let failure = match error {
       Some(_) if cancelled.is_some() => cancelled,
-      Some(error) if disconnected && event_loop::is_disconnect(py, error) => Some(
-        HandlerError::ClientDisconnected(event_loop::describe(py, error)),
+      Some(error) if disconnected && exceptions::is_disconnect(py, error) => Some(
+        HandlerError::ClientDisconnected(exceptions::describe(py, error)),
       ),
-      Some(error) if short => Some(HandlerError::ShortBody(event_loop::describe(py, error))),
-      Some(error) => Some(HandlerError::Python(event_loop::describe(py, error))),
+      Some(error) if short => Some(HandlerError::ShortBody(exceptions::describe(py, error))),
+      Some(error) => Some(HandlerError::Python(exceptions::describe(py, error))),
       None if disconnected => None,
       None => match left {
         Left::Unsent => Some(HandlerError::NoResponse),

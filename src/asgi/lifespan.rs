@@ -13,31 +13,14 @@ use pyo3_async_runtimes::TaskLocals;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::awaitable::{Wait, Waiters, Waiting};
+use super::awaitable::{Wait, Waiting, ready};
 use super::message;
+use super::waiters::Waiters;
 use crate::base::error::HandlerError;
 use crate::base::lock::lock;
-use crate::bridge::process as bridge;
-use crate::python::event_loop;
-
-/// uvicorn's three words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LifespanMode {
-  Auto,
-  On,
-  Off,
-}
-
-impl LifespanMode {
-  /// JavaScript has checked the word.
-  pub fn parse(word: &str) -> Self {
-    match word {
-      "on" => Self::On,
-      "off" => Self::Off,
-      _ => Self::Auto,
-    }
-  }
-}
+use crate::base::options::LifespanMode;
+use crate::bridge;
+use crate::python::{event_loop, exceptions};
 
 /// How startup or shutdown ended.
 pub type Outcome = Result<Answer, HandlerError>;
@@ -150,7 +133,7 @@ impl LifespanCycle {
       .as_ref()
       .map(|task| task.clone_ref(py));
     if let Some(task) = task {
-      event_loop::report(py, task.call_method0(py, intern!(py, "cancel")).map(drop));
+      exceptions::report(py, task.call_method0(py, intern!(py, "cancel")).map(drop));
     }
   }
 
@@ -223,7 +206,7 @@ fn failed(what: &str, message: &str) -> HandlerError {
 }
 
 fn raised(py: Python<'_>, when: &str, error: &Bound<'_, PyAny>) -> HandlerError {
-  let raised = event_loop::report_parts(py, error);
+  let raised = exceptions::report_parts(py, error);
   HandlerError::LifespanFailed {
     message: format!(
       "The app raised in its lifespan {when}: {}: {}",
@@ -267,7 +250,7 @@ impl LifespanCycle {
         )));
       }
     }
-    Ok(event_loop::ready(py))
+    Ok(ready(py))
   }
 
   /// Tells of a failure that the app has only sent.
@@ -321,7 +304,7 @@ impl LifespanCycle {
       }
       // An app that does not know the scope type raises, as the spec tells it to.
       Some(error) => {
-        let why = event_loop::describe(py, error);
+        let why = exceptions::describe(py, error);
         self.answer_startup(Ok(Answer::Unsupported(Some(why))));
       }
     }

@@ -11,8 +11,8 @@ use pyo3::prelude::*;
 
 use super::message::ResponseHead;
 use crate::bridge::body::{HIGH_WATER, LOW_WATER, PIECE_COST, Payload, TEXT_BODY, length_of};
+use crate::bridge::host::Host;
 use crate::bridge::record::{RecordMark, flag, op};
-use crate::node::environment::Host;
 
 /// Where the response is. Transitions go down the list only, except that a file which can't be sent leads
 /// from `Opening` back to `Started`.

@@ -10,17 +10,18 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use super::awaitable::{Wait, Waiters, Waiting};
-use super::cycle::{self, Owner};
+use super::awaitable::{Wait, Waiting, ready};
 use super::message;
+use super::owner::{self, Owner};
 use super::response::{Left, Response};
 use super::scope::Offer;
+use super::waiters::Waiters;
 use crate::base::error::HandlerError;
 use crate::base::lock::lock;
 use crate::bridge::body::{HIGH_WATER, LOW_WATER, Payload, TEXT_BODY, length_of};
 use crate::bridge::bytes::{BodyPart, Pinned};
 use crate::bridge::record::{RecordMark, flag, op};
-use crate::python::event_loop;
+use crate::python::{exceptions, pacing};
 
 /// Received bytes that JavaScript is told of at once; fewer are told of together.
 const ACKNOWLEDGE: usize = 64 * 1024;
@@ -240,7 +241,7 @@ impl WebSocketCycle {
         let ended = ended.or_else(|| (refused || state.finished).then(|| (1006, String::new())));
         drop(state);
         if ended.is_none() {
-          event_loop::rest(py);
+          pacing::rest(py);
         }
         return ended
           .map(|(code, reason)| {
@@ -257,7 +258,7 @@ impl WebSocketCycle {
     };
     let payload = message.into_payload(py, &self.owner);
     if let Some((bytes, parts)) = told {
-      cycle::acknowledge(py, &self.owner, bytes, parts);
+      owner::acknowledge(py, &self.owner, bytes, parts);
     }
     let Some(payload) = payload else {
       return message::websocket_disconnect(py, 1006, "")
@@ -281,7 +282,7 @@ impl WebSocketCycle {
     };
     drop(state);
     if gone {
-      return Err(event_loop::client_disconnected(py));
+      return Err(exceptions::client_disconnected(py));
     }
     Ok((!full).then(|| py.None()))
   }
@@ -475,7 +476,7 @@ impl WebSocketCycle {
     }
     // The app's own close comes first: what it sends after that is its mistake, whatever the client does.
     if gone && phase != Phase::Closed {
-      return Err(event_loop::client_disconnected(py));
+      return Err(exceptions::client_disconnected(py));
     }
     let wait = match kind {
       "websocket.accept" => {
@@ -503,13 +504,13 @@ impl WebSocketCycle {
         )));
       }
     };
-    event_loop::flush_soon(py, &cycle.owner.host);
+    pacing::flush_soon(py, &cycle.owner.host);
     if wait {
       return Waiting::new(Wait::SendMessage(slf))
         .into_pyobject(py)
         .map(|waiting| waiting.into_any().unbind());
     }
-    Ok(event_loop::ready(py))
+    Ok(ready(py))
   }
 
   /// The app returned (`None`) or raised.
@@ -534,10 +535,10 @@ impl WebSocketCycle {
     };
     let failure = match error {
       Some(_) if cancelled.is_some() => cancelled,
-      Some(error) if gone && event_loop::is_disconnect(py, error) => Some(
-        HandlerError::ClientDisconnected(event_loop::describe(py, error)),
+      Some(error) if gone && exceptions::is_disconnect(py, error) => Some(
+        HandlerError::ClientDisconnected(exceptions::describe(py, error)),
       ),
-      Some(error) => Some(HandlerError::Python(event_loop::describe(py, error))),
+      Some(error) => Some(HandlerError::Python(exceptions::describe(py, error))),
       None if gone => None,
       None => match (phase, left) {
         (Phase::Connecting, _) => Some(HandlerError::NoHandshake),

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::bridge::bytes::{LargeBody, Pinned};
-use crate::node::environment::Host;
+use crate::bridge::host::Host;
 
 /// Bytes of a response that may be on their way before `send` waits.
 pub const HIGH_WATER: i64 = 256 * 1024;

@@ -4,9 +4,9 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::base::lock::lock;
+use crate::bridge::host::Host;
 use crate::bridge::inbox::Inbox;
 use crate::bridge::wake::WakeDescriptor;
-use crate::node::environment::Host;
 
 /// The bridge's two ends meet here. `hosts` is locked for a look-up only.
 pub struct Bridge {

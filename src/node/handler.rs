@@ -1,30 +1,23 @@
 //! The native half of `PythonHandler`: turns JavaScript's calls into commands, nothing else.
 //!
 //! Calls from JavaScript only append to the inbox; none takes the GIL. What they lead to comes back as
-//! records (see `batch.rs`), matched by slot (requests) or by token (everything else).
+//! records (see `bridge/record.rs`), matched by slot (requests) or by token (everything else).
 
-use std::ffi::c_void;
-use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
-use napi::bindgen_prelude::{JsValue, Unknown};
-use napi::{Env, Error, Result, Status, check_status, sys};
+use napi::bindgen_prelude::Unknown;
+use napi::{Env, Result};
 use napi_derive::napi;
-use pyo3::prelude::*;
-use tokio::sync::Notify;
 
-use crate::asgi::lifespan::{LifespanCycle, LifespanMode};
-use crate::asgi::scope::{self, ScopeConstants};
-use crate::base::lock::lock;
-use crate::base::masking;
-use crate::bridge::bytes::{BodyPart, Pinned, Span};
+use super::arguments::{Piece, append_head, bytes_of};
+use super::environment::HostHandle;
+use super::options::HandlerOptions;
+use crate::bridge;
 use crate::bridge::command::{Batch, Command};
+use crate::bridge::host::Host;
 use crate::bridge::outbox::Expectation;
-use crate::bridge::process as bridge;
-use crate::lifecycle::app as lifecycle;
-use crate::node::environment::{Host, HostHandle};
-use crate::python::event_loop::LoopKind;
+use crate::dispatch::handlers::{self, Handler};
+use crate::lifecycle::{answer, close, start};
 
 /// Flags of [`HandlerHandle::request`] and what it and [`HandlerHandle::message`] return; `lib/bridge.ts` has the
 /// other half of this table.
@@ -34,154 +27,6 @@ const ALONE: u32 = 4;
 const REFUSED: u32 = 0;
 const SENT: u32 = 1;
 const ANSWERED: u32 = 2;
-
-/// Bodies up to this size are copied into the batch; larger ones are read where Node has them.
-const COPY_BODY: usize = 4 * 1024;
-
-/// What a handler needs to know, checked by JavaScript.
-#[napi(object)]
-#[derive(Clone)]
-pub struct HandlerOptions {
-  /// `module:attribute`
-  pub app: String,
-  /// Absolute folder that is put first on `sys.path`.
-  pub app_dir: String,
-  pub factory: bool,
-  #[napi(ts_type = "'auto' | 'asgi' | 'wsgi'")]
-  pub interface: String,
-  pub wsgi_threads: u32,
-  pub root_path: String,
-  #[napi(ts_type = "'auto' | 'on' | 'off'")]
-  pub lifespan: String,
-  /// Level of Python's root logger, unless somebody configures it.
-  #[napi(ts_type = "'critical' | 'error' | 'warning' | 'info' | 'debug' | 'trace'")]
-  pub log_level: Option<String>,
-  /// Absolute path of a file for `logging.config`.
-  pub log_config: Option<String>,
-  /// Whether what the start has made is kept from the collector.
-  pub gc_freeze: bool,
-}
-
-/// How to start Python.
-#[napi(object)]
-pub struct PythonOptions {
-  /// The environment's interpreter, which becomes `argv[0]`.
-  pub executable: String,
-  #[napi(ts_type = "'auto' | 'uvloop' | 'asyncio'", js_name = "loop")]
-  pub event_loop: String,
-}
-
-/// The imported app and what its scopes share.
-pub struct App {
-  pub callable: Py<PyAny>,
-  pub constants: ScopeConstants,
-}
-
-/// A handler as Rust's threads share it.
-pub struct Handler {
-  pub index: u32,
-  /// The environment that it belongs to.
-  pub host: u32,
-  pub options: HandlerOptions,
-  /// Set once, on the Python thread, when startup is complete.
-  app: OnceLock<App>,
-  /// New requests are refused.
-  closing: AtomicBool,
-  /// Requests whose app has not returned. Changed on the Python thread only.
-  active: AtomicUsize,
-  /// Notified each time `active` reaches zero while `closing`.
-  idle: Notify,
-  /// The lifespan of the app, from the start of its startup on; taken by whoever ends it.
-  pub lifespan: Mutex<Option<Py<LifespanCycle>>>,
-  /// What its start has made is frozen. Changed by `collector.rs` only.
-  pub frozen: AtomicBool,
-}
-
-impl Handler {
-  pub fn mode(&self) -> LifespanMode {
-    LifespanMode::parse(&self.options.lifespan)
-  }
-
-  /// The app, while requests are taken.
-  pub fn app(&self) -> Option<&App> {
-    if self.is_closing() {
-      None
-    } else {
-      self.app.get()
-    }
-  }
-
-  pub fn is_started(&self) -> bool {
-    self.app.get().is_some()
-  }
-
-  pub fn is_closing(&self) -> bool {
-    self.closing.load(Ordering::Acquire)
-  }
-
-  /// Startup is complete.
-  pub fn set_app(&self, app: App) {
-    // A handler is started once; a second value could only be the same app again.
-    let _ = self.app.set(app);
-  }
-
-  pub fn request_started(&self) {
-    self.active.fetch_add(1, Ordering::AcqRel);
-  }
-
-  pub fn request_finished(&self) {
-    if self.active.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_closing() {
-      self.idle.notify_waiters();
-    }
-  }
-
-  pub fn start_closing(&self) {
-    self.closing.store(true, Ordering::Release);
-  }
-
-  /// Waits until no request is running. Call after [`Self::start_closing`].
-  pub async fn drained(&self) {
-    loop {
-      let idle = self.idle.notified();
-      tokio::pin!(idle);
-      // Registered before the look, so that no notification is missed.
-      idle.as_mut().enable();
-      if self.active.load(Ordering::Acquire) == 0 {
-        return;
-      }
-      idle.await;
-    }
-  }
-}
-
-/// All handlers of the process by index; locked for a look-up only.
-static HANDLERS: Mutex<Vec<Option<Arc<Handler>>>> = Mutex::new(Vec::new());
-
-pub fn get(index: u32) -> Option<Arc<Handler>> {
-  lock(&HANDLERS).get(index as usize).cloned().flatten()
-}
-
-/// The handlers of the process.
-pub fn all() -> Vec<Arc<Handler>> {
-  lock(&HANDLERS).iter().flatten().cloned().collect()
-}
-
-/// The handlers of an environment.
-pub fn of_host(host: u32) -> Vec<Arc<Handler>> {
-  lock(&HANDLERS)
-    .iter()
-    .flatten()
-    .filter(|handler| handler.host == host)
-    .cloned()
-    .collect()
-}
-
-pub fn forget(index: u32) {
-  let forgotten = lock(&HANDLERS)
-    .get_mut(index as usize)
-    .and_then(Option::take);
-  drop(forgotten);
-}
 
 /// The native handler of one app.
 #[napi(js_name = "PythonHandler")]
@@ -195,33 +40,21 @@ impl HandlerHandle {
   #[napi(constructor, catch_unwind)]
   pub fn new(host: &HostHandle, options: HandlerOptions) -> Self {
     let host = Arc::clone(host.host());
-    let mut handlers = lock(&HANDLERS);
-    let handler = Arc::new(Handler {
-      index: u32::try_from(handlers.len()).unwrap_or(u32::MAX),
-      host: host.index,
-      options,
-      app: OnceLock::new(),
-      closing: AtomicBool::new(false),
-      active: AtomicUsize::new(0),
-      idle: Notify::new(),
-      lifespan: Mutex::new(None),
-      frozen: AtomicBool::new(false),
-    });
-    handlers.push(Some(Arc::clone(&handler)));
+    let handler = handlers::add(host.index, options.into());
     Self { host, handler }
   }
 
   /// What notices about this handler come with.
   #[napi(getter, catch_unwind)]
   pub fn index(&self) -> u32 {
-    self.handler.index
+    self.handler.state.index
   }
 
   /// Imports the app and runs its lifespan startup; `timeout` in milliseconds, 0 for none. Answered by
   /// a result record with `token`.
   #[napi(catch_unwind)]
   pub fn start(&self, token: u32, timeout: u32) {
-    lifecycle::start(
+    start::start(
       Arc::clone(&self.host),
       Arc::clone(&self.handler),
       token,
@@ -233,7 +66,7 @@ impl HandlerHandle {
   /// Answered by a result record with `token`.
   #[napi(catch_unwind)]
   pub fn close(&self, token: u32, grace: u32) {
-    lifecycle::close(
+    close::close(
       Arc::clone(&self.host),
       Arc::clone(&self.handler),
       token,
@@ -244,7 +77,7 @@ impl HandlerHandle {
   /// Answered by a result record with `token` as soon as Python's event loop comes to it.
   #[napi(catch_unwind)]
   pub fn ping(&self, token: u32) {
-    lifecycle::ping(Arc::clone(&self.host), token);
+    answer::ping(Arc::clone(&self.host), token);
   }
 
   /// A request. `flags`: 1 more of the body is to come, 2 the client waits for `100 Continue`, 4 nothing else
@@ -276,7 +109,7 @@ impl HandlerHandle {
       };
       let body = body.into_part(batch);
       batch.commands.push(Command::Request {
-        handler: self.handler.index,
+        handler: self.handler.state.index,
         host: self.host.index,
         slot,
         head,
@@ -306,7 +139,7 @@ impl HandlerHandle {
         return Ok(false);
       };
       batch.commands.push(Command::Connect {
-        handler: self.handler.index,
+        handler: self.handler.state.index,
         host: self.host.index,
         slot,
         head,
@@ -477,126 +310,4 @@ impl HandlerHandle {
       .inbox()
       .push(|batch| batch.commands.push(command));
   }
-}
-
-/// Starts Python, once a process; later calls are answered with what the first one led to. Answered by a
-/// result record with `token`.
-#[napi(catch_unwind)]
-pub fn start_python(host: &HostHandle, token: u32, options: PythonOptions) -> Result<()> {
-  let kind = LoopKind::parse(&options.event_loop)
-    .ok_or_else(|| Error::new(Status::InvalidArg, "loop must be auto, uvloop or asyncio"))?;
-  lifecycle::start_python(Arc::clone(host.host()), token, options.executable, kind);
-  Ok(())
-}
-
-/// Takes a WebSocket client's mask off the bytes of a frame, in place; `mask` is its four bytes read as little-endian. The
-/// bytes are the caller's alone.
-#[napi(catch_unwind)]
-pub fn unmask(
-  env: Env,
-  #[napi(ts_arg_type = "Uint8Array")] bytes: Unknown<'_>,
-  mask: u32,
-) -> Result<()> {
-  if let Some(Pinned { data, len }) = bytes_of(&env, &bytes)?
-    && len > 0
-  {
-    // SAFETY: the bytes belong to an argument of the JavaScript call that we are in, and nobody else looks at them
-    // meanwhile: Python is given bytes of frames only after this.
-    let bytes = unsafe { std::slice::from_raw_parts_mut(data.cast_mut(), len) };
-    masking::unmask(bytes, mask.to_le_bytes());
-  }
-  Ok(())
-}
-
-/// Bytes of a call's argument, before they go into a batch.
-enum Piece {
-  Small(Pinned),
-  Ready(BodyPart),
-}
-
-impl Piece {
-  /// Large bytes of the user's are copied here, before the queue is locked.
-  fn of(bytes: Option<Pinned>, is_users: bool) -> Self {
-    match bytes {
-      Some(bytes) if bytes.len == 0 => Self::Ready(BodyPart::Empty),
-      Some(bytes) if bytes.len <= COPY_BODY => Self::Small(bytes),
-      // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
-      Some(bytes) if is_users => Self::Ready(BodyPart::Owned(unsafe { bytes.as_slice() }.into())),
-      Some(bytes) => Self::Ready(BodyPart::Pinned(bytes)),
-      None => Self::Ready(BodyPart::Empty),
-    }
-  }
-
-  fn into_part(self, batch: &mut Batch) -> BodyPart {
-    match self {
-      // SAFETY: as above, and the call is not over yet.
-      Self::Small(bytes) => batch.copy(unsafe { bytes.as_slice() }),
-      Self::Ready(part) => part,
-    }
-  }
-}
-
-/// Where the bytes of a `Uint8Array` are; `None` for `undefined`.
-fn bytes_of(env: &Env, value: &Unknown<'_>) -> Result<Option<Pinned>> {
-  let mut kind = 0;
-  // SAFETY: `env` and the value belong to the call that we are in.
-  check_status!(unsafe { sys::napi_typeof(env.raw(), value.raw(), &raw mut kind) })?;
-  if kind != sys::ValueType::napi_object {
-    return Ok(None);
-  }
-  let mut data: *mut c_void = ptr::null_mut();
-  let mut len = 0;
-  // SAFETY: as above; anything but a Buffer or typed array is an error status.
-  let status =
-    unsafe { sys::napi_get_buffer_info(env.raw(), value.raw(), &raw mut data, &raw mut len) };
-  check_status!(status, "a body must be a Uint8Array")?;
-  Ok(Some(Pinned {
-    data: data.cast_const().cast(),
-    len,
-  }))
-}
-
-/// Appends a head; `None` when it is not sound.
-fn append_head(
-  env: Env,
-  head: &Unknown<'_>,
-  length: u32,
-  fields: u32,
-  arena: &mut Vec<u8>,
-) -> Result<Option<Span>> {
-  let head = append_latin1(&env, head, length as usize, arena)?;
-  if !scope::check_head(head.of(arena), fields as usize) {
-    arena.truncate(head.start);
-    return Ok(None);
-  }
-  Ok(Some(head))
-}
-
-/// Appends a string of `length` characters as latin-1.
-fn append_latin1(
-  env: &Env,
-  value: &Unknown<'_>,
-  length: usize,
-  arena: &mut Vec<u8>,
-) -> Result<Span> {
-  let start = arena.len();
-  // One more: Node-API ends what it writes with a NUL.
-  arena.reserve(length + 1);
-  let mut written = 0;
-  // SAFETY: the spare capacity holds `length + 1` bytes, and no more are written.
-  check_status!(unsafe {
-    sys::napi_get_value_string_latin1(
-      env.raw(),
-      value.raw(),
-      arena.as_mut_ptr().add(start).cast(),
-      length + 1,
-      &raw mut written,
-    )
-  })?;
-  // SAFETY: Node-API has written that many bytes there.
-  unsafe { arena.set_len(start + written.min(length)) };
-  Ok(Span {
-    start,
-    len: written.min(length),
-  })
 }

@@ -1,2 +1,12 @@
+//! What touches Node-API: the classes and functions that JavaScript calls, and the way back to it.
+
+pub mod arguments;
+pub mod buffers;
+pub mod delivery;
 pub mod environment;
 pub mod handler;
+pub mod masking;
+pub mod options;
+pub mod python;
+pub mod run;
+pub mod waker;

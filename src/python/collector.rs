@@ -8,11 +8,8 @@
 //! Everything here runs on the Python thread: nothing changes between a look and what follows from it.
 
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
-
-use crate::node::handler::{self, Handler};
 
 /// Objects that Python itself has frozen by the time it is up: some versions of 3.12 do.
 static OF_PYTHON: OnceLock<usize> = OnceLock::new();
@@ -27,39 +24,33 @@ pub fn prepare(py: Python<'_>) -> PyResult<()> {
   Ok(())
 }
 
-/// Collects what the start has left, and freezes the rest. An app that has taken the collector in hand, by
-/// `gc.disable()` or `gc.freeze()`, is left to it, and one that is being closed may have been unfrozen already.
-pub fn freeze(py: Python<'_>, handler: &Handler) -> PyResult<()> {
-  if !handler.options.gc_freeze || handler.is_closing() {
-    return Ok(());
-  }
+/// Collects what the start of an app has left, and freezes the rest; `is_ours`: what is frozen already are other
+/// apps' starts. An app that has taken the collector in hand, by `gc.disable()` or `gc.freeze()`, is left to it.
+/// Returns whether it was frozen.
+///
+/// # Errors
+///
+/// What Python raises.
+pub fn freeze(py: Python<'_>, is_ours: bool) -> PyResult<bool> {
   let gc = py.import("gc")?;
   let is_enabled: bool = gc.call_method0("isenabled")?.extract()?;
   let frozen: usize = gc.call_method0("get_freeze_count")?.extract()?;
   let by_others = OF_PYTHON.get().copied().unwrap_or_default();
-  if !is_enabled || (frozen > by_others && !is_ours()) {
-    return Ok(());
+  if !is_enabled || (frozen > by_others && !is_ours) {
+    return Ok(false);
   }
   // What an app has left that was closed since, while another one was there.
   gc.call_method0("unfreeze")?;
   gc.call_method0("collect")?;
   gc.call_method0("freeze")?;
-  handler.frozen.store(true, Ordering::Relaxed);
-  Ok(())
+  Ok(true)
 }
 
-/// The app is closed: with the last one, all that was frozen can be collected again. Does nothing the second
-/// time.
-pub fn unfreeze(py: Python<'_>, handler: &Handler) -> PyResult<()> {
-  if handler.frozen.swap(false, Ordering::Relaxed) && !is_ours() {
-    py.import("gc")?.call_method0("unfreeze")?;
-  }
-  Ok(())
-}
-
-/// Whether an app whose start was frozen is there.
-fn is_ours() -> bool {
-  handler::all()
-    .iter()
-    .any(|handler| handler.frozen.load(Ordering::Relaxed))
+/// All that was frozen can be collected again.
+///
+/// # Errors
+///
+/// What Python raises.
+pub fn unfreeze(py: Python<'_>) -> PyResult<()> {
+  py.import("gc")?.call_method0("unfreeze").map(drop)
 }

@@ -16,8 +16,8 @@ use pyo3::exceptions::{PyModuleNotFoundError, PySystemExit};
 use pyo3::prelude::*;
 
 use crate::base::error::{AppErrorKind, HandlerError, Raised};
-use crate::python::event_loop;
-use crate::python::interpreter::helpers;
+use crate::python::exceptions;
+use crate::python::sources::helpers;
 
 pub use interface::{Asked, Interface};
 
@@ -121,7 +121,7 @@ fn raised(
 
 /// What an exception that Rust caught has to say. Before 3.12 only `into_value` joins it with its traceback.
 fn report(py: Python<'_>, error: &PyErr) -> Raised {
-  event_loop::report_parts(py, error.clone_ref(py).into_value(py).bind(py).as_any())
+  exceptions::report_parts(py, error.clone_ref(py).into_value(py).bind(py).as_any())
 }
 
 /// For what no app should be able to cause.

@@ -9,16 +9,15 @@ pub mod signals;
 pub mod tests;
 
 use std::any::Any;
-use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 pub use self::config::MainProgram;
+use super::sources::{bind_extension_modules, startup};
 use crate::base::error::HandlerError;
 
 /// At Rust's default of 2 MiB a deep recursion overflows the stack before CPython 3.12 and 3.13
@@ -151,95 +150,6 @@ fn leave(py: Python<'_>) {
   let left = startup(py).and_then(|startup| startup.call_method0("leave"));
   if let Err(error) = left {
     error.write_unraisable(py, None);
-  }
-}
-
-/// Has extension modules bound to their own libraries from here on, and uvloop changed when it is imported.
-///
-/// # Errors
-///
-/// What Python raises.
-pub fn bind_extension_modules(py: Python<'_>) -> PyResult<()> {
-  const CODE: &CStr = source(concat!(include_str!("_binding.py"), "\0"));
-  // A part of the import system, whose frames CPython leaves out of tracebacks and warnings by this name.
-  let file = c"<frozen importlib._bootstrap_external>";
-  PyModule::from_code(py, CODE, file, c"_amphis_binding")?
-    .call_method1("bind_deeply", (wrap_pyfunction!(adopt_uvloop, py)?,))
-    .map(drop)
-}
-
-/// Makes uvloop's children and pipes get along with Node's.
-#[pyfunction]
-fn adopt_uvloop(py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
-  uvloop_helpers(py)?
-    .call_method1("adopt_module", (module,))
-    .map(drop)
-}
-
-/// The module of `python/_uvloop.py`.
-fn uvloop_helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-  const CODE: &CStr = source(concat!(include_str!("_uvloop.py"), "\0"));
-  PyModule::from_code(py, CODE, c"<amphis>/_uvloop.py", c"_amphis_uvloop")
-}
-
-/// Python's half of starting and leaving, kept apart from [`helpers`]: it has to run before the
-/// first import of asyncio, which those make.
-fn startup(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
-  const CODE: &CStr = source(concat!(include_str!("_startup.py"), "\0"));
-  static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-  let load = || {
-    PyModule::from_code(py, CODE, c"<amphis>/_startup.py", c"_amphis_startup").map(Bound::unbind)
-  };
-  MODULE
-    .get_or_try_init(py, load)
-    .map(|module| module.bind(py))
-}
-
-/// The module of `python/_amphis.py`: the few lines that are clearer in Python.
-///
-/// # Errors
-///
-/// What its import raises: asyncio, for one, may be shadowed by a module of the app.
-pub fn helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-  const TRACEBACK: &CStr = source(concat!(include_str!("_traceback.py"), "\0"));
-  const CODE: &CStr = source(concat!(include_str!("_amphis.py"), "\0"));
-  static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-  let load = || {
-    PyModule::from_code(
-      py,
-      TRACEBACK,
-      c"<amphis>/_traceback.py",
-      c"_amphis_traceback",
-    )?;
-    PyModule::from_code(py, CODE, c"<amphis>/_amphis.py", c"_amphis_support").map(Bound::unbind)
-  };
-  MODULE
-    .get_or_try_init(py, load)
-    .map(|module| module.bind(py).clone())
-}
-
-/// The module of `python/_wsgi.py`, loaded with the first WSGI app.
-///
-/// # Errors
-///
-/// What its import raises: an `ImportError` where a2wsgi can't be imported.
-pub fn wsgi(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-  const CODE: &CStr = source(concat!(include_str!("_wsgi.py"), "\0"));
-  static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-  // Which it imports from.
-  helpers(py)?;
-  let load =
-    || PyModule::from_code(py, CODE, c"<amphis>/_wsgi.py", c"_amphis_wsgi").map(Bound::unbind);
-  MODULE
-    .get_or_try_init(py, load)
-    .map(|module| module.bind(py).clone())
-}
-
-/// An embedded source with the NUL that CPython wants at its end; checked by the compiler.
-pub const fn source(text: &str) -> &CStr {
-  match CStr::from_bytes_with_nul(text.as_bytes()) {
-    Ok(source) => source,
-    Err(_) => panic!("an embedded source holds a NUL"),
   }
 }
 

@@ -7,17 +7,17 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
 
 use crate::base::error::{AppErrorKind, HandlerError};
-use crate::node::handler::HandlerOptions;
-use crate::python::event_loop;
-use crate::python::interpreter::source;
+use crate::base::options::AppOptions;
+use crate::python::exceptions;
+use crate::python::sources::source;
 
 /// Applies `logLevel` and `logConfig`; Python thread.
 ///
 /// # Errors
 ///
 /// `HandlerError::App` of the kind `Invalid` when the file cannot be used.
-pub fn configure(py: Python<'_>, options: &HandlerOptions) -> Result<(), HandlerError> {
-  let HandlerOptions {
+pub fn configure(py: Python<'_>, options: &AppOptions) -> Result<(), HandlerError> {
+  let AppOptions {
     log_level,
     log_config,
     app_dir,
@@ -32,7 +32,7 @@ pub fn configure(py: Python<'_>, options: &HandlerOptions) -> Result<(), Handler
         .call_method1("configure", (log_level, log_config, app_dir))?
         .extract()
     })
-    .map_err(|error| event_loop::python_error(py, error))?;
+    .map_err(|error| exceptions::python_error(py, error))?;
   match problem {
     None => Ok(()),
     Some(message) => Err(HandlerError::App {

@@ -1,6 +1,11 @@
+//! CPython in this process: its start and end, its event loop and what that does for others, and apps' modules.
+
 pub mod collector;
 pub mod event_loop;
+pub mod exceptions;
 pub mod importer;
 pub mod interpreter;
 pub mod logging;
+pub mod pacing;
+pub mod sources;
 pub mod tasks;

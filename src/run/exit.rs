@@ -15,13 +15,10 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use napi::Status;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-
 use crate::base::lock::lock;
 
-/// Called with the exit code, on Node's main thread.
-pub type Ended = ThreadsafeFunction<i32, (), i32, Status, false>;
+/// Tells JavaScript the exit code. Called on the thread that has called `exit`; it may wait for nothing.
+pub type Ended = Box<dyn Fn(i32) + Send + Sync>;
 
 /// How long a JavaScript that does not come to its end may keep the process.
 const JAVASCRIPT_LIMIT: Duration = Duration::from_secs(2);
@@ -100,9 +97,7 @@ extern "C" fn process_ends_somehow() {
 
 /// Waits until JavaScript has had its `exit` event.
 fn tell_javascript(watch: &Watch, code: c_int) {
-  watch
-    .ended
-    .call(code, ThreadsafeFunctionCallMode::NonBlocking);
+  (watch.ended)(code);
   let left = lock(&JAVASCRIPT_HAS_LEFT);
   drop(
     CHANGED

@@ -6,7 +6,7 @@ use std::{fs, process, ptr};
 
 use libc::siginfo_t;
 
-use super::signals::signals;
+use super::signal_set::signals;
 use crate::python::interpreter::signals::action;
 
 /// Default action: to be ignored. One that comes too late does no harm.

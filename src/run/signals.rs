@@ -26,25 +26,9 @@ use libc::{siginfo_t, sigset_t};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::Original;
+use super::original::Original;
+use super::signal_set::{blocked_set, signals};
 use crate::python::interpreter::signals::{LAST_SIGNAL, action, is_pythons};
-
-/// Raised by what a thread does, and never blocked; SIGPROF is what V8's profiler interrupts threads with.
-const OF_A_THREAD: [c_int; 8] = [
-  libc::SIGSEGV,
-  libc::SIGBUS,
-  libc::SIGFPE,
-  libc::SIGILL,
-  libc::SIGTRAP,
-  libc::SIGSYS,
-  libc::SIGABRT,
-  libc::SIGPROF,
-];
-
-/// What Python is told of.
-pub fn signals() -> impl Iterator<Item = c_int> {
-  (1..=LAST_SIGNAL).filter(|signal| !OF_A_THREAD.contains(signal))
-}
 
 struct PythonThread {
   thread: libc::pthread_t,
@@ -79,18 +63,6 @@ pub fn leave_to_python() -> sigset_t {
   #[cfg(target_os = "linux")]
   super::other_threads::block();
   before
-}
-
-fn blocked_set() -> sigset_t {
-  let mut set = MaybeUninit::uninit();
-  // SAFETY: `sigemptyset` makes the set valid, `sigaddset` refuses what is no signal.
-  unsafe {
-    libc::sigemptyset(set.as_mut_ptr());
-    for signal in signals() {
-      libc::sigaddset(set.as_mut_ptr(), signal);
-    }
-    set.assume_init()
-  }
 }
 
 /// The calling thread is Python's main thread, and gets its signals with the mask that this process began with.

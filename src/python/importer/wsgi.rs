@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::{app_error, executable, missing_module, raised};
 use crate::base::error::{AppErrorKind, HandlerError};
-use crate::python::interpreter;
+use crate::python::sources;
 
 /// Makes a WSGI app one that can be called with scope, receive and send.
 ///
@@ -17,7 +17,7 @@ pub fn adapt<'py>(
   threads: u32,
 ) -> Result<Bound<'py, PyAny>, HandlerError> {
   let py = app.py();
-  interpreter::wsgi(py)
+  sources::wsgi(py)
     .and_then(|module| module.getattr("Adapter")?.call1((app, threads)))
     .map_err(|error| {
       if missing_module(py, &error).as_deref() == Some("a2wsgi") {

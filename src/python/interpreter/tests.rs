@@ -8,8 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::signals::action;
-use super::{InterpreterConfig, helpers, spawn, uvloop_helpers};
+use super::{InterpreterConfig, spawn};
 use crate::base::error::HandlerError;
+use crate::python::sources::{helpers, uvloop_helpers};
 
 fn nothing() {}
 

@@ -1,0 +1,87 @@
+//! Exceptions on their way to JavaScript, and those that amphis itself raises.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+
+use super::sources;
+use crate::base::error::{HandlerError, Raised};
+
+/// The functions and the class of `_amphis.py` and `_traceback.py` that are needed here.
+struct Helpers {
+  describe: Py<PyAny>,
+  report: Py<PyAny>,
+  is_disconnect: Py<PyAny>,
+  client_disconnected: Py<PyAny>,
+}
+
+fn helpers(py: Python<'_>) -> PyResult<&Helpers> {
+  static HELPERS: PyOnceLock<Helpers> = PyOnceLock::new();
+  HELPERS.get_or_try_init(py, || {
+    let module = sources::helpers(py)?;
+    Ok(Helpers {
+      describe: module.getattr("describe")?.unbind(),
+      report: module.getattr("report")?.unbind(),
+      is_disconnect: module.getattr("is_disconnect")?.unbind(),
+      client_disconnected: module.getattr("ClientDisconnected")?.unbind(),
+    })
+  })
+}
+
+/// `ClientDisconnected`, an `OSError`.
+pub fn client_disconnected(py: Python<'_>) -> PyErr {
+  let error = PyTuple::new(py, ["the client has disconnected"])
+    .and_then(|message| helpers(py)?.client_disconnected.bind(py).call1(message));
+  match error {
+    Ok(error) => PyErr::from_value(error),
+    Err(error) => error,
+  }
+}
+
+/// Whether an exception only says that the client has gone.
+pub fn is_disconnect(py: Python<'_>, error: &Bound<'_, PyAny>) -> bool {
+  helpers(py)
+    .and_then(|helpers| helpers.is_disconnect.bind(py).call1((error,)))
+    .is_ok_and(|answer| answer.is_truthy().unwrap_or(false))
+}
+
+/// An exception as one line of ASCII JSON.
+pub fn describe(py: Python<'_>, error: &Bound<'_, PyAny>) -> String {
+  let described =
+    helpers(py).and_then(|helpers| helpers.describe.bind(py).call1((error,))?.extract());
+  described.unwrap_or_else(|failure: PyErr| {
+    HandlerError::InvalidRequest(format!("an exception could not be described: {failure}"))
+      .to_json()
+  })
+}
+
+/// The same of an error that Rust caught. Before 3.12 only `into_value` joins it with its traceback.
+pub fn python_error(py: Python<'_>, error: PyErr) -> HandlerError {
+  HandlerError::Python(describe(py, error.into_value(py).bind(py).as_any()))
+}
+
+/// What an exception has to say; never fails.
+pub fn report_parts(py: Python<'_>, error: &Bound<'_, PyAny>) -> Raised {
+  let parts = helpers(py).and_then(|helpers| helpers.report.bind(py).call1((error,))?.extract());
+  let (kind, message, traceback, exceptions) = parts.unwrap_or_else(|failure: PyErr| {
+    (
+      String::from("Exception"),
+      failure.to_string(),
+      String::new(),
+      String::from("[]"),
+    )
+  });
+  Raised {
+    kind,
+    message,
+    traceback,
+    exceptions,
+  }
+}
+
+/// An exception that has nobody to go to: Python's `sys.unraisablehook` shows it.
+pub fn report(py: Python<'_>, result: PyResult<()>) {
+  if let Err(error) = result {
+    error.write_unraisable(py, None);
+  }
+}

@@ -1,0 +1,196 @@
+//! When JavaScript is woken for what Python has written, and when Python stays awake for what comes.
+//!
+//! When JavaScript is woken decides throughput: at once when [`FLUSH_AFTER`] or [`FLUSH_RECORDS`] have come
+//! together since the last wake, and always at the end of a drain. For records that are written outside of
+//! a drain, by a task that was resumed later, one flush is scheduled at the end of the loop's iteration.
+//!
+//! Python stays awake where one request at a time comes and goes; see `bridge/linger.rs`.
+//!
+//! Everything here happens on the Python thread; the locks are held for a look or a change only.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use super::event_loop;
+use crate::base::lock::lock;
+use crate::bridge::host::Host;
+use crate::bridge::linger::Pace;
+
+/// Between two wakes of JavaScript while Python is busy. A wake costs both threads some microseconds; with
+/// none before the end of a drain the two would take turns instead of working at the same time. Apps that
+/// take 100 µs a request want the time (a few responses a wake), those that take 5 µs the count.
+const FLUSH_AFTER: Duration = Duration::from_micros(500);
+/// Records that are not held back for more to come.
+const FLUSH_RECORDS: u32 = 8;
+
+/// The same where a single request or WebSocket is under way: nothing will come to join what it sends.
+const FLUSH_ALONE: Duration = Duration::from_micros(30);
+
+struct Flushing {
+  last: Instant,
+  /// Written since then.
+  records: u32,
+  /// Inside a drain: its end flushes.
+  draining: bool,
+  /// A flush is scheduled at the end of this iteration of the loop.
+  scheduled: bool,
+  /// Environments that have records and were not woken since.
+  dirty: Vec<Arc<Host>>,
+}
+
+impl Flushing {
+  fn flushed(&mut self) {
+    self.last = Instant::now();
+    self.records = 0;
+  }
+}
+
+struct Pacing {
+  flushing: Mutex<Flushing>,
+  pace: Mutex<Pace>,
+  /// Apps that run and wait.
+  running: AtomicUsize,
+  /// [`flush`] for the loop.
+  flush: Py<PyAny>,
+  /// Looks at the inbox for a while before the loop sleeps.
+  linger: Py<PyAny>,
+}
+
+static PACING: OnceLock<Pacing> = OnceLock::new();
+
+/// To be called once there is a loop. `linger` is called by it after [`rest`] to look at the inbox for a while.
+///
+/// # Errors
+///
+/// When it was called before.
+pub fn prepare(py: Python<'_>, linger: Py<PyAny>) -> PyResult<()> {
+  let pacing = Pacing {
+    flushing: Mutex::new(Flushing {
+      last: Instant::now(),
+      records: 0,
+      draining: false,
+      scheduled: false,
+      dirty: Vec::new(),
+    }),
+    pace: Mutex::default(),
+    running: AtomicUsize::new(0),
+    flush: wrap_pyfunction!(flush, py)?.into_any().unbind(),
+    linger,
+  };
+  PACING
+    .set(pacing)
+    .map_err(|_| PyRuntimeError::new_err("the event loop was prepared twice"))
+}
+
+/// An app runs on after its first step: it waits.
+pub fn run_begins() {
+  if let Some(pacing) = PACING.get() {
+    pacing.running.fetch_add(1, Ordering::Relaxed);
+  }
+}
+
+/// Such an app has come to its end.
+pub fn run_ends() {
+  if let Some(pacing) = PACING.get() {
+    pacing.running.fetch_sub(1, Ordering::Relaxed);
+  }
+}
+
+/// A request or message has come; `alone`: nothing else is under way.
+pub fn begin(alone: bool) {
+  if let Some(pacing) = PACING.get() {
+    lock(&pacing.pace).begin(alone);
+  }
+}
+
+/// There is nothing left to do, but to wait for what JavaScript sends.
+pub fn rest(py: Python<'_>) {
+  let Some(pacing) = PACING.get() else { return };
+  if pacing.running.load(Ordering::Relaxed) <= 1 && lock(&pacing.pace).rest() {
+    // A loop that is closing takes no more callbacks, and needs none.
+    let _ = event_loop::call_soon(py, pacing.linger.bind(py));
+  }
+}
+
+/// The look at the inbox that [`rest`] has scheduled begins. False when there is something to do by now.
+pub fn look_begins() -> bool {
+  PACING
+    .get()
+    .is_some_and(|pacing| lock(&pacing.pace).begin_look())
+}
+
+/// It was in vain.
+pub fn waited_in_vain() {
+  if let Some(pacing) = PACING.get() {
+    lock(&pacing.pace).waited_in_vain();
+  }
+}
+
+/// What is written from here on is flushed by [`drain_ends`] at the latest.
+pub fn drain_begins() {
+  if let Some(pacing) = PACING.get() {
+    lock(&pacing.flushing).draining = true;
+  }
+}
+
+/// Wakes every environment that has records.
+pub fn drain_ends() {
+  let Some(pacing) = PACING.get() else { return };
+  let dirty = {
+    let mut flushing = lock(&pacing.flushing);
+    flushing.draining = false;
+    flushing.flushed();
+    std::mem::take(&mut flushing.dirty)
+  };
+  for host in dirty {
+    host.wake();
+  }
+}
+
+/// JavaScript gets the records of `host` soon; see the module's text for when.
+pub fn flush_soon(py: Python<'_>, host: &Arc<Host>) {
+  let Some(pacing) = PACING.get() else { return };
+  let schedule = {
+    let mut flushing = lock(&pacing.flushing);
+    let since = flushing.last.elapsed();
+    flushing.records += 1;
+    let is_alone = !flushing.draining && pacing.running.load(Ordering::Relaxed) == 1;
+    if flushing.records >= FLUSH_RECORDS || since > FLUSH_AFTER || (is_alone && since > FLUSH_ALONE)
+    {
+      flushing.flushed();
+      drop(flushing);
+      host.wake();
+      return;
+    }
+    if !flushing.dirty.iter().any(|dirty| Arc::ptr_eq(dirty, host)) {
+      flushing.dirty.push(Arc::clone(host));
+    }
+    let schedule = !flushing.draining && !flushing.scheduled;
+    flushing.scheduled |= schedule;
+    schedule
+  };
+  // A loop that is closing takes no more callbacks.
+  if schedule && event_loop::call_soon(py, pacing.flush.bind(py)).is_err() {
+    flush();
+  }
+}
+
+/// Wakes every environment that has records.
+#[pyfunction]
+fn flush() {
+  if let Some(pacing) = PACING.get() {
+    let dirty = {
+      let mut flushing = lock(&pacing.flushing);
+      flushing.scheduled = false;
+      flushing.flushed();
+      std::mem::take(&mut flushing.dirty)
+    };
+    for host in dirty {
+      host.wake();
+    }
+  }
+}
