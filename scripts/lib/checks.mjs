@@ -1,7 +1,9 @@
 import { inRoot } from './paths.mjs'
 import { colourEnv, inColour, run } from './run.mjs'
+import { rustRoomProblems } from './rust-rooms.mjs'
 import { rustTestEnv } from './rust-test-env.mjs'
 import { venv } from './setup.mjs'
+import { say } from './say.mjs'
 import { avaTotals, cargoTotals } from './test-totals.mjs'
 
 /**
@@ -32,6 +34,16 @@ const clippy = ['clippy', '--quiet', '--no-default-features']
 const denyWarnings = ['-D', 'warnings']
 const rustEnv = () => rustTestEnv(venv)
 
+/** @type {Check} */
+const rustRooms = {
+  name: 'rooms of src/',
+  async run() {
+    const problems = rustRoomProblems(inRoot('src'))
+    for (const problem of problems) say(problem)
+    return { code: problems.length > 0 ? 1 : 0, output: problems.join('\n') }
+  },
+}
+
 /** What needs no compiler. */
 export const quickChecks = [
   check('cargo fmt', 'cargo', ['fmt', '--check']),
@@ -39,6 +51,7 @@ export const quickChecks = [
   check('oxlint', bin('oxlint'), ['--deny-warnings']),
   check('ruff check', ruff, ['check', '--quiet']),
   check('ruff format', ruff, ['format', '--check', '--quiet']),
+  rustRooms,
 ]
 
 /**
@@ -52,6 +65,7 @@ export function quickChecksOf(files) {
   const [rust, scripts, python] = [having(/\.rs$/), having(/\.([cm]?[jt]s)$/), having(/\.py$/)]
   return [
     rust.length > 0 && check('cargo fmt', 'cargo', ['fmt', '--check']),
+    rust.length > 0 && rustRooms,
     files.length > 0 && check('prettier', bin('prettier'), [...prettierCheck, '--ignore-unknown', ...files]),
     scripts.length > 0 &&
       check('oxlint', bin('oxlint'), ['--deny-warnings', '--no-error-on-unmatched-pattern', ...scripts]),

@@ -30,7 +30,7 @@ pub enum BodyPart {
   Pinned(Pinned),
 }
 
-/// Bytes of a Node Buffer; read only under the host's pin lock (see `host.rs`).
+/// Bytes of a Node Buffer; read only under the host's pin lock (see `bridge/host.rs`).
 #[derive(Debug, Clone, Copy)]
 pub struct Pinned {
   pub data: *const u8,

@@ -6,17 +6,18 @@
 mod app;
 mod folders;
 mod interface;
+mod problem;
 #[cfg(test)]
 mod tests;
 mod wsgi;
 
 use std::path::{Path, PathBuf, absolute};
 
-use pyo3::exceptions::{PyModuleNotFoundError, PySystemExit};
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
-use crate::base::error::{AppErrorKind, HandlerError, Raised};
-use crate::python::exceptions;
+use self::problem::{app_error, executable, missing_module, raised, report, unexpected};
+use crate::base::error::{AppErrorKind, HandlerError};
 use crate::python::sources::helpers;
 
 pub use interface::{Asked, Interface};
@@ -82,53 +83,6 @@ pub fn import_app(py: Python<'_>, source: Source<'_>) -> Result<Imported, Handle
     folders::leave(py, &folder).map_err(|error| unexpected(py, &error))?;
   }
   imported
-}
-
-fn app_error(code: AppErrorKind, message: String) -> HandlerError {
-  HandlerError::App {
-    code,
-    message,
-    raised: None,
-  }
-}
-
-/// An error around an exception: its type and traceback, and a message that begins with `what`.
-fn raised(
-  py: Python<'_>,
-  code: AppErrorKind,
-  error: &PyErr,
-  what: &str,
-  remedy: &str,
-) -> HandlerError {
-  let raised = report(py, error);
-  let kind = &raised.kind;
-  let summary = match raised
-    .message
-    .lines()
-    .next()
-    .map(|line| line.trim_end_matches('.'))
-  {
-    Some(line) if !line.is_empty() => format!("{kind}: {line}"),
-    _ => kind.clone(),
-  };
-  let message = format!("{what} {summary}. {remedy}");
-  HandlerError::App {
-    code,
-    message,
-    raised: Some(Box::new(raised)),
-  }
-}
-
-/// What an exception that Rust caught has to say. Before 3.12 only `into_value` joins it with its traceback.
-fn report(py: Python<'_>, error: &PyErr) -> Raised {
-  exceptions::report_parts(py, error.clone_ref(py).into_value(py).bind(py).as_any())
-}
-
-/// For what no app should be able to cause.
-fn unexpected(py: Python<'_>, error: &PyErr) -> HandlerError {
-  let what = "Preparing the import of the app raised";
-  let remedy = "The import system of this interpreter is not in order: see the traceback.";
-  raised(py, AppErrorKind::Import, error, what, remedy)
 }
 
 /// Splits `module.sub:attr.attr`.
@@ -230,18 +184,6 @@ fn is_missing(py: Python<'_>, error: &PyErr, module: &str) -> bool {
   is_ours && in_app.is_ok_and(|traceback| traceback.is_none())
 }
 
-/// The module that a `ModuleNotFoundError` is about.
-fn missing_module(py: Python<'_>, error: &PyErr) -> Option<String> {
-  if !error.is_instance_of::<PyModuleNotFoundError>(py) {
-    return None;
-  }
-  error
-    .value(py)
-    .getattr("name")
-    .and_then(|name| name.extract())
-    .unwrap_or_default()
-}
-
 fn import_remedy(py: Python<'_>, error: &PyErr, folder: &Path) -> String {
   if error.is_instance_of::<PySystemExit>(py) {
     return "A module must not exit when it is imported: put that behind `if __name__ == \"__main__\":`.".into();
@@ -262,12 +204,4 @@ fn import_remedy(py: Python<'_>, error: &PyErr, folder: &Path) -> String {
   format!(
     "Install what provides \"{missing}\" for {executable}, or name another environment with the option `python`."
   )
-}
-
-/// The interpreter that packages have to be installed for.
-fn executable(py: Python<'_>) -> String {
-  let executable = py
-    .import("sys")
-    .and_then(|sys| sys.getattr("executable")?.extract());
-  executable.unwrap_or_else(|_| "this Python".into())
 }

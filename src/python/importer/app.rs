@@ -4,7 +4,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use super::{app_error, raised};
+use super::problem::{app_error, raised};
 use crate::base::error::{AppErrorKind, HandlerError};
 
 /// Follows `attr.attr` from the module.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use super::{app_error, unexpected};
+use super::problem::{app_error, unexpected};
 use crate::base::error::{AppErrorKind, HandlerError};
 
 /// The folders that handlers have put on `sys.path`, also those that were taken off again: modules

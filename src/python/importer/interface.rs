@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::app::a_type;
-use super::app_error;
+use super::problem::app_error;
 use crate::base::error::{AppErrorKind, HandlerError};
 
 /// What the option `interface` asks for.

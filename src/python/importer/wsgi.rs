@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use super::{app_error, executable, missing_module, raised};
+use super::problem::{app_error, executable, missing_module, raised};
 use crate::base::error::{AppErrorKind, HandlerError};
 use crate::python::sources;
 
