@@ -6,8 +6,7 @@
  * @param {string} source
  */
 function bare(source) {
-  const literal =
-    /\/\/[^\n]*|\/\*[\s\S]*?\*\/|\b(?:b|c|br|cr|r)?(#*)"(?:(?<=r\1")[\s\S]*?"\1|(?:\\[\s\S]|[^"\\])*")|'(?:\\[^']+|[^'\\])'/g
+  const literal = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|\b[bc]?r(#*)"[\s\S]*?"\1|"(?:\\[\s\S]|[^"\\])*"|'(?:\\[^']+|[^'\\])'/g
   return source.replace(literal, ' ')
 }
 
