@@ -4,7 +4,6 @@
 //! the event loop; it is parked, never ended, once the loop is over (see [`leave`]).
 
 mod config;
-pub mod signals;
 #[cfg(test)]
 pub mod tests;
 
@@ -17,6 +16,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 pub use self::config::MainProgram;
+use super::signals::{self, action::Dispositions};
 use super::sources::{bind_extension_modules, startup};
 use crate::base::error::HandlerError;
 
@@ -114,7 +114,12 @@ fn start(config: &InterpreterConfig) -> Result<(), HandlerError> {
     ));
   }
   let_children_inherit_standard_streams();
-  let dispositions = signals::Dispositions::current();
+  signals::forked::watch().map_err(|code| {
+    let error = std::io::Error::from_raw_os_error(code);
+    HandlerError::PythonStart(format!("forks can't be watched ({error})."))
+  })?;
+  signals::shared::remember(Dispositions::current());
+  signals::nudge::this_is_pythons_thread();
   // SAFETY: Python is not initialised yet, which is the one thing that the inittab asks for.
   unsafe { (config.register)() };
   config::initialize(&config.executable).map_err(HandlerError::PythonStart)?;
@@ -124,10 +129,10 @@ fn start(config: &InterpreterConfig) -> Result<(), HandlerError> {
   let prepared = Python::attach(|py| {
     bind_extension_modules(py)
       .and_then(|()| startup(py)?.call_method1("prepare", (STACK_SIZE,)))
-      .map(drop)
+      .and_then(|_| signals::functions::wrap(py))
       .map_err(|error| HandlerError::PythonStart(format!("{error}, while amphis prepared it.")))
   });
-  dispositions.take_back_from_python();
+  signals::shared::restore_all();
   prepared
 }
 

@@ -6,6 +6,8 @@ pub mod exceptions;
 pub mod importer;
 pub mod interpreter;
 pub mod logging;
+pub mod original;
 pub mod pacing;
+pub mod signals;
 pub mod sources;
 pub mod tasks;

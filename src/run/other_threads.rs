@@ -7,7 +7,7 @@ use std::{fs, process, ptr};
 use libc::siginfo_t;
 
 use super::signal_set::signals;
-use crate::python::interpreter::signals::action;
+use crate::python::signals::action::action;
 
 /// Default action: to be ignored. One that comes too late does no harm.
 const CARRIER: c_int = libc::SIGURG;

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use super::{exit, fork, signals};
 use crate::base::error::HandlerError;
 use crate::python::interpreter::{self, MainProgram};
+use crate::python::signals::forked;
 use crate::python::sources;
 
 /// The least stack that Python gets: see [`interpreter::STACK_SIZE`].
@@ -34,6 +35,10 @@ pub fn start(command_line: Vec<Vec<u8>>, ended: exit::Ended) -> Result<(), Handl
   exit::watch(ended);
   block_standard_streams();
   interpreter::let_children_inherit_standard_streams();
+  forked::watch().map_err(|code| {
+    let error = std::io::Error::from_raw_os_error(code);
+    failed(format!("forks can't be watched ({error})."))
+  })?;
   signals::forget_nodes_own();
   let mask = signals::leave_to_python();
   thread::Builder::new()

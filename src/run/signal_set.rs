@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use libc::sigset_t;
 
-use crate::python::interpreter::signals::LAST_SIGNAL;
+use crate::python::signals::action::LAST_SIGNAL;
 
 /// Raised by what a thread does, and never blocked; SIGPROF is what V8's profiler interrupts threads with.
 const OF_A_THREAD: [c_int; 8] = [

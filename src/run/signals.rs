@@ -17,26 +17,17 @@
 
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
-use std::process;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libc::{siginfo_t, sigset_t};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::original::Original;
 use super::signal_set::{blocked_set, signals};
-use crate::python::interpreter::signals::{LAST_SIGNAL, action, is_pythons};
-
-struct PythonThread {
-  thread: libc::pthread_t,
-  /// A child that Python forks has a main thread of its own.
-  process: u32,
-}
-
-static PYTHON: OnceLock<PythonThread> = OnceLock::new();
+use crate::python::original::Original;
+use crate::python::signals::action::{LAST_SIGNAL, action, errno, is_pythons, set_errno};
+use crate::python::signals::nudge;
 
 /// The handlers that [`forward`] stands in front of, by signal.
 static HANDLERS: [AtomicUsize; LAST_SIGNAL as usize + 1] =
@@ -67,11 +58,7 @@ pub fn leave_to_python() -> sigset_t {
 
 /// The calling thread is Python's main thread, and gets its signals with the mask that this process began with.
 pub fn this_is_pythons_thread(mask: &sigset_t) {
-  // SAFETY: asks for the calling thread.
-  let thread = unsafe { libc::pthread_self() };
-  let process = process::id();
-  // Python starts only once a process.
-  let _ = PYTHON.set(PythonThread { thread, process });
+  nudge::this_is_pythons_thread();
   // SAFETY: the set is a valid one.
   unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, ptr::from_ref(mask), ptr::null_mut()) };
 }
@@ -110,12 +97,7 @@ extern "C" fn forward(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
   let info = unsafe { &*info };
   if !nudge::is_one(info) {
     run_handler(signal);
-    if let Some(python) = PYTHON.get()
-      && !is_sent_to_thread(info)
-      && python.is_another_thread()
-    {
-      nudge::send(python.thread, signal);
-    }
+    nudge::pass_on(signal, info);
   }
   set_errno(errno);
 }
@@ -130,96 +112,6 @@ fn run_handler(signal: c_int) {
     let handler = unsafe { std::mem::transmute::<usize, extern "C" fn(c_int)>(handler) };
     handler(signal);
   }
-}
-
-/// The same signal once more, for Python's main thread, where it only interrupts what blocks.
-#[cfg(target_os = "linux")]
-mod nudge {
-  use std::ffi::c_int;
-  use std::ptr;
-
-  use libc::{pthread_t, siginfo_t, sigval};
-
-  /// Its address is what tells a nudge from a signal.
-  static MARK: u8 = 0;
-
-  fn mark() -> sigval {
-    sigval {
-      sival_ptr: ptr::from_ref(&MARK).cast_mut().cast(),
-    }
-  }
-
-  pub fn send(thread: pthread_t, signal: c_int) {
-    unsafe extern "C" {
-      fn pthread_sigqueue(thread: pthread_t, signal: c_int, value: sigval) -> c_int;
-    }
-    // SAFETY: that thread is never joined nor ended; async-signal-safe.
-    unsafe { pthread_sigqueue(thread, signal, mark()) };
-  }
-
-  pub fn is_one(info: &siginfo_t) -> bool {
-    // SAFETY: a queued signal has a value.
-    info.si_code == libc::SI_QUEUE && unsafe { info.si_value() }.sival_ptr == mark().sival_ptr
-  }
-}
-
-/// Elsewhere a signal for a thread carries no mark: the handler runs twice.
-#[cfg(not(target_os = "linux"))]
-mod nudge {
-  use std::ffi::c_int;
-
-  use libc::{pthread_t, siginfo_t};
-
-  pub fn send(thread: pthread_t, signal: c_int) {
-    // SAFETY: that thread is never joined nor ended; async-signal-safe.
-    unsafe { libc::pthread_kill(thread, signal) };
-  }
-
-  pub fn is_one(_: &siginfo_t) -> bool {
-    false
-  }
-}
-
-impl PythonThread {
-  fn is_another_thread(&self) -> bool {
-    // SAFETY: asks for the calling thread and compares it.
-    let is_this = unsafe { libc::pthread_equal(libc::pthread_self(), self.thread) } != 0;
-    !is_this && self.process == process::id()
-  }
-}
-
-/// Whether somebody has named the thread, by `pthread_kill`: to interrupt what blocks there.
-#[cfg(target_os = "linux")]
-fn is_sent_to_thread(info: &siginfo_t) -> bool {
-  info.si_code == libc::SI_TKILL
-}
-
-/// Nothing tells.
-#[cfg(not(target_os = "linux"))]
-fn is_sent_to_thread(_: &siginfo_t) -> bool {
-  false
-}
-
-#[cfg(target_os = "linux")]
-fn errno_location() -> *mut c_int {
-  // SAFETY: async-signal-safe.
-  unsafe { libc::__errno_location() }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn errno_location() -> *mut c_int {
-  // SAFETY: async-signal-safe.
-  unsafe { libc::__error() }
-}
-
-fn errno() -> c_int {
-  // SAFETY: this thread's own.
-  unsafe { *errno_location() }
-}
-
-fn set_errno(value: c_int) {
-  // SAFETY: this thread's own.
-  unsafe { *errno_location() = value };
 }
 
 static ORIGINAL: Original = Original::new();

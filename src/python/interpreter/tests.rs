@@ -7,9 +7,9 @@ use std::thread;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::signals::action;
 use super::{InterpreterConfig, spawn};
 use crate::base::error::HandlerError;
+use crate::python::signals::action::action;
 use crate::python::sources::{helpers, uvloop_helpers};
 
 fn nothing() {}

@@ -1,4 +1,4 @@
-//! Signals are Node's: what starting Python changes in their dispositions is taken back.
+//! What a signal leads to, by the kernel; and what starting Python changes of that, which is taken back.
 //!
 //! `PyConfig.install_signal_handlers = 0` already keeps CPython from touching them; this stands
 //! behind it, for `import signal` and for a `PyConfig` of another layout.
@@ -29,22 +29,40 @@ impl Dispositions {
     )
   }
 
+  /// That of one signal.
+  pub fn of(&self, signal: c_int) -> Option<sigaction> {
+    self
+      .0
+      .iter()
+      .find_map(|(of, action)| (*of == signal).then_some(*action))
+  }
+
   /// Restores each action that Python has replaced since.
   ///
   /// Only those: the JavaScript thread runs meanwhile and may have listened to a signal.
   pub fn take_back_from_python(&self) {
     for (signal, before) in &self.0 {
-      let Some(now) = action(*signal) else { continue };
-      if now.sa_sigaction == before.sa_sigaction {
-        continue;
-      }
-      // CPython either installs a handler of its own or ignores the signal (SIGPIPE, SIGXFSZ).
-      if now.sa_sigaction == libc::SIG_IGN || is_pythons(&now) {
-        // SAFETY: `before` is an action that the kernel itself has reported.
-        unsafe { sigaction(*signal, before, ptr::null_mut()) };
-      }
+      take_back(*signal, before);
     }
   }
+}
+
+/// Restores the action of a signal where Python has replaced it.
+pub fn take_back(signal: c_int, before: &sigaction) {
+  let Some(now) = action(signal) else { return };
+  if now.sa_sigaction == before.sa_sigaction {
+    return;
+  }
+  // CPython either installs a handler of its own or ignores the signal (SIGPIPE, SIGXFSZ).
+  if now.sa_sigaction == libc::SIG_IGN || is_pythons(&now) {
+    set_action(signal, before);
+  }
+}
+
+/// Gives a signal an action: one that the kernel has reported, or the like of it. Async-signal-safe.
+pub fn set_action(signal: c_int, action: &sigaction) {
+  // SAFETY: the action is valid, its handler of the kind that its flags say; what is no signal is refused.
+  unsafe { sigaction(signal, action, ptr::null_mut()) };
 }
 
 /// The signal's present action; `None` for what is no signal.
@@ -70,4 +88,28 @@ fn library_of(address: *const c_void) -> Option<usize> {
     let known = libc::dladdr(address, info.as_mut_ptr()) != 0;
     known.then(|| info.assume_init().dli_fbase.addr())
   }
+}
+
+#[cfg(target_os = "linux")]
+fn errno_location() -> *mut c_int {
+  // SAFETY: async-signal-safe.
+  unsafe { libc::__errno_location() }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn errno_location() -> *mut c_int {
+  // SAFETY: async-signal-safe.
+  unsafe { libc::__error() }
+}
+
+/// Of the calling thread, which a handler leaves as it was.
+pub fn errno() -> c_int {
+  // SAFETY: this thread's own.
+  unsafe { *errno_location() }
+}
+
+/// Sets it.
+pub fn set_errno(value: c_int) {
+  // SAFETY: this thread's own.
+  unsafe { *errno_location() = value };
 }
