@@ -118,6 +118,7 @@ fn start(config: &InterpreterConfig) -> Result<(), HandlerError> {
     let error = std::io::Error::from_raw_os_error(code);
     HandlerError::PythonStart(format!("forks can't be watched ({error})."))
   })?;
+  signals::crash::prepare();
   signals::shared::remember(Dispositions::current());
   signals::nudge::this_is_pythons_thread();
   // SAFETY: Python is not initialised yet, which is the one thing that the inittab asks for.
@@ -130,6 +131,7 @@ fn start(config: &InterpreterConfig) -> Result<(), HandlerError> {
     bind_extension_modules(py)
       .and_then(|()| startup(py)?.call_method1("prepare", (STACK_SIZE,)))
       .and_then(|_| signals::functions::wrap(py))
+      .and_then(|()| signals::crash::wrap(py))
       .map_err(|error| HandlerError::PythonStart(format!("{error}, while amphis prepared it.")))
   });
   signals::shared::restore_all();

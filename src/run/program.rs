@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use super::{exit, fork, signals};
 use crate::base::error::HandlerError;
 use crate::python::interpreter::{self, MainProgram};
-use crate::python::signals::forked;
+use crate::python::signals::{crash, forked};
 use crate::python::sources;
 
 /// The least stack that Python gets: see [`interpreter::STACK_SIZE`].
@@ -39,6 +39,7 @@ pub fn start(command_line: Vec<Vec<u8>>, ended: exit::Ended) -> Result<(), Handl
     let error = std::io::Error::from_raw_os_error(code);
     failed(format!("forks can't be watched ({error})."))
   })?;
+  crash::prepare();
   signals::forget_nodes_own();
   let mask = signals::leave_to_python();
   thread::Builder::new()
@@ -100,5 +101,6 @@ fn run_main(program: &MainProgram, arguments: &[CString]) -> ! {
 fn prepare(py: Python<'_>) -> PyResult<()> {
   sources::bind_extension_modules(py)?;
   signals::wrap(py)?;
+  crash::wrap(py)?;
   fork::wrap(py)
 }

@@ -27,7 +27,7 @@ use pyo3::types::PyTuple;
 use super::signal_set::{blocked_set, signals};
 use crate::python::original::Original;
 use crate::python::signals::action::{LAST_SIGNAL, action, errno, is_pythons, set_errno};
-use crate::python::signals::nudge;
+use crate::python::signals::{crash, nudge};
 
 /// The handlers that [`forward`] stands in front of, by signal.
 static HANDLERS: [AtomicUsize; LAST_SIGNAL as usize + 1] =
@@ -126,6 +126,7 @@ fn set_handler<'py>(py: Python<'py>, args: &Bound<'py, PyTuple>) -> PyResult<Bou
   if let Ok(signal) = args.get_item(0).and_then(|signal| signal.extract()) {
     adopt(signal);
   }
+  crash::settle();
   Ok(previous)
 }
 

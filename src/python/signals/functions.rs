@@ -11,7 +11,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::action::{LAST_SIGNAL, action, is_pythons};
-use super::shared;
+use super::{crash, shared};
 use crate::python::original::Original;
 
 const SIG_DFL: c_int = 0;
@@ -133,7 +133,9 @@ fn set_signal<'py>(py: Python<'py>, args: &Bound<'py, PyTuple>) -> PyResult<Boun
   };
   let wish = wish_of(&handler, signal).filter(|_| shared::can_be(signal));
   let Some(wish) = wish else {
-    return original.call1(args);
+    let previous = original.call1(args);
+    crash::settle();
+    return previous;
   };
   let number = signal.into_pyobject(py)?;
   let previous = getsignal(py, number.as_any())?;

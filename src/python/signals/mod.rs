@@ -6,9 +6,10 @@
 //!
 //! In a served process [`functions`] stand before `signal.signal` and `signal.getsignal`: what Python takes is shared
 //! ([`shared`]), so that both are told. What a child that Python forks would inherit of Node's is put back in
-//! [`forked`]. Under `amphis run` signals are Python's alone: see the room `run`.
+//! [`forked`], and V8 keeps the SIGSEGV of WebAssembly in [`crash`]. Under `amphis run` signals are Python's alone: see the room `run`.
 
 pub mod action;
+pub mod crash;
 pub mod forked;
 pub mod functions;
 pub mod guard;

@@ -90,6 +90,11 @@ pub fn restore_all() {
   }
 }
 
+/// Whether signals are shared: not so under `amphis run`, where they are Python's.
+pub fn is_used() -> bool {
+  FIRST.get().is_some()
+}
+
 /// Whether Node and Python can share this signal.
 pub fn can_be(signal: c_int) -> bool {
   (1..=LAST_SIGNAL).contains(&signal) && !OF_A_THREAD.contains(&signal)
