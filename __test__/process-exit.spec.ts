@@ -65,6 +65,75 @@ leaves('worker threads of anyio, in which plain def endpoints run, end with the 
   t.deepEqual(python(stdout), ['imported', 'startup', 'worked', 'shutdown', 'atexit'])
 })
 
+for (const [kind, printed] of [
+  ['task', ['task cleaned up']],
+  ['generator', ['generator closed']],
+  ['executor', ['works', 'worked']],
+] as const) {
+  for (const [title, last] of [
+    ['the natural end', ''],
+    ['process.exit()', 'process.exit(0)'],
+    ['close() before', 'await handler.close()'],
+  ] as const) {
+    leaves(`what an app has left on the loop is ended as by asyncio.run: ${kind}, ${title}`, async (t) => {
+      const { code, stdout, stderr, took } = await run(
+        t,
+        `const handler = new PythonHandler(options)
+         await (await handler.handle({ url: '/leaves/${kind}' })).text()
+         ${last}`,
+      )
+      t.is(code, 0, stderr)
+      const lines = python(stdout)
+      t.deepEqual(lines.toSorted(), ['imported', 'startup', 'shutdown', 'atexit', ...printed].toSorted())
+      t.is(lines.at(-1), 'atexit')
+      // After the lifespan; a thread has its own time.
+      if (kind !== 'executor') t.true(lines.indexOf(printed[0]) > lines.indexOf('shutdown'), stdout)
+      t.true(took < PATIENCE)
+    })
+  }
+}
+
+leaves('close() of one handler ends nothing that is left on the loop', async (t) => {
+  const { stdout } = await run(
+    t,
+    `const first = new PythonHandler(options)
+     const second = new PythonHandler({ ...options, app: 'probe:app', lifespan: 'off' })
+     await (await first.handle({ url: '/leaves/task' })).text()
+     await second.ready()
+     await first.close()
+     await (await second.handle({ url: '/' })).text()
+     console.log('js: answered')`,
+  )
+  t.true(stdout.indexOf('task cleaned up') > stdout.indexOf('js: answered'), stdout)
+})
+
+leaves('a task that raises while it is ended is told of', async (t) => {
+  const { code, stdout, stderr } = await run(
+    t,
+    `const handler = new PythonHandler(options)
+     await (await handler.handle({ url: '/leaves/raises' })).text()`,
+  )
+  t.is(code, 0)
+  t.true(stdout.includes('atexit'))
+  t.regex(stderr, /unhandled exception while the event loop was ended[^]*RuntimeError: while it was ended/)
+})
+
+leaves('a task that goes on all the same holds nobody up for ever, and costs no atexit', async (t) => {
+  const child = runNode(
+    t,
+    'leaving:app',
+    `const handler = new PythonHandler(options)
+     await (await handler.handle({ url: '/leaves/goes%20on' })).text()
+     console.log('js: left')`,
+  )
+  await child.prints('js: left')
+  const since = performance.now()
+  const { code, stdout, took } = await end(child, since)
+  t.is(code, 0)
+  t.true(stdout.includes('task cleaned up') && stdout.includes('atexit'), stdout)
+  t.true(took < PATIENCE, `${took} ms`)
+})
+
 leaves('a request in flight keeps Node alive', async (t) => {
   const { code, stdout } = await run(
     t,

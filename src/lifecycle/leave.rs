@@ -17,6 +17,8 @@ use crate::python::exceptions::report;
 
 /// How long a process or worker that ends without `close()` waits for Python.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
+/// How much of that is kept for `atexit` and what was printed, whatever the tasks of the loop do.
+const LEAVE_RESERVE: Duration = Duration::from_millis(250);
 /// The environment of `host` ends and nobody has called `close()`: its apps are shut down, and with the
 /// main environment Python is left, all within [`LEAVE_LIMIT`]. Blocks the JavaScript thread; its loop is
 /// over. Does nothing the second time.
@@ -53,7 +55,8 @@ pub fn leave(host: &Arc<Host>) {
     }
     if is_main {
       // `python::wait_until_left` waits for it.
-      let _ = on_python(|py| report(py, event_loop::stop(py))).await;
+      let tasks_deadline = deadline - LEAVE_RESERVE;
+      let _ = on_python(move |py| report(py, event_loop::stop(py, tasks_deadline))).await;
     }
     // Nobody listens past the limit.
     let _ = sender.send(());

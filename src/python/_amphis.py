@@ -55,6 +55,34 @@ def root_task(loop):
     return loop.create_task(root(loop), name="amphis-root")
 
 
+def wind_up(loop, seconds):
+    """What `asyncio.run` does at its end, within a limit: tasks, async generators, the default executor."""
+    loop.run_until_complete(_wind_up(loop, loop.time() + seconds))
+
+
+async def _wind_up(loop, deadline):
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await ended(loop, tasks, deadline)
+    for task in tasks:
+        if task.done() and not task.cancelled() and task.exception() is not None:
+            context = {
+                "message": "unhandled exception while the event loop was ended",
+                "exception": task.exception(),
+                "task": task,
+            }
+            loop.call_exception_handler(context)
+    await ended(loop, {loop.create_task(loop.shutdown_asyncgens())}, deadline)
+    # Never cancelled: before 3.12 it would wait for its threads then, for as long as they take.
+    await ended(loop, {loop.create_task(loop.shutdown_default_executor())}, deadline)
+
+
+async def ended(loop, tasks, deadline):
+    if tasks:
+        await asyncio.wait(tasks, timeout=max(deadline - loop.time(), 0))
+
+
 def new_event_loop(kind):
     """A new loop, set as this thread's, and its name: of `kind`, or the better there is for auto."""
     if kind == "asyncio":

@@ -4,7 +4,7 @@
 //! name and version.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::exceptions::asyncio::CancelledError as PyCancelledError;
@@ -104,8 +104,9 @@ pub fn run_forever(py: Python<'_>) {
     if closed.unwrap_or(true) {
       return;
     }
-    if STOPPED.load(Ordering::Acquire) {
+    if let Some(deadline) = STOPPED.get() {
       end_root(event_loop, root);
+      wind_up(event_loop, *deadline);
       return;
     }
     if let Err(error) = ended
@@ -131,16 +132,28 @@ fn end_root(event_loop: &Bound<'_, PyAny>, root: Option<Bound<'_, PyAny>>) {
   }
 }
 
-/// Set by [`stop`].
-static STOPPED: AtomicBool = AtomicBool::new(false);
+/// Ends what is left on the loop, as `asyncio.run` does: tasks are cancelled and run to their end, async generators are
+/// closed, the default executor's threads have finished their work. Until the deadline.
+fn wind_up(event_loop: &Bound<'_, PyAny>, deadline: Instant) {
+  let py = event_loop.py();
+  let seconds = deadline
+    .saturating_duration_since(Instant::now())
+    .as_secs_f64();
+  let ended =
+    sources::helpers(py).and_then(|helpers| helpers.call_method1("wind_up", (event_loop, seconds)));
+  report(py, ended.map(drop));
+}
 
-/// Ends [`run_forever`]; on the Python thread.
+/// Set by [`stop`]: until when what is left may take.
+static STOPPED: OnceLock<Instant> = OnceLock::new();
+
+/// Ends [`run_forever`], and what is left on the loop by the `deadline`; on the Python thread.
 ///
 /// # Errors
 ///
 /// When there is no loop.
-pub fn stop(py: Python<'_>) -> PyResult<()> {
-  STOPPED.store(true, Ordering::Release);
+pub fn stop(py: Python<'_>, deadline: Instant) -> PyResult<()> {
+  let _ = STOPPED.set(deadline);
   current()?.event_loop.call_method0(py, "stop").map(drop)
 }
 
