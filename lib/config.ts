@@ -1,6 +1,6 @@
-import type { AmphisConfig } from './cli/options.js'
+import type { AmphisConfig } from './cli/options/table.js'
 
-export type { AmphisConfig } from './cli/options.js'
+export type { AmphisConfig } from './cli/options/table.js'
 
 /** What `amphis.config.js` may export: the options, or a function that returns them. */
 export type ConfigExport = AmphisConfig | (() => AmphisConfig | Promise<AmphisConfig>)

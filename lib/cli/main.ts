@@ -3,7 +3,7 @@ export async function main(args: string[]): Promise<void> {
   try {
     await run(args)
   } catch (error) {
-    const { report } = await import('./report.js')
+    const { report } = await import('./log/report.js')
     process.exitCode = report(error)
   }
 }

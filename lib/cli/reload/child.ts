@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import { join, resolve } from 'node:path'
-import { startPython } from '../../python/start.js'
-import type { Configuration } from '../configuration.js'
-import { toMessage } from '../error-message.js'
-import { serve } from '../serve.js'
+import { startPython } from '../../bridge/start.js'
+import type { Configuration } from '../options/configuration.js'
+import { toMessage } from '../errors/error-message.js'
+import { serve } from '../serve/serve.js'
 import { LentConnections } from './lent-connections.js'
 import type { FromApp, ToApp } from './messages.js'
 

@@ -1,5 +1,5 @@
-import { PythonError } from '../../errors.js'
-import { debugHeaders, debugPage, debugText } from '../../debug-page.js'
+import { PythonError } from '../../base/errors.js'
+import { debugHeaders, debugPage, debugText } from '../../debug/page.js'
 
 /** Why there is no app to answer. */
 export interface Problem {

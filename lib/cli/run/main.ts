@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path'
-import type { Binding } from '../../bridge.js'
-import { type ErrorDescription, fromDescription } from '../../errors.js'
+import type { Binding } from '../../bridge/bridge.js'
+import { type ErrorDescription, fromDescription } from '../../base/errors.js'
 import { discoverPython } from '../../python/discover.js'
 import { isFolder } from '../../python/file-system.js'
 import { loadBinding, loadLibpython } from '../../python/load.js'

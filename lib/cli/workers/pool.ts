@@ -1,4 +1,4 @@
-import { ServeError } from '../serve-error.js'
+import { ServeError } from '../errors/serve-error.js'
 import { BackOff } from './back-off.js'
 import { lastWords } from './last-words.js'
 import type { Start, Worker } from './worker.js'
