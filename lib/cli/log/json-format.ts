@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { AmphisError, PythonError } from '../../base/errors.js'
 import { formatIsoTime } from '../text/clock.js'
 import { originOf } from './error-origins.js'
-import type { Fields, Level, LogFormat } from './log.js'
+import type { Fields, Level, LogFormat } from './format.js'
 
 /** The log for machines; docs/logging.md lists the keys. */
 export class JsonFormat implements LogFormat {

@@ -1,15 +1,12 @@
 import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
 import type { Logger } from '../../base/types.js'
+import { LEVELS, type Fields, type Level, type LogFormat } from './format.js'
 import { JsonFormat } from './json-format.js'
 import { LineWriter } from './line-writer.js'
 import type { OptionValues } from '../options/table.js'
 import { stylesFor } from '../text/styles.js'
 import { TextFormat } from './text-format.js'
-
-const LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'critical'] as const
-
-export type Level = (typeof LEVELS)[number]
 
 export interface LogOptions {
   /** @default 'info' */
@@ -18,20 +15,6 @@ export interface LogOptions {
   format?: 'text' | 'json'
   /** `module:attribute`; its package counts as the user's own in tracebacks. */
   app?: string | undefined
-}
-
-/** What a line of JSON has besides its time, level and message; what is undefined is left out. */
-export type Fields = Readonly<Record<string, unknown>>
-
-/** How messages become lines. */
-export interface LogFormat {
-  message(level: Level, message: string, fields: Fields): string
-  /** Words that were logged, an error among them. */
-  error(level: Level, words: string, error: Error): string
-  /** A message from before anything is served, which needs no time. */
-  remark(level: Level, message: string): string
-  /** An error that ended it all. */
-  failure(error: unknown): string
 }
 
 /**
