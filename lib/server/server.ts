@@ -1,4 +1,9 @@
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from 'node:http'
 import type { Http2SecureServer, Http2Server, SecureServerOptions } from 'node:http2'
 import type { Server as HttpsServer, ServerOptions as NodeOptions } from 'node:https'
 import type { Socket } from 'node:net'
@@ -6,7 +11,6 @@ import { DefaultHeaders, flatHeaders } from '../wire/default-headers.js'
 import { AmphisError } from '../base/errors.js'
 import { answerHealth } from './health.js'
 import { closeWhenIdle } from './http2-idle.js'
-import type { PythonHandler } from '../python-handler.js'
 import { serveSocket } from '../wire/served-socket.js'
 
 /** Options of {@link createServer}: its own, and those of `node:https` (or `node:http`, without a certificate). */
@@ -60,6 +64,15 @@ export type PlainOptions = ServerOptions & { cert?: undefined; key?: undefined; 
 /** Any server that {@link createServer} makes. */
 export type PythonServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer
 
+/** What a server needs of the handler of its app; a `PythonHandler` has it. */
+export interface ServedHandler {
+  readonly listener: (request: IncomingMessage, response: ServerResponse) => void
+  /** Whether a request would be taken now. */
+  readonly available: boolean
+  /** Takes the WebSockets of a server. */
+  attach(server: PythonServer): unknown
+}
+
 /**
  * A server of Node's for one app, complete with what a middleware leaves to others: WebSockets, `100 Continue` once
  * the app asks for the body, `X-Forwarded-*` of trusted proxies (see `proxyHeaders`), a `server` header. A certificate
@@ -71,12 +84,12 @@ export type PythonServer = HttpServer | HttpsServer | Http2Server | Http2SecureS
  * createServer(python).listen(8000)
  * createServer(python, { cert, key, http2: true }).listen(443)
  */
-export function createServer(python: PythonHandler, options: SecureOptions & { http2: true }): Http2SecureServer
-export function createServer(python: PythonHandler, options: PlainOptions & { http2: true }): Http2Server
-export function createServer(python: PythonHandler, options: SecureOptions & { http2?: false }): HttpsServer
-export function createServer(python: PythonHandler, options?: PlainOptions & { http2?: false }): HttpServer
-export function createServer(python: PythonHandler, options?: ServerOptions): PythonServer
-export function createServer(python: PythonHandler, options: ServerOptions = {}): PythonServer {
+export function createServer(python: ServedHandler, options: SecureOptions & { http2: true }): Http2SecureServer
+export function createServer(python: ServedHandler, options: PlainOptions & { http2: true }): Http2Server
+export function createServer(python: ServedHandler, options: SecureOptions & { http2?: false }): HttpsServer
+export function createServer(python: ServedHandler, options?: PlainOptions & { http2?: false }): HttpServer
+export function createServer(python: ServedHandler, options?: ServerOptions): PythonServer
+export function createServer(python: ServedHandler, options: ServerOptions = {}): PythonServer {
   if (typeof python?.listener !== 'function') {
     throw invalid("createServer needs a PythonHandler: createServer(new PythonHandler('module:attribute')).")
   }
