@@ -4,13 +4,13 @@ import { attach, type AttachOptions, type UpgradableServer } from './websocket/a
 import { ConcurrencyLimit } from './base/concurrency-limit.js'
 import { AmphisError, fromDescription, type ErrorDescription } from './base/errors.js'
 import { handle, type HandleResponse } from './handle/handle.js'
-import type { ExchangeContext } from './http/exchange.js'
 import { packageRoot } from './package-root.js'
 import { resolveOptions, type ResolvedOptions } from './base/options.js'
 import { startPython, type RunningPython } from './bridge/start.js'
 import { createListener, createMiddleware, type ListenerHost, type Next } from './http/listener.js'
 import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types.js'
 import { createUpgradeListener, type UpgradeListener } from './websocket/upgrade.js'
+import type { UpgradeHost, WebSocketContext } from './websocket/context.js'
 import { Handshakes } from './websocket/handshake.js'
 
 const { version } = createRequire(packageRoot)('./package.json') as { version: string }
@@ -37,13 +37,13 @@ export class PythonHandler implements AsyncDisposable {
    */
   readonly upgrade: UpgradeListener
   readonly #options: ResolvedOptions
-  readonly #host: ListenerHost
+  readonly #host: ListenerHost & UpgradeHost
   /** What requests run on, while they are taken. */
-  #context: ExchangeContext | undefined
+  #context: WebSocketContext | undefined
   /** The same from the beginning of its startup on. */
-  #started: ExchangeContext | undefined
+  #started: WebSocketContext | undefined
   #python: RunningPython | undefined
-  #starting: Promise<ExchangeContext> | undefined
+  #starting: Promise<WebSocketContext> | undefined
   #closing: Promise<void> | undefined
 
   /**
@@ -158,14 +158,14 @@ export class PythonHandler implements AsyncDisposable {
     }
   }
 
-  #start(): Promise<ExchangeContext> {
+  #start(): Promise<WebSocketContext> {
     if (this.#closing !== undefined) {
       return Promise.reject(closed())
     }
     return (this.#starting ??= this.#startOnce())
   }
 
-  async #startOnce(): Promise<ExchangeContext> {
+  async #startOnce(): Promise<WebSocketContext> {
     const options = this.#options
     const python = await startPython(options)
     this.#python = python
@@ -185,7 +185,7 @@ export class PythonHandler implements AsyncDisposable {
       logConfig: options.logConfig,
       gcFreeze: options.gcFreeze,
     })
-    const context: ExchangeContext = {
+    const context: WebSocketContext = {
       bridge,
       native,
       options,

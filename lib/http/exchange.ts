@@ -1,42 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import {
-  ALONE,
-  ANSWERED,
-  AWAITS_CONTINUE,
-  MORE_BODY,
-  REFUSED,
-  type Binding,
-  type Bridge,
-  type Exchange,
-  type OpenFile,
-} from '../bridge/bridge.js'
-import type { ConcurrencyLimit } from '../base/concurrency-limit.js'
+import { ALONE, ANSWERED, AWAITS_CONTINUE, MORE_BODY, REFUSED } from '../bridge/bridge.js'
+import type { ExchangeContext } from '../bridge/context.js'
+import type { Exchange, OpenFile } from '../bridge/exchange.js'
 import { isBareError } from '../debug/bare-error.js'
 import { unwatchConnection, watchEnd } from '../wire/connection-close.js'
 import { requestObserved, tellRequestError } from '../diagnostics.js'
 import { AmphisError } from '../base/errors.js'
 import { awaitsContinue, sendContinue } from './expect-continue.js'
 import { abortResponse, isGone } from '../wire/http2-response.js'
-import type { ResolvedOptions } from '../base/options.js'
 import { bodyTooLarge, readAtOnce, RequestBodyPump, type IncomingBody } from './request-body.js'
 import type { RequestHead } from '../wire/request-head.js'
 import { closeFile } from './response-file.js'
 import { cutOff, ResponseWriter } from './response-writer.js'
-import type { WebSocketExchange } from '../websocket/exchange.js'
-import type { Handshakes } from '../websocket/handshake.js'
-
-export type NativeHandler = InstanceType<Binding['PythonHandler']>
-
-/** What an exchange needs of the handler that it belongs to. */
-export interface ExchangeContext {
-  readonly bridge: Bridge
-  readonly native: NativeHandler
-  readonly options: ResolvedOptions
-  readonly concurrency: ConcurrencyLimit
-  readonly handshakes: Handshakes
-  /** Those that are open, or being opened. */
-  readonly webSockets: Set<WebSocketExchange>
-}
 
 /** How long an app may go on after a bare 500 before that is sent, in milliseconds. */
 const HOLD_LIMIT = 1_000

@@ -3,9 +3,9 @@ import { debugHeaders, debugPage, debugText, wantsPage } from '../debug/page.js'
 import { answerTo, knownAnswer, logAnswered, type ErrorAnswer } from '../wire/error-answer.js'
 import { observeRequest, requestObserved, tellRequestError } from '../diagnostics.js'
 import type { AmphisError } from '../base/errors.js'
-import { HttpExchange, type ExchangeContext, type FailureHandler } from './exchange.js'
+import { HttpExchange, type FailureHandler } from './exchange.js'
 import { abortResponse, isGone } from '../wire/http2-response.js'
-import type { ResolvedOptions } from '../base/options.js'
+import type { ExchangeContext, ExchangeHost } from '../bridge/context.js'
 import { mountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
 import { incomingBody } from './request-body.js'
@@ -16,14 +16,9 @@ import { defaultsOf } from '../wire/served-socket.js'
 export type Next = (error?: unknown) => void
 
 /** The handler as the listener sees it. */
-export interface ListenerHost {
-  readonly options: ResolvedOptions
-  /** What requests run on, once Python and the app are there. */
-  readonly context: ExchangeContext | undefined
+export interface ListenerHost extends ExchangeHost {
   /** What runs, for the foot of a page. */
   readonly versions: readonly string[]
-  /** Starts what is missing. */
-  start(): Promise<ExchangeContext>
 }
 
 /** Runs a request of `node:http`. Errors before the response starts go to `fail`. */

@@ -1,6 +1,6 @@
 import { close, createReadStream } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import type { OpenFile } from '../bridge/bridge.js'
+import type { OpenFile } from '../bridge/exchange.js'
 import { unwatchConnection, watchConnection } from '../wire/connection-close.js'
 import { AmphisError } from '../base/errors.js'
 import { isGone, isHttp2 } from '../wire/http2-response.js'

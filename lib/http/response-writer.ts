@@ -1,5 +1,6 @@
 import { ServerResponse } from 'node:http'
-import { PIECE_COST, type OpenFile } from '../bridge/bridge.js'
+import { PIECE_COST } from '../bridge/bridge.js'
+import type { OpenFile } from '../bridge/exchange.js'
 import { hasName } from '../wire/default-headers.js'
 import type { AmphisError } from '../base/errors.js'
 import { abortResponse, http2Fields, http2Record, isHttp2 } from '../wire/http2-response.js'

@@ -4,7 +4,7 @@ import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { AmphisError } from '../base/errors.js'
 import type { MountPath } from '../wire/mount-path.js'
-import type { ListenerHost } from '../http/listener.js'
+import type { UpgradeHost } from './context.js'
 import { connect, hearErrors, isWebSocket, leaveUpgrade, refuseUpgrade, upgrade } from './upgrade.js'
 
 /** A server of Node's whose WebSockets can be taken. */
@@ -21,7 +21,7 @@ export interface AttachOptions {
 
 interface Route {
   readonly path: string
-  readonly host: ListenerHost
+  readonly host: UpgradeHost
 }
 
 const PATH = /^(?:\/[^/?#\s]+)*\/?$/
@@ -35,7 +35,7 @@ const ROUTERS = new WeakMap<UpgradableServer, Router>()
  * @returns what takes the handler off again
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
-export function attach(host: ListenerHost, server: UpgradableServer, options: AttachOptions = {}): () => void {
+export function attach(host: UpgradeHost, server: UpgradableServer, options: AttachOptions = {}): () => void {
   if (typeof server?.on !== 'function') {
     throw invalid("attach needs a server of node:http, node:https or node:http2: attach(server, { path: '/api' }).")
   }

@@ -1,13 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import type { WebSocket } from 'ws'
-import { ANSWERED, type Exchange } from '../bridge/bridge.js'
+import { ANSWERED } from '../bridge/bridge.js'
+import type { Exchange } from '../bridge/exchange.js'
 import { tellWebSocketError, webSocketObserved } from '../diagnostics.js'
 import { answerTo, logAnswered } from '../wire/error-answer.js'
 import { AmphisError } from '../base/errors.js'
-import type { ExchangeContext } from '../http/exchange.js'
 import type { RequestHead } from '../wire/request-head.js'
 import { cutOff, ResponseWriter } from '../http/response-writer.js'
 import { defaultsOf, servingOf } from '../wire/served-socket.js'
+import type { LiveWebSocket, WebSocketContext } from './context.js'
 import { smallFrame } from './frame.js'
 import type { Handshake } from './handshake.js'
 import { Heartbeat } from './heartbeat.js'
@@ -42,8 +43,8 @@ const PROTOCOL_ERROR = 1002
 const INVALID_PAYLOAD = 1007
 
 /** One WebSocket, from its handshake on. */
-export class WebSocketExchange implements Exchange {
-  readonly #context: ExchangeContext
+export class WebSocketExchange implements Exchange, LiveWebSocket {
+  readonly #context: WebSocketContext
   readonly #handshake: Handshake
   #slot = -1
   /** Once the handshake is accepted. */
@@ -65,7 +66,7 @@ export class WebSocketExchange implements Exchange {
   #batch = -1
   #mistake = 0
 
-  constructor(context: ExchangeContext, handshake: Handshake) {
+  constructor(context: WebSocketContext, handshake: Handshake) {
     this.#context = context
     this.#handshake = handshake
   }
@@ -255,7 +256,6 @@ export class WebSocketExchange implements Exchange {
     }
   }
 
-  /** The handler is closed, as `error` says: the app is told at once, the client gets a little time to answer. */
   goAway(error: AmphisError): void {
     if (this.#isOver) {
       return

@@ -5,11 +5,10 @@ import type { Duplex } from 'node:stream'
 import { observeWebSocket, tellWebSocketError, webSocketObserved } from '../diagnostics.js'
 import { logAnswered } from '../wire/error-answer.js'
 import type { AmphisError } from '../base/errors.js'
-import type { ExchangeContext } from '../http/exchange.js'
 import { mountPath, type MountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
 import { headOfSocket } from '../wire/request-head.js'
-import type { ListenerHost } from '../http/listener.js'
+import type { UpgradeHost, WebSocketContext } from './context.js'
 import { answerError, WebSocketExchange } from './exchange.js'
 import { responseOn, type Accepter, type Handshake } from './handshake.js'
 
@@ -17,7 +16,7 @@ import { responseOn, type Accepter, type Handshake } from './handshake.js'
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 /** `(req, socket, head) => void` for the 'upgrade' event of `node:http`. Takes every WebSocket. */
-export function createUpgradeListener(host: ListenerHost): UpgradeListener {
+export function createUpgradeListener(host: UpgradeHost): UpgradeListener {
   return (request, socket, head) => {
     hearErrors(socket)
     if (isWebSocket(request)) {
@@ -56,7 +55,7 @@ function endIfBusy(socket: BusySocket): boolean {
 
 /** Runs a WebSocket's handshake of HTTP/1.1. */
 export function upgrade(
-  host: ListenerHost,
+  host: UpgradeHost,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -84,7 +83,7 @@ export function upgrade(
 
 /** Runs a WebSocket's handshake of HTTP/2. */
 export function connect(
-  host: ListenerHost,
+  host: UpgradeHost,
   request: Http2ServerRequest,
   response: Http2ServerResponse,
   mount: MountPath,
@@ -103,9 +102,9 @@ export function connect(
 }
 
 function whenStarted(
-  host: ListenerHost,
+  host: UpgradeHost,
   request: IncomingMessage,
-  begin: (context: ExchangeContext) => void,
+  begin: (context: WebSocketContext) => void,
   fail: (error: AmphisError) => void,
 ): void {
   const { context } = host
@@ -123,7 +122,7 @@ function whenStarted(
     .catch((error: unknown) => host.options.logger.error(error))
 }
 
-function acceptOn(host: ListenerHost, context: ExchangeContext, { prefix, url }: MountPath): Accepter {
+function acceptOn(host: UpgradeHost, context: WebSocketContext, { prefix, url }: MountPath): Accepter {
   return (handshake: Handshake) => {
     try {
       const { request } = handshake
