@@ -1,9 +1,9 @@
 import test from 'ava'
+import { UsageError } from '../lib/cli/errors/usage-error.js'
 import { listenProblem, socketProblem, toUrl } from '../lib/cli/listen/address.js'
 import { nearest } from '../lib/cli/options/nearest.js'
-import { OPTIONS } from '../lib/cli/options/table.js'
 import { parseCommandLine } from '../lib/cli/options/parse.js'
-import { UsageError } from '../lib/cli/errors/usage-error.js'
+import { OPTIONS } from '../lib/cli/options/table.js'
 import { usage } from '../lib/cli/options/usage.js'
 
 test('says nothing of what it is not told', (t) => {

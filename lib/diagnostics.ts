@@ -1,9 +1,9 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { ResolvedOptions } from './base/options.js'
 import { unwatchConnection, watchEnd } from './wire/connection-close.js'
 import { isHttp2 } from './wire/http2-response.js'
-import type { ResolvedOptions } from './base/options.js'
 import { forwardedOf } from './wire/proxy-headers.js'
 
 // What requests and WebSockets go through, for logs, metrics and traces: channels of node:diagnostics_channel. Without

@@ -1,17 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
-import { attach, type AttachOptions, type UpgradableServer } from './websocket/attach.js'
 import { ConcurrencyLimit } from './base/concurrency-limit.js'
 import { AmphisError, fromDescription, type ErrorDescription } from './base/errors.js'
-import { handle, type HandleResponse } from './handle/handle.js'
-import { packageRoot } from './package-root.js'
 import { resolveOptions, type ResolvedOptions } from './base/options.js'
-import { startPython, type RunningPython } from './bridge/start.js'
-import { createListener, createMiddleware, type ListenerHost, type Next } from './http/listener.js'
 import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types.js'
-import { createUpgradeListener, type UpgradeListener } from './websocket/upgrade.js'
+import { startPython, type RunningPython } from './bridge/start.js'
+import { handle, type HandleResponse } from './handle/handle.js'
+import { createListener, createMiddleware, type ListenerHost, type Next } from './http/listener.js'
+import { packageRoot } from './package-root.js'
+import { attach, type AttachOptions, type UpgradableServer } from './websocket/attach.js'
 import type { UpgradeHost, WebSocketContext } from './websocket/context.js'
 import { Handshakes } from './websocket/handshake.js'
+import { createUpgradeListener, type UpgradeListener } from './websocket/upgrade.js'
 
 const { version } = createRequire(packageRoot)('./package.json') as { version: string }
 

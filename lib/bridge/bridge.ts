@@ -1,5 +1,5 @@
-import { fromDescription, type AmphisError, type ErrorDescription } from '../base/errors.js'
 import type * as Native from '../../binding.cjs'
+import { fromDescription, type AmphisError, type ErrorDescription } from '../base/errors.js'
 import type { Exchange } from './exchange.js'
 
 /** The addon. */

@@ -1,8 +1,8 @@
 import { isMainThread } from 'node:worker_threads'
-import { Bridge, type Binding } from './bridge.js'
 import type { ResolvedOptions } from '../base/options.js'
 import { discoverPython, type PythonInstallation } from '../python/discover.js'
 import { loadBinding, loadLibpython } from '../python/load.js'
+import { Bridge, type Binding } from './bridge.js'
 
 /** Python as it runs in this process, seen from one JavaScript environment. */
 export interface RunningPython {

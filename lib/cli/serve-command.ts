@@ -1,10 +1,10 @@
+import { UsageError } from './errors/usage-error.js'
+import { inheritedSocket } from './listen/socket-activation.js'
+import { openLog } from './log/log.js'
+import { warn } from './log/report.js'
 import { configure } from './options/configuration.js'
 import { misspeltVariables } from './options/environment.js'
-import { openLog } from './log/log.js'
 import { parseCommandLine } from './options/parse.js'
-import { warn } from './log/report.js'
-import { inheritedSocket } from './listen/socket-activation.js'
-import { UsageError } from './errors/usage-error.js'
 
 /**
  * Serves an app, or prints the help or the versions.

@@ -3,9 +3,9 @@ import { resolve } from 'node:path'
 import { AmphisError } from '../base/errors.js'
 import { packageRoot } from '../package-root.js'
 import { discoverPython } from '../python/discover.js'
-import type { Settings } from './options/configuration.js'
 import { ServeError } from './errors/serve-error.js'
 import { UsageError } from './errors/usage-error.js'
+import type { Settings } from './options/configuration.js'
 
 function ownVersion(): string {
   const manifest = readFileSync(new URL('package.json', packageRoot), 'utf8')

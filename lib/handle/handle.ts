@@ -1,10 +1,10 @@
+import { AmphisError } from '../base/errors.js'
+import type { HandleRequest } from '../base/types.js'
 import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
 import type { ExchangeContext } from '../bridge/context.js'
 import type { Exchange } from '../bridge/exchange.js'
-import { AmphisError } from '../base/errors.js'
 import { headOfRequest } from '../wire/request-head.js'
 import { ResponseBody } from './response-body.js'
-import type { HandleRequest } from '../base/types.js'
 
 /** Bytes that Python may leave unread before no more is taken from a body's iterable. */
 const HIGH_WATER = 256 * 1024

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { PIECE_COST } from '../bridge/bridge.js'
 import { AmphisError } from '../base/errors.js'
+import { PIECE_COST } from '../bridge/bridge.js'
 
 /** Bytes read after which Python is told, while it may still be sending. */
 const CREDIT = 64 * 1024

@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { debugHeaders, debugPage, debugText, wantsPage } from '../debug/page.js'
-import { answerTo, knownAnswer, logAnswered, type ErrorAnswer } from '../wire/error-answer.js'
-import { observeRequest, requestObserved, tellRequestError } from '../diagnostics.js'
 import type { AmphisError } from '../base/errors.js'
-import { HttpExchange, type FailureHandler } from './exchange.js'
-import { abortResponse, isGone } from '../wire/http2-response.js'
 import type { ExchangeContext, ExchangeHost } from '../bridge/context.js'
+import { debugHeaders, debugPage, debugText, wantsPage } from '../debug/page.js'
+import { observeRequest, requestObserved, tellRequestError } from '../diagnostics.js'
+import { answerTo, knownAnswer, logAnswered, type ErrorAnswer } from '../wire/error-answer.js'
+import { abortResponse, isGone } from '../wire/http2-response.js'
 import { mountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
-import { incomingBody } from './request-body.js'
 import { headOfSocket } from '../wire/request-head.js'
 import { defaultsOf } from '../wire/served-socket.js'
+import { HttpExchange, type FailureHandler } from './exchange.js'
+import { incomingBody } from './request-body.js'
 
 /** Express' and Connect's `next`. */
 export type Next = (error?: unknown) => void

@@ -1,8 +1,8 @@
 import { close, createReadStream } from 'node:fs'
 import type { ServerResponse } from 'node:http'
+import { AmphisError } from '../base/errors.js'
 import type { OpenFile } from '../bridge/exchange.js'
 import { unwatchConnection, watchConnection } from '../wire/connection-close.js'
-import { AmphisError } from '../base/errors.js'
 import { isGone, isHttp2 } from '../wire/http2-response.js'
 
 /** Bytes that are read of a file at a time. Each piece is a way through libuv's threads: four times Node's own is twice as fast. */

@@ -1,11 +1,11 @@
 import { ServerResponse } from 'node:http'
+import type { AmphisError } from '../base/errors.js'
 import { PIECE_COST } from '../bridge/bridge.js'
 import type { OpenFile } from '../bridge/exchange.js'
 import { hasName } from '../wire/default-headers.js'
-import type { AmphisError } from '../base/errors.js'
 import { abortResponse, http2Fields, http2Record, isHttp2 } from '../wire/http2-response.js'
-import { sendFile, type BodyCounter } from './response-file.js'
 import { defaultsOf } from '../wire/served-socket.js'
+import { sendFile, type BodyCounter } from './response-file.js'
 
 /** Bytes taken by the socket after which Python is told, while nothing holds it up. */
 const CREDIT = 64 * 1024

@@ -7,11 +7,11 @@ import {
 import type { Http2SecureServer, Http2Server, SecureServerOptions } from 'node:http2'
 import type { Server as HttpsServer, ServerOptions as NodeOptions } from 'node:https'
 import type { Socket } from 'node:net'
-import { DefaultHeaders, flatHeaders } from '../wire/default-headers.js'
 import { AmphisError } from '../base/errors.js'
+import { DefaultHeaders, flatHeaders } from '../wire/default-headers.js'
+import { serveSocket } from '../wire/served-socket.js'
 import { answerHealth } from './health.js'
 import { closeWhenIdle } from './http2-idle.js'
-import { serveSocket } from '../wire/served-socket.js'
 
 /** Options of {@link createServer}: its own, and those of `node:https` (or `node:http`, without a certificate). */
 export interface ServerOptions extends NodeOptions {

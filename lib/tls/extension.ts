@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { subjectOf } from './distinguished-name.js'
 import { CIPHER_SUITES } from './cipher-suites.js'
+import { subjectOf } from './distinguished-name.js'
 
 /** Version numbers as they stand in TLS' own messages, by Node's names. */
 const VERSIONS: Readonly<Record<string, number>> = {

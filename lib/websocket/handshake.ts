@@ -5,9 +5,9 @@ import type { Duplex } from 'node:stream'
 import { createRequire } from 'node:module'
 import type * as Ws from 'ws'
 import type { WebSocket, WebSocketServer } from 'ws'
+import type { ResolvedOptions } from '../base/options.js'
 import { webSocketObserved } from '../diagnostics.js'
 import { abortResponse, http2Record } from '../wire/http2-response.js'
-import type { ResolvedOptions } from '../base/options.js'
 
 /** A client's wish for a WebSocket, sound and not yet answered. */
 export interface Handshake {

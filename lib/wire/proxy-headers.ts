@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ResolvedOptions } from '../base/options.js'
-import { servingOf } from './served-socket.js'
 import type { TrustedPeers } from '../base/trusted-peers.js'
+import { servingOf } from './served-socket.js'
 
 /** What a proxy says of its client, in place of what the socket says. */
 export interface Forwarded {

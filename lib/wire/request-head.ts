@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { AmphisError } from '../base/errors.js'
+import type { HandleRequest } from '../base/types.js'
+import { describeTls } from '../tls/extension.js'
 import { FIELD_VALUE, TOKEN } from './field-syntax.js'
 import type { Forwarded } from './proxy-headers.js'
-import { describeTls } from '../tls/extension.js'
-import type { HandleRequest } from '../base/types.js'
 
 /**
  * The head of a request as it crosses the bridge: latin-1 text, its fields joined by NUL. `src/asgi/scope.rs` lists

@@ -1,6 +1,6 @@
 import { AmphisError, fromDescription, PythonError, type ErrorDescription } from '../../base/errors.js'
-import { UsageError } from './usage-error.js'
 import { ServeError } from './serve-error.js'
+import { UsageError } from './usage-error.js'
 
 /** An error on its way to another process, as JSON carries it. */
 export type ErrorMessage =

@@ -3,10 +3,10 @@ import { fstatSync } from 'node:fs'
 import { lstat, rm, stat } from 'node:fs/promises'
 import { type AddressInfo, connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
-import { descriptorProblem, listenProblem, socketProblem, toUrl } from './address.js'
-import type { OptionValues } from '../options/table.js'
-import { portOwner } from './port-owner.js'
 import { ServeError } from '../errors/serve-error.js'
+import type { OptionValues } from '../options/table.js'
+import { descriptorProblem, listenProblem, socketProblem, toUrl } from './address.js'
+import { portOwner } from './port-owner.js'
 
 /** Where to listen. */
 export type ListenOptions = Pick<OptionValues, 'host' | 'port' | 'uds' | 'fd' | 'ssl-certfile'>

@@ -1,11 +1,11 @@
 import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
 import type { Logger } from '../../base/types.js'
+import type { OptionValues } from '../options/table.js'
+import { stylesFor } from '../text/styles.js'
 import { LEVELS, type Fields, type Level, type LogFormat } from './format.js'
 import { JsonFormat } from './json-format.js'
 import { LineWriter } from './line-writer.js'
-import type { OptionValues } from '../options/table.js'
-import { stylesFor } from '../text/styles.js'
 import { TextFormat } from './text-format.js'
 
 export interface LogOptions {

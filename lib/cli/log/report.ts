@@ -1,7 +1,7 @@
 import { AmphisError } from '../../base/errors.js'
+import { UsageError } from '../errors/usage-error.js'
 import { inFlags } from '../options/in-flags.js'
 import { currentLog } from './log.js'
-import { UsageError } from '../errors/usage-error.js'
 
 const FAILED = 1
 const MISUSED = 2

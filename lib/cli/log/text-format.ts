@@ -1,13 +1,13 @@
 import { inspect } from 'node:util'
 import { AmphisError, PythonError } from '../../base/errors.js'
+import { ServeError } from '../errors/serve-error.js'
+import { UsageError } from '../errors/usage-error.js'
 import { formatDateAndTime, formatTimeOfDay } from '../text/clock.js'
 import { harmless } from '../text/control-characters.js'
+import type { Styles } from '../text/styles.js'
 import { nameOf, originOf } from './error-origins.js'
 import type { Level, LogFormat } from './format.js'
-import { ServeError } from '../errors/serve-error.js'
-import type { Styles } from '../text/styles.js'
 import { foldedTraceback } from './traceback.js'
-import { UsageError } from '../errors/usage-error.js'
 
 export interface TextOptions {
   readonly styles: Styles

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { nearest } from './nearest.js'
 import { UsageError } from '../errors/usage-error.js'
+import { nearest } from './nearest.js'
 
 /** The options of a command that has few: a flag, or what stands for the value. */
 export type Flags = Readonly<Record<string, { readonly short?: string; readonly placeholder?: string }>>

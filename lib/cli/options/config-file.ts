@@ -3,10 +3,10 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { upwards } from '../../python/file-system.js'
 import { fileProblem } from '../errors/file-problem.js'
-import { nearest } from './nearest.js'
-import { type OptionValue, readConfigured } from './value.js'
-import { APP, type Given, isSetting, keyOf, OPTIONS, type OptionSpec } from './table.js'
 import { UsageError } from '../errors/usage-error.js'
+import { nearest } from './nearest.js'
+import { APP, type Given, isSetting, keyOf, OPTIONS, type OptionSpec } from './table.js'
+import { type OptionValue, readConfigured } from './value.js'
 
 const NAMES = ['amphis.config.js', 'amphis.config.mjs', 'amphis.config.ts']
 

@@ -1,8 +1,8 @@
 import { readConfigFiles } from './config-file.js'
 import { loadEnvFile } from './env-file.js'
 import { readEnvironment } from './environment.js'
-import { isPlainText, type OptionValue, readText } from './value.js'
 import { type Given, OPTIONS, type OptionValues, variableOf } from './table.js'
+import { isPlainText, type OptionValue, readText } from './value.js'
 
 /** All that is to be known to serve; JSON can carry it to a child process. */
 export interface Configuration {

@@ -1,6 +1,6 @@
 import { nearest } from './nearest.js'
-import { type OptionValue, readText } from './value.js'
 import { APP, type Given, isSetting, OPTIONS, type OptionSpec, splitList, variableOf } from './table.js'
+import { type OptionValue, readText } from './value.js'
 
 const PREFIX = variableOf('')
 

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
-import { nearest } from './nearest.js'
-import { type OptionValue, readText } from './value.js'
-import { APP, type Given, isBare, OPTIONS, type OptionSpec, placeholderOf } from './table.js'
 import { UsageError } from '../errors/usage-error.js'
+import { nearest } from './nearest.js'
+import { APP, type Given, isBare, OPTIONS, type OptionSpec, placeholderOf } from './table.js'
+import { type OptionValue, readText } from './value.js'
 
 /** Every way to name an option in full, and the value that a bare one stands for. */
 function spellings(): Map<string, { name: string; spec: OptionSpec; bare: boolean | undefined }> {

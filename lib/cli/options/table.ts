@@ -1,6 +1,6 @@
 import { isAppTarget } from '../../base/app-target.js'
-import { isDefaultHeader } from '../../wire/default-headers.js'
 import { TrustedPeers } from '../../base/trusted-peers.js'
+import { isDefaultHeader } from '../../wire/default-headers.js'
 
 /** The headings of the help, in its order. */
 export const GROUPS = {

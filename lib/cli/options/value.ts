@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
-import type { OptionSpec } from './table.js'
 import { UsageError } from '../errors/usage-error.js'
+import type { OptionSpec } from './table.js'
 
 /** What an option may be, before the table says which of them. */
 export type OptionValue = string | number | boolean | readonly string[]

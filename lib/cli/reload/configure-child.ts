@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { configure } from '../options/configuration.js'
 import { toMessage } from '../errors/error-message.js'
-import type { Given } from '../options/table.js'
 import { UsageError } from '../errors/usage-error.js'
+import { configure } from '../options/configuration.js'
+import type { Given } from '../options/table.js'
 import type { AnewMessage } from './configure-anew.js'
 
 // Reads the configuration, for `configure-anew.ts`.

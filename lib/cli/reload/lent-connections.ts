@@ -1,7 +1,7 @@
 import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { requestObserved } from '../../diagnostics.js'
 import { AmphisError } from '../../base/errors.js'
+import { requestObserved } from '../../diagnostics.js'
 import type { PythonServer } from '../../server/server.js'
 import { closeIdleConnections } from '../serve/idle-connections.js'
 import type { FromApp } from './messages.js'

@@ -1,6 +1,6 @@
 import type { Versions } from '../../base/types.js'
-import type { Configuration } from '../options/configuration.js'
 import type { ErrorMessage } from '../errors/error-message.js'
+import type { Configuration } from '../options/configuration.js'
 
 /** What the supervisor says to a process for the app. */
 export type ToApp =

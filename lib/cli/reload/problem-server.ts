@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { makeServer, type PythonServer } from '../../server/server.js'
-import { refuseUntrusted, tlsOptions } from '../serve/certificate.js'
-import type { OptionValues } from '../options/table.js'
 import { wantsPage } from '../../debug/page.js'
+import { makeServer, type PythonServer } from '../../server/server.js'
+import type { OptionValues } from '../options/table.js'
+import { refuseUntrusted, tlsOptions } from '../serve/certificate.js'
 import { type Problem, problemAnswer, problemText, WAIT_HEADER } from './problem.js'
 
 type Request = IncomingMessage | Http2ServerRequest

@@ -4,8 +4,8 @@ import { homedir, networkInterfaces } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import type { Versions } from '../../base/types.js'
 import type { Log } from '../log/log.js'
-import type { OptionValues } from '../options/table.js'
 import type { TextFormat } from '../log/text-format.js'
+import type { OptionValues } from '../options/table.js'
 
 /** What serves, and where. */
 export interface Served {

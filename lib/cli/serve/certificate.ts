@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { createSecureContext, type TLSSocket } from 'node:tls'
 import type { ServerOptions } from '../../server/server.js'
 import { fileProblem } from '../errors/file-problem.js'
-import type { OptionValues } from '../options/table.js'
 import { ServeError } from '../errors/serve-error.js'
 import { UsageError } from '../errors/usage-error.js'
+import type { OptionValues } from '../options/table.js'
 
 /**
  * The options of TLS that the files on the command line stand for; none without a certificate.

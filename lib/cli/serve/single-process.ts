@@ -1,6 +1,6 @@
-import type { Configuration } from '../options/configuration.js'
 import { listen } from '../listen/listen.js'
 import { openLog } from '../log/log.js'
+import type { Configuration } from '../options/configuration.js'
 import { serve } from './serve.js'
 import { firstSignal, onHangUp } from './signals.js'
 

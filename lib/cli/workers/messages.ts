@@ -1,6 +1,6 @@
 import type { Versions } from '../../base/types.js'
-import type { Configuration } from '../options/configuration.js'
 import type { ErrorMessage } from '../errors/error-message.js'
+import type { Configuration } from '../options/configuration.js'
 
 /** The descriptor under which a worker inherits the listening socket: after the standard ones and that of the IPC. */
 export const LISTENING_DESCRIPTOR = 4

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
-import type { OptionValues } from '../../options/table.js'
 import { UsageError } from '../../errors/usage-error.js'
+import type { OptionValues } from '../../options/table.js'
 import { type Glob, parseGlob } from './glob.js'
 
 /** Folders that hold other people's code, or none. */
