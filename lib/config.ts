@@ -1,3 +1,4 @@
+// `amphis/config`: `defineConfig`, and the type of a file of configuration.
 import type { AmphisConfig } from './cli/options/table.js'
 
 export type { AmphisConfig } from './cli/options/table.js'

@@ -1,3 +1,4 @@
+// The public face of the package; `index.js` and `index.d.ts` at the top re-export what it is compiled to.
 export {
   AmphisError,
   PythonError,

@@ -1,3 +1,4 @@
+// `PythonHandler`: the start and the end of an app, and the ways to it.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { ConcurrencyLimit } from './base/concurrency-limit.js'

@@ -1,3 +1,5 @@
+// `AmphisError`, `PythonError`, and the codes by which they are told apart.
+
 /** What went wrong, as a word that stays the same between versions. */
 export type AmphisErrorCode =
   /** An option is missing, unknown, of the wrong type or out of range. */

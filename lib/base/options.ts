@@ -1,3 +1,4 @@
+// Checks the options of a handler, and fills in the defaults.
 import { resolve } from 'node:path'
 import { isAppTarget } from './app-target.js'
 import { AmphisError } from './errors.js'

@@ -1,3 +1,4 @@
+// The addresses, networks and names of `forwardedAllowIps`.
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
 const ANYBODY = '*'

@@ -1,3 +1,5 @@
+// Every option of a handler, the request of `handle()`, `Versions`.
+
 /** What amphis writes its messages to: `console`, pino and their like fit. */
 export interface Logger {
   debug: (...values: unknown[]) => void

@@ -1,3 +1,4 @@
+// What those who send requests to Python need of the handler.
 import type { ConcurrencyLimit } from '../base/concurrency-limit.js'
 import type { ResolvedOptions } from '../base/options.js'
 import type { Binding, Bridge } from './bridge.js'

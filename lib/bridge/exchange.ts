@@ -1,3 +1,4 @@
+// What the bridge hands on to a request or a WebSocket.
 import type { AmphisError } from '../base/errors.js'
 
 /** A file that Rust has opened, to be closed here. */

@@ -1,3 +1,4 @@
+// `amphis APP`: from the arguments to serving, in this process or in others.
 import { UsageError } from './errors/usage-error.js'
 import { inheritedSocket } from './listen/socket-activation.js'
 import { openLog } from './log/log.js'

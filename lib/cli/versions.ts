@@ -1,3 +1,4 @@
+// What `--version` prints.
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { AmphisError } from '../base/errors.js'

@@ -1,3 +1,5 @@
+// The 500 of Starlette that gives way to the page of an error.
+
 /** What Starlette answers before it raises on; an answer that somebody has thought of looks different. */
 const TEXT = 'Internal Server Error'
 

@@ -1,3 +1,4 @@
+// Which frames of a traceback are the user's own, and which a library's.
 import type { PythonFrame } from '../base/errors.js'
 
 const PACKAGES = /[/\\](?:site|dist)-packages[/\\]([^/\\]+)/

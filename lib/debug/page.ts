@@ -1,3 +1,4 @@
+// The page that shows an error in development.
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { PythonError, type PythonException, type PythonFrame } from '../base/errors.js'

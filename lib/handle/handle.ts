@@ -1,3 +1,4 @@
+// `handle()`: a request without a socket, and its `HandleResponse`.
 import { AmphisError } from '../base/errors.js'
 import type { HandleRequest } from '../base/types.js'
 import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'

@@ -1,3 +1,4 @@
+// One request over a socket: from its head to the end of its response, limits and disconnects.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AmphisError } from '../base/errors.js'
 import { ALONE, ANSWERED, AWAITS_CONTINUE, MORE_BODY, REFUSED } from '../bridge/bridge.js'

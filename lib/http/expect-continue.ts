@@ -1,3 +1,4 @@
+// `Expect: 100-continue`: whether a client waits, and the word that it waits for.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isGone, isHttp2 } from '../wire/http2-response.js'
 

@@ -1,3 +1,4 @@
+// `listener` and `middleware`: takes requests from `node:http` and answers what fails.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AmphisError } from '../base/errors.js'
 import type { ExchangeContext, ExchangeHost } from '../bridge/context.js'

@@ -1,3 +1,4 @@
+// Finds the body of a request and pumps it to Python.
 import type { IncomingMessage } from 'node:http'
 import { AmphisError } from '../base/errors.js'
 

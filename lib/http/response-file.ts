@@ -1,3 +1,4 @@
+// Streams the file of a `pathsend`.
 import { close, createReadStream } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { AmphisError } from '../base/errors.js'

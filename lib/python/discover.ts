@@ -1,3 +1,4 @@
+// What the Python found is, and whether it will do.
 import { readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { AmphisError } from '../base/errors.js'

@@ -1,3 +1,4 @@
+// Loads libpython globally, then the addon.
 import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'

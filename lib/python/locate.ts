@@ -1,3 +1,4 @@
+// Which interpreter: the order of the search.
 import { homedir } from 'node:os'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { AmphisError } from '../base/errors.js'

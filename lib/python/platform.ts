@@ -1,3 +1,4 @@
+// This platform, its name, the files mapped into the process.
 import { readFileSync } from 'node:fs'
 import { AmphisError } from '../base/errors.js'
 

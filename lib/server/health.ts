@@ -1,3 +1,4 @@
+// Answers the health and readiness paths of a server.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AmphisError } from '../base/errors.js'
 import { defaultsOf } from '../wire/served-socket.js'

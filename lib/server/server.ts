@@ -1,3 +1,4 @@
+// `createServer`: a server of Node's for one app.
 import {
   createServer as createHttpServer,
   type IncomingMessage,

@@ -1,3 +1,5 @@
+// The subject of a certificate as RFC 4514 writes it, from its DER.
+
 /**
  * Attributes with a short name in RFC 4514, then those that IANA registers short names for and that certificates of
  * people and devices are full of.

@@ -1,3 +1,4 @@
+// What ASGI's `tls` extension says of a connection.
 import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'

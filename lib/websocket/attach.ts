@@ -1,3 +1,4 @@
+// `python.attach`: the handlers of one server, by path.
 import type { IncomingMessage, Server } from 'node:http'
 import type { Http2SecureServer, Http2Server, Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Server as HttpsServer } from 'node:https'

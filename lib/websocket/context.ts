@@ -1,3 +1,4 @@
+// What WebSockets need of the handler beyond what requests need.
 import type { AmphisError } from '../base/errors.js'
 import type { ExchangeContext, ExchangeHost } from '../bridge/context.js'
 import type { Handshakes } from './handshake.js'

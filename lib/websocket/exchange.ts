@@ -1,3 +1,4 @@
+// One WebSocket: messages and closing both ways, backpressure.
 import type { ServerResponse } from 'node:http'
 import type { WebSocket } from 'ws'
 import { AmphisError } from '../base/errors.js'

@@ -1,3 +1,5 @@
+// A small message in one piece.
+
 const TEXT = 0x81
 const BINARY = 0x82
 /** Longest payload whose length is told in the first two bytes. */

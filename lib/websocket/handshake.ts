@@ -1,3 +1,4 @@
+// Opening handshakes: of HTTP/1.1 by `ws`, of HTTP/2 by an extended CONNECT.
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'

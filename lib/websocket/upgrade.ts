@@ -1,3 +1,4 @@
+// `python.upgrade`, and what becomes of upgrades to something else.
 import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'

@@ -1,3 +1,4 @@
+// The end of a connection: one listener for all its pipelined requests.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { isHttp2 } from './http2-response.js'

@@ -1,3 +1,4 @@
+// Headers that a server adds to every response.
 import { AmphisError } from '../base/errors.js'
 import { FIELD_VALUE, TOKEN } from './field-syntax.js'
 import { http2Record } from './http2-response.js'

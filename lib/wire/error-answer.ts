@@ -1,3 +1,4 @@
+// The status, headers and log level that each error stands for.
 import type { AmphisError, AmphisErrorCode } from '../base/errors.js'
 import type { Logger } from '../base/types.js'
 

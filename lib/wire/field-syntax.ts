@@ -1,3 +1,5 @@
+// What a header may be made of.
+
 /** The name of a header, or a method (RFC 9110 5.6.2). */
 export const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/
 

@@ -1,3 +1,4 @@
+// Where responses of HTTP/2 differ: gone, reset, the headers that they may have.
 import type { ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
 

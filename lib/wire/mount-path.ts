@@ -1,3 +1,4 @@
+// Where an app is mounted: `baseUrl` and `url` to prefix and rest.
 import type { IncomingMessage } from 'node:http'
 
 /** Where a request is, for an app that is mounted. */

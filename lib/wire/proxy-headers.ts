@@ -1,3 +1,4 @@
+// What a trusted proxy says of its client.
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ResolvedOptions } from '../base/options.js'

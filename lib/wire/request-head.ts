@@ -1,3 +1,4 @@
+// Joins and checks the head of a request.
 import type { Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { AmphisError } from '../base/errors.js'

@@ -1,3 +1,4 @@
+// Marks the connections of our own servers, whose responses get `server` and `date` and whose proxies are believed.
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { DefaultHeaders } from './default-headers.js'

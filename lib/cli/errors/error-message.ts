@@ -1,3 +1,4 @@
+// Errors on their way from one process to another.
 import { AmphisError, fromDescription, PythonError, type ErrorDescription } from '../../base/errors.js'
 import { ServeError } from './serve-error.js'
 import { UsageError } from './usage-error.js'

@@ -1,3 +1,4 @@
+// `amphis init`: asks for what it was not given, and writes a new project.
 import { basename, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { AmphisError } from '../../base/errors.js'

@@ -1,3 +1,4 @@
+// Addresses as URLs, and what to do when one cannot be listened on.
 import { isIPv6 } from 'node:net'
 import type { PortOwner } from './port-owner.js'
 

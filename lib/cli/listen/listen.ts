@@ -1,3 +1,4 @@
+// Listens on a port, a Unix socket or a descriptor.
 import { once } from 'node:events'
 import { fstatSync } from 'node:fs'
 import { lstat, rm, stat } from 'node:fs/promises'

@@ -1,3 +1,4 @@
+// Who listens on a port that is in use.
 import { readdir, readFile, readlink } from 'node:fs/promises'
 
 /** A process that listens on a port. */

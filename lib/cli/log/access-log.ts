@@ -1,3 +1,4 @@
+// A line for each request and each WebSocket.
 import { subscribe } from 'node:diagnostics_channel'
 import type { RequestObservation, WebSocketObservation } from '../../diagnostics.js'
 import { formatDuration, formatIsoTime } from '../text/clock.js'

@@ -1,3 +1,4 @@
+// Which request or WebSocket an error has failed.
 import { subscribe } from 'node:diagnostics_channel'
 import type { Observation } from '../../diagnostics.js'
 import { oneLine } from '../text/control-characters.js'

@@ -1,3 +1,5 @@
+// The levels of the log, and what turns a message into a line.
+
 /** The least important first. */
 export const LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'critical'] as const
 

@@ -1,3 +1,4 @@
+// What has ended the command, in the log, and its exit code.
 import { AmphisError } from '../../base/errors.js'
 import { UsageError } from '../errors/usage-error.js'
 import { inFlags } from '../options/in-flags.js'

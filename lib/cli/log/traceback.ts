@@ -1,3 +1,4 @@
+// Tracebacks for terminals.
 import type { PythonError, PythonException, PythonFrame } from '../../base/errors.js'
 import { countOf, runsOf } from '../../debug/frame-owner.js'
 import { harmless } from '../text/control-characters.js'

@@ -1,3 +1,4 @@
+// Reads the arguments of the commands that have few options: `init` and `venv`.
 import { parseArgs } from 'node:util'
 import { UsageError } from '../errors/usage-error.js'
 import { nearest } from './nearest.js'

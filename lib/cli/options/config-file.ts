@@ -1,3 +1,4 @@
+// Reads `amphis.config.js` and the key `amphis` of package.json.
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'

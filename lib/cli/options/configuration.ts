@@ -1,3 +1,4 @@
+// Puts together what is said where: `Configuration`, which goes to child processes.
 import { readConfigFiles } from './config-file.js'
 import { loadEnvFile } from './env-file.js'
 import { readEnvironment } from './environment.js'

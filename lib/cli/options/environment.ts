@@ -1,3 +1,4 @@
+// Reads the variables `AMPHIS_…`.
 import { nearest } from './nearest.js'
 import { APP, type Given, isSetting, OPTIONS, type OptionSpec, splitList, variableOf } from './table.js'
 import { type OptionValue, readText } from './value.js'

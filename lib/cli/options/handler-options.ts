@@ -1,3 +1,4 @@
+// Options of the command line to those of `PythonHandler`.
 import type { PythonHandlerOptions } from '../../base/types.js'
 import type { OptionValues } from './table.js'
 

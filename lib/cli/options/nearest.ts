@@ -1,3 +1,5 @@
+// Which word was probably meant.
+
 /** How many letters must be inserted, deleted, replaced or swapped with their neighbour to get from one word to another. */
 function distance(from: string, to: string): number {
   let beforeLast: number[] = []

@@ -1,3 +1,4 @@
+// Reads the command line of `amphis APP`.
 import { parseArgs } from 'node:util'
 import { UsageError } from '../errors/usage-error.js'
 import { nearest } from './nearest.js'

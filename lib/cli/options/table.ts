@@ -1,3 +1,4 @@
+// The table of options that all the rest is made from: parser, help, docs, types.
 import { isAppTarget } from '../../base/app-target.js'
 import { TrustedPeers } from '../../base/trusted-peers.js'
 import { isDefaultHeader } from '../../wire/default-headers.js'

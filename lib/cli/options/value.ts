@@ -1,3 +1,4 @@
+// Texts and values to those of options, each checked as the table says.
 import { inspect } from 'node:util'
 import { UsageError } from '../errors/usage-error.js'
 import type { OptionSpec } from './table.js'

@@ -1,3 +1,4 @@
+// A process for the app under `--reload`, started by `app-process.ts`.
 import type { Socket } from 'node:net'
 import { join, resolve } from 'node:path'
 import { startPython } from '../../bridge/start.js'
@@ -6,8 +7,6 @@ import type { Configuration } from '../options/configuration.js'
 import { serve } from '../serve/serve.js'
 import { LentConnections } from './lent-connections.js'
 import type { FromApp, ToApp } from './messages.js'
-
-// A process for the app under `--reload`, started by `app-process.ts`.
 
 /** How long leaving may take when nobody is there any more who would put an end to it, in milliseconds. */
 const LEAVE_LIMIT = 3_000

@@ -1,3 +1,4 @@
+// Reads the configuration again, in a process of its own.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { programOf } from '../../package-root.js'

@@ -1,11 +1,10 @@
+// Reads the configuration, for `configure-anew.ts`.
 import { once } from 'node:events'
 import { toMessage } from '../errors/error-message.js'
 import { UsageError } from '../errors/usage-error.js'
 import { configure } from '../options/configuration.js'
 import type { Given } from '../options/table.js'
 import type { AnewMessage } from './configure-anew.js'
-
-// Reads the configuration, for `configure-anew.ts`.
 
 async function answer(): Promise<AnewMessage> {
   const [commandLine] = (await once(process, 'message')) as [Given]

@@ -1,3 +1,4 @@
+// What is answered in the place of an app that does not run.
 import { PythonError } from '../../base/errors.js'
 import { debugHeaders, debugPage, debugText } from '../../debug/page.js'
 

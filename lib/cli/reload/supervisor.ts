@@ -1,3 +1,4 @@
+// `--reload`: starts the app again when a file has changed, and says what happens.
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
 import { relative, resolve } from 'node:path'

@@ -1,3 +1,4 @@
+// What follows `amphis run`: our options, Python's, and which script is named.
 import { UsageError } from '../errors/usage-error.js'
 
 /** What `amphis run` was called with. */

@@ -1,3 +1,4 @@
+// `amphis run`: finds Python, starts it, waits for its end.
 import { dirname, resolve } from 'node:path'
 import { type ErrorDescription, fromDescription } from '../../base/errors.js'
 import type { Binding } from '../../bridge/bridge.js'

@@ -1,3 +1,4 @@
+// What is shown once it serves.
 import { existsSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { homedir, networkInterfaces } from 'node:os'

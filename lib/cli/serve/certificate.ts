@@ -1,3 +1,4 @@
+// The files of TLS to options, and what is wrong with them.
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext, type TLSSocket } from 'node:tls'

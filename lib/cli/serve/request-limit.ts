@@ -1,3 +1,4 @@
+// Counts requests for `--limit-max-requests`.
 import { channel } from 'node:diagnostics_channel'
 
 /** What the handler tells at the beginning of each. */

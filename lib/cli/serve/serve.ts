@@ -1,3 +1,4 @@
+// Serves an app in this process; `Serving` says where its connections come from.
 import { Server as NetServer } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
 import { PythonHandler } from '../../python-handler.js'

@@ -1,3 +1,4 @@
+// The first SIGINT or SIGTERM, and what SIGHUP means.
 import { isatty } from 'node:tty'
 
 const ENDING = ['SIGINT', 'SIGTERM'] as const

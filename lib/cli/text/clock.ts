@@ -1,3 +1,5 @@
+// Times and durations as text.
+
 /** The text of the last second that was asked for: lines come in crowds. */
 class Cache {
   readonly #format: (date: Date) => string

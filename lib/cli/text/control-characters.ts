@@ -1,3 +1,5 @@
+// Takes the harm out of other people's texts.
+
 // What a terminal may take for an order, and what would begin a line of its own: C0, DEL and C1.
 const ANY = /\p{Cc}/u
 const ALL = /\p{Cc}/gu

@@ -1,3 +1,4 @@
+// Colours, where a stream has them.
 import { inspect, styleText } from 'node:util'
 
 const NAMES = ['bold', 'dim', 'red', 'green', 'yellow', 'cyan', 'magenta'] as const

@@ -1,11 +1,10 @@
+// A worker process of `--workers`, started by `worker.ts`.
 import { once } from 'node:events'
 import { toMessage } from '../errors/error-message.js'
 import { listenOn } from '../listen/listen.js'
 import { serve } from '../serve/serve.js'
 import { onHangUp } from '../serve/signals.js'
 import { type FromWorker, LISTENING_DESCRIPTOR, type ToWorker } from './messages.js'
-
-// A worker process of `--workers`, started by `worker.ts`.
 
 /** How long what keeps the process alive may do so once all is done, in milliseconds. */
 const LEAVE_LIMIT = 2_000

@@ -1,3 +1,4 @@
+// What workers and their parent say to each other.
 import type { Versions } from '../../base/types.js'
 import type { ErrorMessage } from '../errors/error-message.js'
 import type { Configuration } from '../options/configuration.js'

@@ -1,3 +1,4 @@
+// Keeps so many workers serving: start, restart, reload, stop.
 import { ServeError } from '../errors/serve-error.js'
 import { BackOff } from './back-off.js'
 import { lastWords } from './last-words.js'

@@ -1,3 +1,4 @@
+// `--workers`: the parent of the workers binds the socket and obeys signals.
 import { randomBytes } from 'node:crypto'
 import { bind } from '../listen/bound-socket.js'
 import { openLog } from '../log/log.js'

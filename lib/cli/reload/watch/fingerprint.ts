@@ -1,3 +1,4 @@
+// Whether what Python has started from is as it was: then a spare process is still good.
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 

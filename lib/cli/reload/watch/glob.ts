@@ -1,3 +1,4 @@
+// Patterns of files.
 import { sep } from 'node:path'
 
 /** A pattern that is compared with the end of a path, as `pathlib` and uvicorn do: `*.py`, `templates/*.html`. */

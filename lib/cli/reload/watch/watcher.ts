@@ -1,3 +1,4 @@
+// Tells of changes of files, once it is quiet.
 import { stat } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { dirname } from 'node:path'
