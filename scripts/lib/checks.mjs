@@ -1,6 +1,8 @@
 import { inRoot } from './paths.mjs'
+import { roomProblems } from './room-files.mjs'
 import { colourEnv, inColour, run } from './run.mjs'
 import { rustTestEnv } from './rust-test-env.mjs'
+import { red, say } from './say.mjs'
 import { venv } from './setup.mjs'
 import { avaTotals, cargoTotals } from './test-totals.mjs'
 
@@ -32,11 +34,22 @@ const clippy = ['clippy', '--quiet', '--no-default-features']
 const denyWarnings = ['-D', 'warnings']
 const rustEnv = () => rustTestEnv(venv)
 
+/** @type {Check} */
+const rooms = {
+  name: 'rooms',
+  async run() {
+    const problems = roomProblems()
+    for (const problem of problems) say(`${red('✖')} ${problem}`)
+    return { code: problems.length > 0 ? 1 : 0, output: '' }
+  },
+}
+
 /** What needs no compiler. */
 export const quickChecks = [
   check('cargo fmt', 'cargo', ['fmt', '--check']),
   check('prettier', bin('prettier'), [...prettierCheck, '.']),
   check('oxlint', bin('oxlint'), ['--deny-warnings']),
+  rooms,
   check('ruff check', ruff, ['check', '--quiet']),
   check('ruff format', ruff, ['format', '--check', '--quiet']),
 ]
@@ -55,6 +68,7 @@ export function quickChecksOf(files) {
     files.length > 0 && check('prettier', bin('prettier'), [...prettierCheck, '--ignore-unknown', ...files]),
     scripts.length > 0 &&
       check('oxlint', bin('oxlint'), ['--deny-warnings', '--no-error-on-unmatched-pattern', ...scripts]),
+    files.length > 0 && rooms,
     python.length > 0 && check('ruff check', ruff, ['check', '--quiet', '--force-exclude', ...python]),
     python.length > 0 && check('ruff format', ruff, ['format', '--check', '--quiet', '--force-exclude', ...python]),
   ].filter((entry) => entry !== false)

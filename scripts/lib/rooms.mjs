@@ -1,5 +1,6 @@
 /**
- * A folder, or a file that stands beside the folders; without its extension.
+ * A folder, or a file that stands beside the folders; without its extension. A folder within a folder is a room of its
+ * own, named by both: `cli/options`. It has a line of its own too, above or below that of the folder that it is in.
  *
  * @typedef {object} Room
  * @property {string} name
@@ -23,7 +24,64 @@
 
 /** @type {Record<'lib' | 'src', House>} */
 export const houses = {
-  lib: [],
+  lib: [
+    [
+      { name: 'index', what: 'The public face: what `import … from "amphis"` gives' },
+      { name: 'config', what: '`amphis/config`: what a file of configuration needs' },
+    ],
+    [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
+    [
+      { name: 'cli/init', what: '`amphis init`: writes a new project' },
+      { name: 'cli/venv', what: '`amphis venv`: makes the environment that an app needs' },
+      { name: 'cli/run', what: '`amphis run`: Python without a server' },
+      { name: 'cli/reload', what: '`--reload`: the supervisor, and the processes of the app that it replaces' },
+      { name: 'cli/workers', what: '`--workers`: the parent, and the processes that it keeps serving' },
+    ],
+    [
+      { name: 'cli/serve', what: 'Serves an app in one process: its connections, TLS, signals, banner' },
+      { name: 'cli/reload/watch', what: 'Which files are watched, and whether they have changed' },
+    ],
+    [
+      { name: 'cli/log', what: 'What is said while it serves: formats, lines, the access log, tracebacks' },
+      { name: 'cli/listen', what: 'Ports, Unix sockets and descriptors to listen on' },
+    ],
+    [
+      {
+        name: 'cli/options',
+        what: 'The options: their table, and what the command line, variables and files say of them',
+      },
+    ],
+    [
+      { name: 'cli/errors', what: 'What ends a command, and its way from one process to another' },
+      { name: 'cli/text', what: 'Texts for people: times, colours, paths, nothing that a terminal takes for an order' },
+    ],
+    [
+      { name: 'python-handler', what: '`PythonHandler`: the start and the end of an app, and the ways to it' },
+      { name: 'server', what: "`createServer`: a server of Node's, its health, its idle sessions" },
+    ],
+    [{ name: 'websocket', what: 'WebSockets: handshakes, messages, pings; which handler of a server takes one' }],
+    [
+      { name: 'http', what: 'One request of `node:http` and its response: listener, middleware, bodies, files' },
+      { name: 'handle', what: '`handle()`: requests without a socket' },
+    ],
+    [{ name: 'diagnostics', what: 'What is told of requests and WebSockets to those who listen' }],
+    [
+      {
+        name: 'wire',
+        what: 'What all messages and connections have in common: heads, headers, proxies, HTTP/2, errors as answers',
+      },
+    ],
+    [
+      { name: 'bridge', what: "This environment's end of the bridge to Python; nothing of HTTP" },
+      { name: 'tls', what: 'What the app is told of a TLS connection' },
+      { name: 'debug', what: 'The page that shows an error, and whose code it comes from' },
+    ],
+    [{ name: 'python', what: 'Finds Python, and loads it' }],
+    [
+      { name: 'base', what: 'Errors, types, options, limits: what everybody may know' },
+      { name: 'package-root', what: 'Where the package and its programs are' },
+    ],
+  ],
   src: [],
 }
 
