@@ -328,7 +328,7 @@ pub const CROWDED: usize = 512;
 /// Integers of one record towards JavaScript: operation and flags, slot, and three operands.
 pub const RECORD: usize = 5;
 
-/// Operations of [`Outbox`] records; `lib/bridge.ts` has the other half of this table.
+/// Operations of [`Outbox`] records; `lib/bridge/bridge.ts` has the other half of this table.
 pub mod op {
   /// `status, head length, body length`: a response starts; with `END` it is whole.
   pub const RESPONSE: i32 = 1;

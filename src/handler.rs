@@ -23,7 +23,7 @@ use crate::host::{Host, HostHandle};
 use crate::lifecycle;
 use crate::masking;
 
-/// Flags of [`HandlerHandle::request`] and what it and [`HandlerHandle::message`] return; `lib/bridge.ts` has the
+/// Flags of [`HandlerHandle::request`] and what it and [`HandlerHandle::message`] return; `lib/bridge/bridge.ts` has the
 /// other half of this table.
 const MORE_BODY: u32 = 1;
 const AWAITS_CONTINUE: u32 = 2;
