@@ -18,7 +18,9 @@ const WAYS: Readonly<Record<string, string>> = {
   're-export-of-type.ts': "export type { Thing } from '../http/known.js'\n",
 }
 
-test('the lint names each arrow that runs up, in whatever way a file knows another', async (t) => {
+// One after another: each runs oxlint, which takes every processor.
+
+test.serial('the lint names each arrow that runs up, in whatever way a file knows another', async (t) => {
   const files = Object.entries(WAYS).map(([name, text]) => [`lib/bridge/${name}`, text] as const)
   const said = await lintRooms(t, { ...Object.fromEntries(files), 'lib/http/known.ts': KNOWN })
   t.deepEqual(
@@ -33,7 +35,7 @@ test('the lint names each arrow that runs up, in whatever way a file knows anoth
   )
 })
 
-test('the lint names an arrow to the public face by the name of the package', async (t) => {
+test.serial('the lint names an arrow to the public face by the name of the package', async (t) => {
   const said = await lintRooms(t, {
     'lib/bridge/knowing.ts': "import { AmphisError } from 'amphis'\nexport const mine = AmphisError\n",
   })
@@ -41,7 +43,7 @@ test('the lint names an arrow to the public face by the name of the package', as
   t.regex(said[0]!, /^lib\/bridge\/knowing\.ts may not know lib\/index\.ts, .* bridge stands below index /)
 })
 
-test('the lint names an arrow between neighbours', async (t) => {
+test.serial('the lint names an arrow between neighbours', async (t) => {
   const said = await lintRooms(t, {
     'lib/handle/knowing.ts': "import type { Thing } from '../http/known.js'\nexport type Mine = Thing\n",
     'lib/http/known.ts': KNOWN,
@@ -53,7 +55,7 @@ test('the lint names an arrow between neighbours', async (t) => {
   )
 })
 
-test('the lint names an arrow from a folder to the one that it is in', async (t) => {
+test.serial('the lint names an arrow from a folder to the one that it is in', async (t) => {
   const said = await lintRooms(t, {
     'lib/cli/options/knowing.ts': "import { thing } from '../known.js'\nexport const mine = thing\n",
     'lib/cli/known.ts': KNOWN,
@@ -65,7 +67,7 @@ test('the lint names an arrow from a folder to the one that it is in', async (t)
   )
 })
 
-test('the lint lets a file know what is in its room and below', async (t) => {
+test.serial('the lint lets a file know what is in its room and below', async (t) => {
   const said = await lintRooms(t, {
     'lib/http/knowing.ts': [
       "import { EventEmitter } from 'node:events'",
@@ -82,7 +84,7 @@ test('the lint lets a file know what is in its room and below', async (t) => {
   t.deepEqual(said, [])
 })
 
-test('the lint takes neither a comment nor a text for an import', async (t) => {
+test.serial('the lint takes neither a comment nor a text for an import', async (t) => {
   const text = [
     "// import { thing } from '../http/known.js'",
     "/** import('../http/known.js') */",
@@ -92,7 +94,7 @@ test('the lint takes neither a comment nor a text for an import', async (t) => {
   t.deepEqual(await lintRooms(t, { 'lib/bridge/knowing.ts': text.join('\n'), 'lib/http/known.ts': KNOWN }), [])
 })
 
-test('the lint names a circle within a room, also of types', async (t) => {
+test.serial('the lint names a circle within a room, also of types', async (t) => {
   const said = await lintRooms(t, {
     'lib/http/a.ts': "import type { B } from './b.js'\nexport interface A {\n  b: B\n}\n",
     'lib/http/b.ts': "export type { C as B } from './c.js'\n",
