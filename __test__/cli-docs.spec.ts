@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { keyOf, OPTIONS, variableOf } from '../lib/cli/options.js'
-import { parseCommandLine } from '../lib/cli/parse.js'
+import { parseCommandLine } from '../lib/cli/options/parse.js'
+import { keyOf, OPTIONS, variableOf } from '../lib/cli/options/table.js'
 
 const read = (name: string) => readFileSync(new URL(`../docs/${name}`, import.meta.url), 'utf8')
 const page = read('cli.md')

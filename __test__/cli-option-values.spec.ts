@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { configure, defaults } from '../lib/cli/configuration.js'
-import { readEnvironment } from '../lib/cli/environment.js'
-import { type OptionValue, readConfigured, readText } from '../lib/cli/option-value.js'
-import { isBare, isSetting, OPTIONS, type OptionSpec, type OptionValues, variableOf } from '../lib/cli/options.js'
-import { parseCommandLine } from '../lib/cli/parse.js'
-import { UsageError } from '../lib/cli/usage-error.js'
+import { UsageError } from '../lib/cli/errors/usage-error.js'
+import { configure, defaults } from '../lib/cli/options/configuration.js'
+import { readEnvironment } from '../lib/cli/options/environment.js'
+import { parseCommandLine } from '../lib/cli/options/parse.js'
+import { isBare, isSetting, OPTIONS, type OptionSpec, type OptionValues, variableOf } from '../lib/cli/options/table.js'
+import { type OptionValue, readConfigured, readText } from '../lib/cli/options/value.js'
 import { scratchFolder } from './helpers/scratch.js'
 
 const settings = Object.entries(OPTIONS).filter(([, spec]) => isSetting(spec))

@@ -1,10 +1,10 @@
 import test from 'ava'
-import { listenProblem, socketProblem, toUrl } from '../lib/cli/address.js'
-import { nearest } from '../lib/cli/nearest.js'
-import { OPTIONS } from '../lib/cli/options.js'
-import { parseCommandLine } from '../lib/cli/parse.js'
-import { UsageError } from '../lib/cli/usage-error.js'
-import { usage } from '../lib/cli/usage.js'
+import { UsageError } from '../lib/cli/errors/usage-error.js'
+import { listenProblem, socketProblem, toUrl } from '../lib/cli/listen/address.js'
+import { nearest } from '../lib/cli/options/nearest.js'
+import { parseCommandLine } from '../lib/cli/options/parse.js'
+import { OPTIONS } from '../lib/cli/options/table.js'
+import { usage } from '../lib/cli/options/usage.js'
 
 test('says nothing of what it is not told', (t) => {
   t.deepEqual(parseCommandLine([]), { app: undefined, options: {} })

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { FileFilter } from '../lib/cli/reload/file-filter.js'
-import { parseGlob } from '../lib/cli/reload/glob.js'
-import { UsageError } from '../lib/cli/usage-error.js'
+import { UsageError } from '../lib/cli/errors/usage-error.js'
+import { FileFilter } from '../lib/cli/reload/watch/file-filter.js'
+import { parseGlob } from '../lib/cli/reload/watch/glob.js'
 import { scratchFolder } from './helpers/scratch.js'
 
 const globs: [pattern: string, fits: string[], not: string[]][] = [

@@ -26,8 +26,8 @@ Object.assign(promises, {
   },
 })
 syncBuiltinESMExports()
-const { Watcher } = await import('../lib/cli/reload/watcher.js')
-const { FileFilter } = await import('../lib/cli/reload/file-filter.js')
+const { Watcher } = await import('../lib/cli/reload/watch/watcher.js')
+const { FileFilter } = await import('../lib/cli/reload/watch/file-filter.js')
 
 interface Settings {
   include?: string[]

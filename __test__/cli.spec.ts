@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import test from 'ava'
 import { AmphisError } from '../index.js'
-import { inFlags } from '../lib/cli/in-flags.js'
+import { inFlags } from '../lib/cli/options/in-flags.js'
 import manifest from '../package.json' with { type: 'json' }
 import { request } from './helpers/client.js'
 import { amphis, amphisEnds, serveByCommand, suite } from './helpers/command-line.js'

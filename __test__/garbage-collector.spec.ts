@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
-import { handlerOptions } from '../lib/cli/handler-options.js'
-import { defaults } from '../lib/cli/configuration.js'
+import { defaults } from '../lib/cli/options/configuration.js'
+import { handlerOptions } from '../lib/cli/options/handler-options.js'
 import { createHandler, type HandlerOptions } from './helpers/python.js'
 
 interface State {

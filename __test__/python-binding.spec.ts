@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { AmphisError } from '../lib/errors.js'
+import { AmphisError } from '../lib/base/errors.js'
 import { bindingError, loadBinding } from '../lib/python/load.js'
 import { platformName } from '../lib/python/platform.js'
 import { temporaryFolder, writeDeep } from './helpers/fake-python.js'

@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, realpath, rm, symlink, writeFile } from 'node:f
 import { homedir } from 'node:os'
 import { delimiter, dirname, join, relative } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { AmphisError, type AmphisErrorCode } from '../lib/errors.js'
+import { AmphisError, type AmphisErrorCode } from '../lib/base/errors.js'
 import { discoverPython, type DiscoverOptions } from '../lib/python/discover.js'
 import {
   answeringInterpreter,

@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
-import { AmphisError, fromDescription, PythonError } from '../lib/errors.js'
+import { AmphisError, fromDescription, PythonError } from '../lib/base/errors.js'
 import { temporaryFolder } from './helpers/fake-python.js'
 
 const traceback = `Traceback (most recent call last):
@@ -72,7 +72,7 @@ test('knows the errors of another copy of this package', async (t) => {
   const path = join(folder, 'errors.mts')
   // The TypeScript loader adds imports of its own.
   await symlink(fileURLToPath(new URL('../node_modules', import.meta.url)), join(folder, 'node_modules'))
-  await copyFile(new URL('../lib/errors.ts', import.meta.url), path)
+  await copyFile(new URL('../lib/base/errors.ts', import.meta.url), path)
   const copy = (await import(pathToFileURL(path).href)) as {
     AmphisError: typeof AmphisError
     PythonError: typeof PythonError
@@ -106,7 +106,7 @@ test('builds the right class from what the native side describes', (t) => {
 })
 
 test('documents every code once', async (t) => {
-  const source = await readFile(new URL('../lib/errors.ts', import.meta.url), 'utf8')
+  const source = await readFile(new URL('../lib/base/errors.ts', import.meta.url), 'utf8')
   const union = source.slice(source.indexOf('export type AmphisErrorCode'), source.indexOf('// Registered symbols'))
   const codes = union.match(/'AMPHIS_ERR_[A-Z_]+'/g) ?? []
   t.true(codes.length > 20)

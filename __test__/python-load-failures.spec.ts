@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import test from 'ava'
-import { AmphisError } from '../lib/errors.js'
+import { AmphisError } from '../lib/base/errors.js'
 import { libpythonError, loadLibpython } from '../lib/python/load.js'
 import { elfHeader, foreignArchitecture, machHeader, temporaryFolder, writeDeep } from './helpers/fake-python.js'
 

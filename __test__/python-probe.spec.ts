@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
-import { AmphisError } from '../lib/errors.js'
+import { AmphisError } from '../lib/base/errors.js'
 import { probeInterpreter } from '../lib/python/probe.js'
 import {
   answeringInterpreter,

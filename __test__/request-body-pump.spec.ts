@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { PassThrough } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
-import { type BodyTarget, RequestBodyPump } from '../lib/request-body.js'
+import { type BodyTarget, RequestBodyPump } from '../lib/http/request-body.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import test from 'ava'
 import { WebSocket, WebSocketServer } from 'ws'
-import { unmaskNatively } from '../lib/websocket-unmask.js'
+import { unmaskNatively } from '../lib/websocket/unmask.js'
 
 test('ws leaves the mask of every frame of 64 bytes and more to Rust, and takes its bytes as they are', async (t) => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })

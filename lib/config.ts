@@ -1,6 +1,7 @@
-import type { AmphisConfig } from './cli/options.js'
+// `amphis/config`: `defineConfig`, and the type of a file of configuration.
+import type { AmphisConfig } from './cli/options/table.js'
 
-export type { AmphisConfig } from './cli/options.js'
+export type { AmphisConfig } from './cli/options/table.js'
 
 /** What `amphis.config.js` may export: the options, or a function that returns them. */
 export type ConfigExport = AmphisConfig | (() => AmphisConfig | Promise<AmphisConfig>)

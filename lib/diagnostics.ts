@@ -1,13 +1,12 @@
+// What requests and WebSockets go through, for logs, metrics and traces: channels of node:diagnostics_channel. Without
+// a subscriber to `start`, `open` or `end` nothing is noted at all; the same object comes from start to end.
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { unwatchConnection, watchEnd } from './connection-close.js'
-import { isHttp2 } from './http2-response.js'
-import type { ResolvedOptions } from './options.js'
-import { forwardedOf } from './proxy-headers.js'
-
-// What requests and WebSockets go through, for logs, metrics and traces: channels of node:diagnostics_channel. Without
-// a subscriber to `start`, `open` or `end` nothing is noted at all; the same object comes from start to end.
+import type { ResolvedOptions } from './base/options.js'
+import { unwatchConnection, watchEnd } from './wire/connection-close.js'
+import { isHttp2 } from './wire/http2-response.js'
+import { forwardedOf } from './wire/proxy-headers.js'
 
 const requestStart = channel('amphis:request:start')
 const requestEnd = channel('amphis:request:end')

@@ -1,3 +1,4 @@
+// The public face of the package; `index.js` and `index.d.ts` at the top re-export what it is compiled to.
 export {
   AmphisError,
   PythonError,
@@ -5,12 +6,18 @@ export {
   type PythonErrorInit,
   type PythonException,
   type PythonFrame,
-} from './errors.js'
-export type { AttachOptions, UpgradableServer } from './attach.js'
+} from './base/errors.js'
+export type { AttachOptions, UpgradableServer } from './websocket/attach.js'
 export type { Observation, Outcome, RequestObservation, WebSocketObservation } from './diagnostics.js'
-export { HandleResponse } from './handle.js'
+export { HandleResponse } from './handle/handle.js'
 export { PythonHandler } from './python-handler.js'
-export type { Next } from './request-listener.js'
-export { createServer, type PlainOptions, type PythonServer, type SecureOptions, type ServerOptions } from './server.js'
-export type { HandleRequest, Logger, PythonHandlerOptions, Versions } from './types.js'
-export type { UpgradeListener } from './upgrade.js'
+export type { Next } from './http/listener.js'
+export {
+  createServer,
+  type PlainOptions,
+  type PythonServer,
+  type SecureOptions,
+  type ServerOptions,
+} from './server/server.js'
+export type { HandleRequest, Logger, PythonHandlerOptions, Versions } from './base/types.js'
+export type { UpgradeListener } from './websocket/upgrade.js'

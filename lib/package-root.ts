@@ -1,3 +1,4 @@
+// Where the package and its programs are.
 import { fileURLToPath } from 'node:url'
 
 /**

@@ -1,17 +1,18 @@
+// `PythonHandler`: the start and the end of an app, and the ways to it.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
-import { attach, type AttachOptions, type UpgradableServer } from './attach.js'
-import { ConcurrencyLimit } from './concurrency-limit.js'
-import { AmphisError, fromDescription, type ErrorDescription } from './errors.js'
-import { handle, type HandleResponse } from './handle.js'
-import type { ExchangeContext } from './http-exchange.js'
+import { ConcurrencyLimit } from './base/concurrency-limit.js'
+import { AmphisError, fromDescription, type ErrorDescription } from './base/errors.js'
+import { resolveOptions, type ResolvedOptions } from './base/options.js'
+import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types.js'
+import { startPython, type RunningPython } from './bridge/start.js'
+import { handle, type HandleResponse } from './handle/handle.js'
+import { createListener, createMiddleware, type ListenerHost, type Next } from './http/listener.js'
 import { packageRoot } from './package-root.js'
-import { resolveOptions, type ResolvedOptions } from './options.js'
-import { startPython, type RunningPython } from './python/start.js'
-import { createListener, createMiddleware, type ListenerHost, type Next } from './request-listener.js'
-import type { HandleRequest, PythonHandlerOptions, Versions } from './types.js'
-import { createUpgradeListener, type UpgradeListener } from './upgrade.js'
-import { Handshakes } from './websocket-handshake.js'
+import { attach, type AttachOptions, type UpgradableServer } from './websocket/attach.js'
+import type { UpgradeHost, WebSocketContext } from './websocket/context.js'
+import { Handshakes } from './websocket/handshake.js'
+import { createUpgradeListener, type UpgradeListener } from './websocket/upgrade.js'
 
 const { version } = createRequire(packageRoot)('./package.json') as { version: string }
 
@@ -37,13 +38,13 @@ export class PythonHandler implements AsyncDisposable {
    */
   readonly upgrade: UpgradeListener
   readonly #options: ResolvedOptions
-  readonly #host: ListenerHost
+  readonly #host: ListenerHost & UpgradeHost
   /** What requests run on, while they are taken. */
-  #context: ExchangeContext | undefined
+  #context: WebSocketContext | undefined
   /** The same from the beginning of its startup on. */
-  #started: ExchangeContext | undefined
+  #started: WebSocketContext | undefined
   #python: RunningPython | undefined
-  #starting: Promise<ExchangeContext> | undefined
+  #starting: Promise<WebSocketContext> | undefined
   #closing: Promise<void> | undefined
 
   /**
@@ -158,14 +159,14 @@ export class PythonHandler implements AsyncDisposable {
     }
   }
 
-  #start(): Promise<ExchangeContext> {
+  #start(): Promise<WebSocketContext> {
     if (this.#closing !== undefined) {
       return Promise.reject(closed())
     }
     return (this.#starting ??= this.#startOnce())
   }
 
-  async #startOnce(): Promise<ExchangeContext> {
+  async #startOnce(): Promise<WebSocketContext> {
     const options = this.#options
     const python = await startPython(options)
     this.#python = python
@@ -185,7 +186,7 @@ export class PythonHandler implements AsyncDisposable {
       logConfig: options.logConfig,
       gcFreeze: options.gcFreeze,
     })
-    const context: ExchangeContext = {
+    const context: WebSocketContext = {
       bridge,
       native,
       options,

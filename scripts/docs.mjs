@@ -8,7 +8,7 @@ import { Problem, main } from './lib/problem.mjs'
 const [BEGIN, END] = ['<!-- begin of options: npm run docs writes them -->', '<!-- end of options -->']
 
 await main(async () => {
-  const options = await import('../lib/cli/options.js')
+  const options = await import('../lib/cli/options/table.js')
   const path = inRoot('docs/cli.md')
   const page = readFileSync(path, 'utf8')
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]

@@ -1,9 +1,11 @@
+// The command line: which command it is, and its exit code.
+
 /** Runs the command line; the outcome is in `process.exitCode`: 0, 1 for what went wrong, 2 for what was mistyped. */
 export async function main(args: string[]): Promise<void> {
   try {
     await run(args)
   } catch (error) {
-    const { report } = await import('./report.js')
+    const { report } = await import('./log/report.js')
     process.exitCode = report(error)
   }
 }

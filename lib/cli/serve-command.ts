@@ -1,10 +1,11 @@
-import { configure } from './configuration.js'
-import { misspeltVariables } from './environment.js'
-import { openLog } from './log.js'
-import { parseCommandLine } from './parse.js'
-import { warn } from './report.js'
-import { inheritedSocket } from './socket-activation.js'
-import { UsageError } from './usage-error.js'
+// `amphis APP`: from the arguments to serving, in this process or in others.
+import { UsageError } from './errors/usage-error.js'
+import { inheritedSocket } from './listen/socket-activation.js'
+import { openLog } from './log/log.js'
+import { warn } from './log/report.js'
+import { configure } from './options/configuration.js'
+import { misspeltVariables } from './options/environment.js'
+import { parseCommandLine } from './options/parse.js'
 
 /**
  * Serves an app, or prints the help or the versions.
@@ -17,7 +18,7 @@ export async function serveCommand(args: string[]): Promise<void> {
   }
   const commandLine = parseCommandLine(args)
   if (commandLine.options.help) {
-    const { usage } = await import('./usage.js')
+    const { usage } = await import('./options/usage.js')
     console.log(usage())
     return
   }
@@ -47,6 +48,6 @@ export async function serveCommand(args: string[]): Promise<void> {
     await serveInWorkers(configuration)
     return
   }
-  const { serveInThisProcess } = await import('./single-process.js')
+  const { serveInThisProcess } = await import('./serve/single-process.js')
   await serveInThisProcess(configuration)
 }

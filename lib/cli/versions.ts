@@ -1,11 +1,12 @@
+// What `--version` prints.
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { AmphisError } from '../errors.js'
+import { AmphisError } from '../base/errors.js'
 import { packageRoot } from '../package-root.js'
 import { discoverPython } from '../python/discover.js'
-import type { Settings } from './configuration.js'
-import { ServeError } from './serve-error.js'
-import { UsageError } from './usage-error.js'
+import { ServeError } from './errors/serve-error.js'
+import { UsageError } from './errors/usage-error.js'
+import type { Settings } from './options/configuration.js'
 
 function ownVersion(): string {
   const manifest = readFileSync(new URL('package.json', packageRoot), 'utf8')

@@ -1,3 +1,4 @@
+// The processors that an ELF or Mach-O file is built for.
 import { closeSync, openSync, readSync } from 'node:fs'
 
 // Enough for an ELF or Mach-O header and the slice table of any universal binary that exists.

@@ -1,6 +1,7 @@
+// What the Python found is, and whether it will do.
 import { readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import { AmphisError } from '../errors.js'
+import { AmphisError } from '../base/errors.js'
 import { readArchitectures } from './binary-architecture.js'
 import { firstExisting, isFolder } from './file-system.js'
 import { type Candidate, locateInterpreter, type PythonSource } from './locate.js'

@@ -1,3 +1,4 @@
+// Small questions to the file system.
 import { constants } from 'node:fs'
 import { access, lstat, readlink, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'

@@ -1,8 +1,9 @@
+// Loads libpython globally, then the addon.
 import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { AmphisError } from '../errors.js'
+import { AmphisError } from '../base/errors.js'
 import { packageRoot } from '../package-root.js'
 import { readArchitectures } from './binary-architecture.js'
 import type { PythonInstallation } from './discover.js'

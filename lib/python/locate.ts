@@ -1,6 +1,7 @@
+// Which interpreter: the order of the search.
 import { homedir } from 'node:os'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
-import { AmphisError } from '../errors.js'
+import { AmphisError } from '../base/errors.js'
 import { brokenTarget, exists, firstExisting, isExecutableFile, isFolder, isTaken, upwards } from './file-system.js'
 
 /** What named the Python that is used. */

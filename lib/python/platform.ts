@@ -1,5 +1,6 @@
+// This platform, its name, the files mapped into the process.
 import { readFileSync } from 'node:fs'
-import { AmphisError } from '../errors.js'
+import { AmphisError } from '../base/errors.js'
 
 /** The platforms with a prebuilt addon, in the words of its packages' names. */
 export const PREBUILT: readonly string[] = ['darwin-arm64', 'darwin-x64', 'linux-x64-gnu']

@@ -1,5 +1,5 @@
 import type { ExecFileException } from 'node:child_process'
-import { AmphisError } from '../errors.js'
+import { AmphisError } from '../base/errors.js'
 
 /** What an interpreter tells about itself. */
 export interface InterpreterFacts {

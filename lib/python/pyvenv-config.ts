@@ -1,3 +1,4 @@
+// Reads `pyvenv.cfg`.
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 

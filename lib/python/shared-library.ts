@@ -1,3 +1,4 @@
+// Where libpython may be, and how to get it.
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { PythonVersion } from './pyvenv-config.js'

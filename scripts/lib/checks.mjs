@@ -1,9 +1,10 @@
 import { inRoot } from './paths.mjs'
+import { roomProblems } from './room-files.mjs'
 import { colourEnv, inColour, run } from './run.mjs'
 import { rustRoomProblems } from './rust-rooms.mjs'
 import { rustTestEnv } from './rust-test-env.mjs'
+import { red, say } from './say.mjs'
 import { venv } from './setup.mjs'
-import { say } from './say.mjs'
 import { avaTotals, cargoTotals } from './test-totals.mjs'
 
 /**
@@ -35,12 +36,12 @@ const denyWarnings = ['-D', 'warnings']
 const rustEnv = () => rustTestEnv(venv)
 
 /** @type {Check} */
-const rustRooms = {
-  name: 'rooms of src/',
+const rooms = {
+  name: 'rooms',
   async run() {
-    const problems = rustRoomProblems(inRoot('src'))
-    for (const problem of problems) say(problem)
-    return { code: problems.length > 0 ? 1 : 0, output: problems.join('\n') }
+    const problems = [...roomProblems(), ...rustRoomProblems()]
+    for (const problem of problems) say(`${red('✖')} ${problem}`)
+    return { code: problems.length > 0 ? 1 : 0, output: '' }
   },
 }
 
@@ -49,9 +50,9 @@ export const quickChecks = [
   check('cargo fmt', 'cargo', ['fmt', '--check']),
   check('prettier', bin('prettier'), [...prettierCheck, '.']),
   check('oxlint', bin('oxlint'), ['--deny-warnings']),
+  rooms,
   check('ruff check', ruff, ['check', '--quiet']),
   check('ruff format', ruff, ['format', '--check', '--quiet']),
-  rustRooms,
 ]
 
 /**
@@ -65,10 +66,10 @@ export function quickChecksOf(files) {
   const [rust, scripts, python] = [having(/\.rs$/), having(/\.([cm]?[jt]s)$/), having(/\.py$/)]
   return [
     rust.length > 0 && check('cargo fmt', 'cargo', ['fmt', '--check']),
-    rust.length > 0 && rustRooms,
     files.length > 0 && check('prettier', bin('prettier'), [...prettierCheck, '--ignore-unknown', ...files]),
     scripts.length > 0 &&
       check('oxlint', bin('oxlint'), ['--deny-warnings', '--no-error-on-unmatched-pattern', ...scripts]),
+    files.length > 0 && rooms,
     python.length > 0 && check('ruff check', ruff, ['check', '--quiet', '--force-exclude', ...python]),
     python.length > 0 && check('ruff format', ruff, ['format', '--check', '--quiet', '--force-exclude', ...python]),
   ].filter((entry) => entry !== false)

@@ -1,11 +1,11 @@
-/** @typedef {import('../../lib/cli/options.js').OptionSpec} OptionSpec */
+/** @typedef {import('../../lib/cli/options/table.js').OptionSpec} OptionSpec */
 
 const HEADINGS = ['Option', 'Variable', 'Key', 'Default', 'Meaning']
 
 /**
  * The tables of docs/cli.md, a heading and a table for each group.
  *
- * @param {typeof import('../../lib/cli/options.js')} table the module of the options
+ * @param {typeof import('../../lib/cli/options/table.js')} table the module of the options
  * @returns {string} Markdown, as prettier would write it
  */
 export function optionTables({ GROUPS, OPTIONS, isSetting, keyOf, placeholderOf, variableOf }) {

@@ -1,5 +1,6 @@
 /**
- * A folder, or a file that stands beside the folders; without its extension.
+ * A folder, or a file that stands beside the folders; without its extension. A folder within a folder is a room of its
+ * own, named by both: `cli/options`. It has a line of its own too, above or below that of the folder that it is in.
  *
  * @typedef {object} Room
  * @property {string} name
@@ -23,46 +24,106 @@
 
 /** @type {Record<'lib' | 'src', House>} */
 export const houses = {
-  lib: [],
-  src: [
-    [{ name: 'lib', what: "the crate's root" }],
+  lib: [
+    [
+      { name: 'index', what: 'The public face: what `import … from "amphis"` gives' },
+      { name: 'config', what: '`amphis/config`: what a file of configuration needs' },
+    ],
+    [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
+    [
+      { name: 'cli/init', what: '`amphis init`: writes a new project' },
+      { name: 'cli/venv', what: '`amphis venv`: makes the environment that an app needs' },
+      { name: 'cli/run', what: '`amphis run`: Python without a server' },
+      { name: 'cli/reload', what: '`--reload`: the supervisor, and the processes of the app that it replaces' },
+      { name: 'cli/workers', what: '`--workers`: the parent, and the processes that it keeps serving' },
+    ],
+    [
+      { name: 'cli/serve', what: 'Serves an app in one process: its connections, TLS, signals, banner' },
+      { name: 'cli/reload/watch', what: 'Which files are watched, and whether they have changed' },
+    ],
+    [
+      { name: 'cli/log', what: 'What is said while it serves: formats, lines, the access log, tracebacks' },
+      { name: 'cli/listen', what: 'Ports, Unix sockets and descriptors to listen on' },
+    ],
     [
       {
-        name: 'node',
-        what: 'what touches Node-API: the classes and functions that JavaScript calls, and the way back',
+        name: 'cli/options',
+        what: 'The options: their table, and what the command line, variables and files say of them',
       },
     ],
     [
-      { name: 'lifecycle', what: 'start, close and leave: Python, an app, an environment' },
-      { name: 'run', what: 'plain Python: `amphis run`' },
+      { name: 'cli/errors', what: 'What ends a command, and its way from one process to another' },
+      { name: 'cli/text', what: 'Texts for people: times, colours, paths, nothing that a terminal takes for an order' },
+    ],
+    [
+      { name: 'python-handler', what: '`PythonHandler`: the start and the end of an app, and the ways to it' },
+      { name: 'server', what: "`createServer`: a server of Node's, its health, its idle sessions" },
+    ],
+    [{ name: 'websocket', what: 'WebSockets: handshakes, messages, pings; which handler of a server takes one' }],
+    [
+      { name: 'http', what: 'One request of `node:http` and its response: listener, middleware, bodies, files' },
+      { name: 'handle', what: '`handle()`: requests without a socket' },
+    ],
+    [{ name: 'diagnostics', what: 'What is told of requests and WebSockets to those who listen' }],
+    [
+      {
+        name: 'wire',
+        what: 'What all messages and connections have in common: heads, headers, proxies, HTTP/2, errors as answers',
+      },
+    ],
+    [
+      { name: 'bridge', what: "This environment's end of the bridge to Python; nothing of HTTP" },
+      { name: 'tls', what: 'What the app is told of a TLS connection' },
+      { name: 'debug', what: 'The page that shows an error, and whose code it comes from' },
+    ],
+    [{ name: 'python', what: 'Finds Python, and loads it' }],
+    [
+      { name: 'base', what: 'Errors, types, options, limits: what everybody may know' },
+      { name: 'package-root', what: 'Where the package and its programs are' },
+    ],
+  ],
+  src: [
+    [{ name: 'lib', what: 'The root of the crate' }],
+    [{ name: 'node', what: 'What touches Node-API: what JavaScript calls, and the way back to it' }],
+    [
+      { name: 'lifecycle', what: 'Start, close and leave: Python, an app, an environment' },
+      { name: 'run', what: 'Plain Python: `amphis run`' },
     ],
     [
       {
         name: 'dispatch',
-        what: 'the one place that turns a command into a running app, and the handlers that it finds',
+        what: 'The one place that turns a command into a running app, and the handlers that it finds',
       },
     ],
-    [{ name: 'asgi', what: 'scope, messages, cycles of HTTP, WebSocket and lifespan' }],
+    [{ name: 'asgi', what: 'Scope, messages, the cycles of HTTP, WebSocket and lifespan' }],
+    [{ name: 'python/importer', what: 'From `module:attribute` to an app' }],
+    [{ name: 'python/interpreter', what: 'CPython itself: its configuration, its thread, its start and end' }],
+    [
+      {
+        name: 'python/signals',
+        what: 'Signals that Node and Python both want, and what forked children inherit of them',
+      },
+    ],
     [
       {
         name: 'python',
-        what: 'interpreter, event loop and its services, tasks, pacing, collector, logging, importer, `*.py`',
+        what: 'The event loop and its services, tasks, pacing, exceptions, collector, logging, `*.py`',
       },
     ],
-    [{ name: 'bridge', what: 'the two queues, what goes through them, who wakes whom, what requests count on' }],
-    [{ name: 'base', what: 'errors, options as data, locking, masking' }],
+    [{ name: 'bridge', what: 'The two queues, what goes through them, who wakes whom, what requests count on' }],
+    [{ name: 'base', what: 'Errors, options as data, locking, masking' }],
   ],
 }
 
-const awaitable =
-  "a cycle and what its `receive` and `send` return are one machine: the latter is a class of Python's, which can be neither generic nor hold a trait object without an allocation each time"
+// What is awaited is a class of Python's: it can be neither generic nor hold a trait object without an allocation each time.
+const awaitable = 'a cycle and what its `receive` and `send` return, which looks at the cycle each time it is woken'
 
 /** @type {Record<'lib' | 'src', Pair[]>} */
 export const pairs = {
   lib: [],
   src: [
-    { files: ['asgi/awaitable', 'asgi/http_cycle'], why: awaitable },
-    { files: ['asgi/awaitable', 'asgi/websocket_cycle'], why: awaitable },
-    { files: ['asgi/awaitable', 'asgi/lifespan'], why: awaitable },
+    { files: ['asgi/awaitable.rs', 'asgi/http_cycle.rs'], why: awaitable },
+    { files: ['asgi/awaitable.rs', 'asgi/websocket_cycle.rs'], why: awaitable },
+    { files: ['asgi/awaitable.rs', 'asgi/lifespan.rs'], why: awaitable },
   ],
 }

@@ -1,5 +1,3 @@
-/** @typedef {import('./arrows.mjs').Arrow} Arrow */
-
 /**
  * A source without comments and literals, which may hold anything. Lengths and lines do not matter any more.
  *
@@ -95,31 +93,30 @@ function fromRoot(path, scope) {
 }
 
 /**
- * Which files of a Rust crate know which.
+ * What each file of a Rust crate knows of the others, by their paths relative to the crate's root folder.
  *
- * @param {Map<string, string>} sources by path relative to the crate's root folder, such as `asgi/scope.rs`
- * @returns {Arrow[]}
+ * @param {ReadonlyMap<string, string>} sources by path, such as `asgi/scope.rs`
+ * @returns {Map<string, string[]>}
  */
 export function rustArrows(sources) {
-  /** @type {Map<string, string>} the file of a module, both without extension */
+  /** @type {Map<string, string>} the file of a module */
   const files = new Map()
-  for (const path of sources.keys()) {
-    const file = path.replace(/\.rs$/, '')
-    files.set(file.replace(/(^|\/)(mod|lib)$/, ''), file)
-  }
-  /** @type {Map<string, Arrow>} */
+  for (const path of sources.keys()) files.set(path.replace(/(^|\/)(mod|lib)\.rs$|\.rs$/, ''), path)
+  /** @type {Map<string, string[]>} */
   const arrows = new Map()
   for (const [module, from] of files) {
     const segments = module === '' ? [] : module.split('/')
-    const source = bare(sources.get(`${from}.rs`) ?? '')
-    for (const path of knownPaths(source, segments)) {
+    const isDoor = /(^|\/)(mod|lib)\.rs$/.test(from)
+    const known = new Set()
+    for (const path of knownPaths(bare(sources.get(from) ?? ''), segments)) {
       let length = path.length
       while (length > 0 && !files.has(path.slice(0, length).join('/'))) length--
       const to = files.get(path.slice(0, length).join('/'))
       // A room's front door declares what is behind it, and the crate's root its rooms: that is no knowledge.
-      const declares = /(^|\/)(mod|lib)$/.test(from) && length === segments.length + 1 && path.length === length
-      if (to !== undefined && to !== from && !declares) arrows.set(`${from} ${to}`, { from, to })
+      const declares = isDoor && length === segments.length + 1 && path.length === length
+      if (to !== undefined && to !== from && !declares) known.add(to)
     }
+    arrows.set(from, [...known])
   }
-  return [...arrows.values()]
+  return arrows
 }

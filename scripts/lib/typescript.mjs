@@ -15,7 +15,7 @@ const inputs = [
 ]
 
 /** What is loaded from outside: by users, as a program, or by the scripts here. */
-const entries = ['index', 'config', 'cli/main', 'cli/child-worker', 'cli/reload/child', 'cli/reload/configure-child']
+const entries = ['index', 'config', 'cli/main', 'cli/workers/child', 'cli/reload/child', 'cli/reload/configure-child']
 
 // Node takes most of a millisecond for each file that it loads: a few are loaded where there were fifty.
 async function bundle() {

@@ -26,7 +26,7 @@ use crate::python::{exceptions, pacing};
 /// Received bytes that JavaScript is told of at once; fewer are told of together.
 const ACKNOWLEDGE: usize = 64 * 1024;
 
-/// What a message counts beside its bytes, as in `lib/websocket-exchange.ts`.
+/// What a message counts beside its bytes, as in `lib/websocket/exchange.ts`.
 const MESSAGE_COST: i64 = 64;
 
 /// Where the WebSocket is. Transitions go down the list only.

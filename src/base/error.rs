@@ -1,6 +1,6 @@
 //! What can go wrong, in the words and with the stable codes that users see.
 //!
-//! A [`HandlerError`] travels to JavaScript as one line of ASCII JSON, where `lib/errors.ts` turns it
+//! A [`HandlerError`] travels to JavaScript as one line of ASCII JSON, where `lib/base/errors.ts` turns it
 //! into an `AmphisError` or, when it carries a traceback, a `PythonError`.
 
 use thiserror::Error;

@@ -20,7 +20,7 @@ pub const HIGH_WATER: i64 = 256 * 1024;
 pub const LOW_WATER: i64 = 128 * 1024;
 
 /// What a piece of a response counts besides its bytes, about what a small one costs Node while it waits for
-/// its client; `PIECE_COST` of `lib/bridge.ts`.
+/// its client; `PIECE_COST` of `lib/bridge/bridge.ts`.
 pub const PIECE_COST: i64 = 256;
 
 /// Up to this size bytes travel in the batch's text, larger ones as buffers over Python's memory. About

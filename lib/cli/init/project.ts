@@ -1,3 +1,4 @@
+// The files of a new project, made from `template/`.
 import { readdir, readFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,7 +1,7 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ServeError } from '../serve-error.js'
-import { shown } from '../venv/shown.js'
+import { ServeError } from '../errors/serve-error.js'
+import { shown } from '../text/shown.js'
 
 /**
  * Writes files, of which none may be there.

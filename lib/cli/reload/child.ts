@@ -1,13 +1,12 @@
+// A process for the app under `--reload`, started by `app-process.ts`.
 import type { Socket } from 'node:net'
 import { join, resolve } from 'node:path'
-import { startPython } from '../../python/start.js'
-import type { Configuration } from '../configuration.js'
-import { toMessage } from '../error-message.js'
-import { serve } from '../serve.js'
+import { startPython } from '../../bridge/start.js'
+import { toMessage } from '../errors/error-message.js'
+import type { Configuration } from '../options/configuration.js'
+import { serve } from '../serve/serve.js'
 import { LentConnections } from './lent-connections.js'
 import type { FromApp, ToApp } from './messages.js'
-
-// A process for the app under `--reload`, started by `app-process.ts`.
 
 /** How long leaving may take when nobody is there any more who would put an end to it, in milliseconds. */
 const LEAVE_LIMIT = 3_000

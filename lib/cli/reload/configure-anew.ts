@@ -1,10 +1,11 @@
+// Reads the configuration again, in a process of its own.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { programOf } from '../../package-root.js'
-import type { Configuration } from '../configuration.js'
-import { type ErrorMessage, fromMessage } from '../error-message.js'
-import type { Given } from '../options.js'
-import { ServeError } from '../serve-error.js'
+import { type ErrorMessage, fromMessage } from '../errors/error-message.js'
+import { ServeError } from '../errors/serve-error.js'
+import type { Configuration } from '../options/configuration.js'
+import type { Given } from '../options/table.js'
 
 const PROGRAM = programOf('cli/reload/configure-child')
 

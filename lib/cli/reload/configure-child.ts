@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import { configure } from '../configuration.js'
-import { toMessage } from '../error-message.js'
-import type { Given } from '../options.js'
-import { UsageError } from '../usage-error.js'
-import type { AnewMessage } from './configure-anew.js'
-
 // Reads the configuration, for `configure-anew.ts`.
+import { once } from 'node:events'
+import { toMessage } from '../errors/error-message.js'
+import { UsageError } from '../errors/usage-error.js'
+import { configure } from '../options/configuration.js'
+import type { Given } from '../options/table.js'
+import type { AnewMessage } from './configure-anew.js'
 
 async function answer(): Promise<AnewMessage> {
   const [commandLine] = (await once(process, 'message')) as [Given]

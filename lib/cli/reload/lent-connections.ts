@@ -1,9 +1,9 @@
 import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { AmphisError } from '../../base/errors.js'
 import { requestObserved } from '../../diagnostics.js'
-import { AmphisError } from '../../errors.js'
-import type { PythonServer } from '../../server.js'
-import { closeIdleConnections } from '../idle-connections.js'
+import type { PythonServer } from '../../server/server.js'
+import { closeIdleConnections } from '../serve/idle-connections.js'
 import type { FromApp } from './messages.js'
 
 /**

@@ -1,6 +1,7 @@
-import type { Versions } from '../../types.js'
-import type { Configuration } from '../configuration.js'
-import type { ErrorMessage } from '../error-message.js'
+// What the supervisor of `--reload` and its processes say to each other.
+import type { Versions } from '../../base/types.js'
+import type { ErrorMessage } from '../errors/error-message.js'
+import type { Configuration } from '../options/configuration.js'
 
 /** What the supervisor says to a process for the app. */
 export type ToApp =

@@ -1,5 +1,6 @@
-import { PythonError } from '../../errors.js'
-import { debugHeaders, debugPage, debugText } from '../../debug-page.js'
+// What is answered in the place of an app that does not run.
+import { PythonError } from '../../base/errors.js'
+import { debugHeaders, debugPage, debugText } from '../../debug/page.js'
 
 /** Why there is no app to answer. */
 export interface Problem {

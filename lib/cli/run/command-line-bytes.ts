@@ -1,3 +1,4 @@
+// Arguments that are not UTF-8.
 import { readFileSync } from 'node:fs'
 
 /** What Node.js puts where an argument is not UTF-8. */

@@ -1,4 +1,5 @@
-import { UsageError } from '../usage-error.js'
+// What follows `amphis run`: our options, Python's, and which script is named.
+import { UsageError } from '../errors/usage-error.js'
 
 /** What `amphis run` was called with. */
 export interface RunCommand {

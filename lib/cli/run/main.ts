@@ -1,11 +1,12 @@
+// `amphis run`: finds Python, starts it, waits for its end.
 import { dirname, resolve } from 'node:path'
-import type { Binding } from '../../bridge.js'
-import { type ErrorDescription, fromDescription } from '../../errors.js'
+import { type ErrorDescription, fromDescription } from '../../base/errors.js'
+import type { Binding } from '../../bridge/bridge.js'
 import { discoverPython } from '../../python/discover.js'
 import { isFolder } from '../../python/file-system.js'
 import { loadBinding, loadLibpython } from '../../python/load.js'
-import { parseRunArguments, scriptOf } from './command-line.js'
 import { commandLineBytes } from './command-line-bytes.js'
+import { parseRunArguments, scriptOf } from './command-line.js'
 import { shareStandardStreams } from './standard-streams.js'
 
 /**

@@ -1,3 +1,5 @@
+// Standard streams that Python and Node.js share.
+
 /** The handle behind a stream of Node.js, where it is a pipe, a socket or a terminal. */
 interface WithHandle {
   _handle?: { setBlocking?: (blocking: boolean) => void } | null

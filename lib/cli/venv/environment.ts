@@ -2,9 +2,9 @@ import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { discoverPython, type PythonInstallation } from '../../python/discover.js'
 import type { PythonVersion } from '../../python/pyvenv-config.js'
-import { runProgram } from '../run-program.js'
-import { ServeError } from '../serve-error.js'
-import { shown } from './shown.js'
+import { ServeError } from '../errors/serve-error.js'
+import { shown } from '../text/shown.js'
+import { runProgram } from './run-program.js'
 
 /** The Python that packages are installed for, and its environment's folder. */
 export interface Environment {

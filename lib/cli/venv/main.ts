@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { readArguments } from '../arguments.js'
-import { ServeError } from '../serve-error.js'
+import { ServeError } from '../errors/serve-error.js'
+import { readArguments } from '../options/arguments.js'
 import { prepareEnvironment } from './environment.js'
 import { installRequirements } from './requirements.js'
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileProblem } from '../file-problem.js'
-import { runProgram } from '../run-program.js'
-import { ServeError } from '../serve-error.js'
+import { fileProblem } from '../errors/file-problem.js'
+import { ServeError } from '../errors/serve-error.js'
+import { shown } from '../text/shown.js'
 import type { Environment } from './environment.js'
-import { shown } from './shown.js'
+import { runProgram } from './run-program.js'
 
 /** Within the environment, so that it goes when the environment goes: what was installed from which file. */
 const STAMP = 'amphis-requirements.json'

@@ -1,3 +1,5 @@
+// How long to wait before a worker is started again.
+
 /** The wait before the second restart in a row, in milliseconds; each next one is twice as long. */
 export const FIRST_WAIT = 1_000
 

@@ -1,6 +1,7 @@
-import type { Versions } from '../../types.js'
-import type { Configuration } from '../configuration.js'
-import type { ErrorMessage } from '../error-message.js'
+// What workers and their parent say to each other.
+import type { Versions } from '../../base/types.js'
+import type { ErrorMessage } from '../errors/error-message.js'
+import type { Configuration } from '../options/configuration.js'
 
 /** The descriptor under which a worker inherits the listening socket: after the standard ones and that of the IPC. */
 export const LISTENING_DESCRIPTOR = 4

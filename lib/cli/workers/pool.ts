@@ -1,4 +1,5 @@
-import { ServeError } from '../serve-error.js'
+// Keeps so many workers serving: start, restart, reload, stop.
+import { ServeError } from '../errors/serve-error.js'
 import { BackOff } from './back-off.js'
 import { lastWords } from './last-words.js'
 import type { Start, Worker } from './worker.js'

@@ -1,9 +1,10 @@
+// `--workers`: the parent of the workers binds the socket and obeys signals.
 import { randomBytes } from 'node:crypto'
-import { sayStopping, showBanner } from '../banner.js'
-import { bind } from '../bound-socket.js'
-import type { Configuration } from '../configuration.js'
-import { openLog } from '../log.js'
-import { beforeSignal, firstSignal, onHangUp } from '../signals.js'
+import { bind } from '../listen/bound-socket.js'
+import { openLog } from '../log/log.js'
+import type { Configuration } from '../options/configuration.js'
+import { sayStopping, showBanner } from '../serve/banner.js'
+import { beforeSignal, firstSignal, onHangUp } from '../serve/signals.js'
 import { WorkerPool } from './pool.js'
 import { Worker, type WorkerSettings } from './worker.js'
 

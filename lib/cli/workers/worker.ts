@@ -1,16 +1,16 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as after } from 'node:timers/promises'
+import type { Versions } from '../../base/types.js'
 import { programOf } from '../../package-root.js'
-import type { Versions } from '../../types.js'
-import type { Configuration } from '../configuration.js'
-import { fromMessage } from '../error-message.js'
-import { milliseconds } from '../handler-options.js'
-import { ServeError } from '../serve-error.js'
+import { fromMessage } from '../errors/error-message.js'
+import { ServeError } from '../errors/serve-error.js'
+import type { Configuration } from '../options/configuration.js'
+import { milliseconds } from '../options/handler-options.js'
 import { HealthCheck } from './health-check.js'
 import type { FromWorker, Loop, ToWorker } from './messages.js'
 
-const PROGRAM = programOf('cli/child-worker')
+const PROGRAM = programOf('cli/workers/child')
 
 /** How long what a worker has said may take to arrive after its end, in milliseconds. */
 const LAST_WORDS_LIMIT = 1_000

@@ -1,0 +1,204 @@
+// `AmphisError`, `PythonError`, and the codes by which they are told apart.
+
+/** What went wrong, as a word that stays the same between versions. */
+export type AmphisErrorCode =
+  /** An option is missing, unknown, of the wrong type or out of range. */
+  | 'AMPHIS_ERR_INVALID_OPTIONS'
+  /** No Python was found, or the one that was named does not exist. */
+  | 'AMPHIS_ERR_PYTHON_NOT_FOUND'
+  /** The Python found is older than 3.10. */
+  | 'AMPHIS_ERR_PYTHON_VERSION'
+  /** The Python found is not CPython, or is a free-threaded build of it. */
+  | 'AMPHIS_ERR_PYTHON_IMPLEMENTATION'
+  /** The Python found was built for another processor than this Node.js. */
+  | 'AMPHIS_ERR_PYTHON_ARCH'
+  /** The Python found has no shared library (libpython) that can be loaded. */
+  | 'AMPHIS_ERR_LIBPYTHON_NOT_FOUND'
+  /** The virtual environment was made for another Python version than the one it now points to. */
+  | 'AMPHIS_ERR_VENV_MISMATCH'
+  /** Another Python already runs in this process; there can be only one. */
+  | 'AMPHIS_ERR_PYTHON_CONFLICT'
+  /** Python was found but does not run: it hangs, crashes or does not answer. */
+  | 'AMPHIS_ERR_PYTHON_START'
+  /** The native addon is missing for this platform, is of another version, or does not load. */
+  | 'AMPHIS_ERR_BINDING'
+  /** The module of the app does not exist. */
+  | 'AMPHIS_ERR_APP_NOT_FOUND'
+  /** The module of the app exists but raised while it was imported. */
+  | 'AMPHIS_ERR_APP_IMPORT'
+  /** The module of the app has no such attribute. */
+  | 'AMPHIS_ERR_APP_ATTRIBUTE'
+  /** What the app's name leads to cannot be called. */
+  | 'AMPHIS_ERR_APP_NOT_CALLABLE'
+  /** The app factory raised, or needs arguments. */
+  | 'AMPHIS_ERR_APP_FACTORY'
+  /** A module of the same name was already imported from another folder. */
+  | 'AMPHIS_ERR_APP_COLLISION'
+  /** The app is WSGI, and the Python package `a2wsgi`, which serves such apps, cannot be imported. */
+  | 'AMPHIS_ERR_WSGI_ADAPTER'
+  /** The app's lifespan startup failed. */
+  | 'AMPHIS_ERR_LIFESPAN_FAILED'
+  /** The app did not finish its startup within `timeoutStartup`. */
+  | 'AMPHIS_ERR_STARTUP_TIMEOUT'
+  /** The handler is closed. */
+  | 'AMPHIS_ERR_CLOSED'
+  /** The request cannot be passed on: its method, target, headers or body are malformed. */
+  | 'AMPHIS_ERR_INVALID_REQUEST'
+  /** The request's body was read before the handler saw it, or a response's body is read a second time. */
+  | 'AMPHIS_ERR_BODY_CONSUMED'
+  /** The app returned without starting a response. */
+  | 'AMPHIS_ERR_NO_RESPONSE'
+  /** The app ended before its response was complete. */
+  | 'AMPHIS_ERR_INCOMPLETE_RESPONSE'
+  /** The app took longer than `timeoutRequest`. */
+  | 'AMPHIS_ERR_REQUEST_TIMEOUT'
+  /** There are as many requests and WebSockets as `limitConcurrency` allows. */
+  | 'AMPHIS_ERR_OVERLOADED'
+  /** The request's body is larger than `maxBodySize`. */
+  | 'AMPHIS_ERR_BODY_TOO_LARGE'
+  /** The request was given up through its `AbortSignal`. */
+  | 'AMPHIS_ERR_ABORTED'
+  /** The app let `ClientDisconnected` out after its client had left; only ever logged, at debug level. */
+  | 'AMPHIS_ERR_CLIENT_DISCONNECTED'
+  /** Python code raised an exception. */
+  | 'AMPHIS_ERR_PYTHON'
+
+// Registered symbols are the same in every copy of this file, so `instanceof` also holds between two
+// copies of the package and between realms (`node:vm`, Jest).
+const AMPHIS_ERROR: unique symbol = Symbol.for('amphis.AmphisError')
+const PYTHON_ERROR: unique symbol = Symbol.for('amphis.PythonError')
+
+function isBranded(value: unknown, brand: symbol): boolean {
+  return typeof value === 'object' && value !== null && brand in value
+}
+
+/** Any error that amphis itself raises. Tell them apart by `code`. */
+export class AmphisError extends Error {
+  /** What went wrong, as a word that stays the same between versions. */
+  readonly code: AmphisErrorCode
+
+  constructor(code: AmphisErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === AmphisError
+      ? isBranded(value, AMPHIS_ERROR)
+      : Function.prototype[Symbol.hasInstance].call(this, value)
+  }
+
+  // On the prototype, so that V8 finds the name when it writes the first line of `stack`.
+  static {
+    Object.defineProperty(this.prototype, 'name', { value: 'AmphisError', configurable: true, writable: true })
+    Object.defineProperty(this.prototype, AMPHIS_ERROR, { value: true })
+  }
+}
+
+/** One frame of a Python traceback. */
+export interface PythonFrame {
+  /** The file as Python names it; `<string>` and the like where there is none. */
+  readonly file: string
+  /** Counted from 1; `null` where Python knows none. */
+  readonly line: number | null
+  /** The function, or `<module>`. */
+  readonly name: string
+  /** As Python prints it: the place, the source and its markers, each a line. */
+  readonly text: string
+  /** How often it comes again behind this one, as in a recursion. */
+  readonly repeated?: number
+  /** How many frames behind this one were left out. */
+  readonly omitted?: number
+}
+
+/** One of the exceptions that a traceback tells of. */
+export interface PythonException {
+  /** Without the frames, as Python prints it: type, message and notes; of a `SyntaxError` also its place. */
+  readonly text: string
+  /** What the exception before it in the list is to it: its `__cause__` or its `__context__`. */
+  readonly relation: 'cause' | 'context' | null
+  /** Outermost first. */
+  readonly frames: readonly PythonFrame[]
+  /** What an exception group holds, each with its own causes and contexts. */
+  readonly group: readonly (readonly PythonException[])[]
+  /** The place that a `SyntaxError` is about. */
+  readonly syntax: { readonly file: string; readonly line: number } | null
+}
+
+/** What a {@link PythonError} is made of. */
+export interface PythonErrorInit {
+  /** The exception's class, with its module unless that is `builtins`: `ValueError`, `pkg.mod.MyError`. */
+  type: string
+  /** `str(exc)` */
+  message: string
+  /** The whole traceback as Python prints it, with causes, contexts and groups. */
+  traceback: string
+  /** @default [] */
+  exceptions?: readonly PythonException[]
+  /** @default 'AMPHIS_ERR_PYTHON' */
+  code?: AmphisErrorCode
+  cause?: unknown
+}
+
+/** An exception that was raised by Python code. */
+export class PythonError extends AmphisError {
+  /** The exception's class, with its module unless that is `builtins`: `ValueError`, `pkg.mod.MyError`. */
+  readonly type: string
+  /** The whole traceback as Python prints it, with causes, contexts and groups. */
+  declare readonly traceback: string
+  /**
+   * The parts of the traceback: the exception is the last one, what it came from stands before it. Long ones are cut
+   * short, and an exception that could not be taken apart has none.
+   */
+  declare readonly exceptions: readonly PythonException[]
+
+  constructor({ type, message, traceback, exceptions = [], code = 'AMPHIS_ERR_PYTHON', cause }: PythonErrorInit) {
+    super(code, message, cause === undefined ? undefined : { cause })
+    this.type = type
+    // Not enumerable: `stack` already shows it, and console.error would print it a second time.
+    Object.defineProperty(this, 'traceback', { value: traceback, configurable: true, writable: true })
+    Object.defineProperty(this, 'exceptions', { value: exceptions, configurable: true, writable: true })
+    // Loggers and Express print `stack` and nothing else.
+    const shown = traceback.trimEnd() || (message === '' ? type : `${type}: ${message}`)
+    Object.defineProperty(this, 'stack', {
+      value: `${this.stack ?? `${this.name}: ${message}`}\n\n${shown}`,
+      configurable: true,
+      writable: true,
+    })
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === PythonError
+      ? isBranded(value, PYTHON_ERROR)
+      : Function.prototype[Symbol.hasInstance].call(this, value)
+  }
+
+  static {
+    Object.defineProperty(this.prototype, 'name', { value: 'PythonError', configurable: true, writable: true })
+    Object.defineProperty(this.prototype, PYTHON_ERROR, { value: true })
+  }
+}
+
+/** An error as the native side describes it. */
+export interface ErrorDescription {
+  code?: string | null
+  type?: string | null
+  message: string
+  traceback?: string | null
+  exceptions?: readonly PythonException[] | null
+}
+
+/** The error object for what the native side describes: a {@link PythonError} when an exception is behind it. */
+export function fromDescription({ code, type, message, traceback, exceptions }: ErrorDescription): AmphisError {
+  // The native side has the same words for them.
+  const known = (code || 'AMPHIS_ERR_PYTHON') as AmphisErrorCode
+  return type || traceback || known === 'AMPHIS_ERR_PYTHON'
+    ? new PythonError({
+        code: known,
+        type: type || 'BaseException',
+        message,
+        traceback: traceback ?? '',
+        exceptions: exceptions ?? [],
+      })
+    : new AmphisError(known, message)
+}

@@ -1,0 +1,195 @@
+// Every option of a handler, the request of `handle()`, `Versions`.
+
+/** What amphis writes its messages to: `console`, pino and their like fit. */
+export interface Logger {
+  debug: (...values: unknown[]) => void
+  info: (...values: unknown[]) => void
+  warn: (...values: unknown[]) => void
+  error: (...values: unknown[]) => void
+}
+
+/** Options of a `PythonHandler`; those that uvicorn has go by its names. */
+export interface PythonHandlerOptions {
+  /** The ASGI or WSGI app: `module:attribute`, both of which may be dotted. */
+  app: string
+  /**
+   * Folder that is put first on `sys.path`.
+   * @default process.cwd()
+   */
+  appDir?: string | undefined
+  /**
+   * `app` names a function that returns the app.
+   * @default false
+   */
+  factory?: boolean | undefined
+  /**
+   * What the app is called with. `auto` tells by its arguments, and refuses one that could be either. WSGI apps (Flask,
+   * Django's `get_wsgi_application()`) are served through the Python package `a2wsgi`, which has to be installed beside
+   * them; they have no WebSockets and no lifespan.
+   * @default 'auto'
+   */
+  interface?: 'auto' | 'asgi' | 'wsgi' | undefined
+  /**
+   * How many threads call a WSGI app, 1 to 1,024: as many requests as it can have at a time. A response takes its thread
+   * until it has been sent.
+   * @default 10
+   */
+  wsgiThreads?: number | undefined
+  /**
+   * Virtual environment or interpreter. By default `AMPHIS_PYTHON`, `VIRTUAL_ENV`, a `.venv` or `venv` from `appDir`
+   * upwards, `UV_PROJECT_ENVIRONMENT`, `CONDA_PREFIX`, then `python3` on `PATH`.
+   */
+  python?: string | undefined
+  /**
+   * ASGI `root_path` of an app that is mounted by something that leaves the whole path in the request's URL. Under
+   * Express' `app.use('/prefix', …)` it is not needed.
+   * @default ''
+   */
+  rootPath?: string | undefined
+  /**
+   * ASGI lifespan: `on` requires it, `off` leaves it out, `auto` goes on without when the app does not support it.
+   * @default 'auto'
+   */
+  lifespan?: 'auto' | 'on' | 'off' | undefined
+  /**
+   * The event loop; `auto` is uvloop where it can be imported. One process has one.
+   * @default 'auto'
+   */
+  loop?: 'auto' | 'uvloop' | 'asyncio' | undefined
+  /**
+   * Whether what the app has made by the end of its startup is kept from Python's cyclic garbage collector
+   * (`gc.freeze()`), which otherwise walks through all of it again and again while requests wait. An app that calls
+   * `gc.freeze()` or `gc.disable()` by then is left to it. Closing the last handler undoes it.
+   * @default true
+   */
+  gcFreeze?: boolean | undefined
+  /**
+   * File that configures Python's `logging` before the app is imported: `.json` and `.yaml` (which needs PyYAML) as for
+   * `logging.config.dictConfig`, any other as for `fileConfig`. Apps share one Python, and so one `logging`.
+   * @default none: Python's own configuration
+   */
+  logConfig?: string | undefined
+  /**
+   * Whether `listener` and `createServer` answer an exception of the app with its traceback: a page for browsers, text
+   * for others. A bare `Internal Server Error` that a framework sends before it raises on gives way to it. For
+   * development only.
+   * @default false
+   */
+  debug?: boolean | undefined
+  /**
+   * Level of Python's root logger, and what of it is shown on stderr, as long as neither the app nor `logConfig` gives
+   * the root logger a handler or a level.
+   * @default Python's own: 'warning'
+   */
+  logLevel?: 'critical' | 'error' | 'warning' | 'info' | 'debug' | 'trace' | undefined
+  /**
+   * Milliseconds that `close()` lets requests run before their tasks are cancelled.
+   * @default 10_000
+   */
+  timeoutGracefulShutdown?: number | undefined
+  /**
+   * Milliseconds that the app's lifespan startup may take; 0 for no limit.
+   * @default 0
+   */
+  timeoutStartup?: number | undefined
+  /**
+   * Milliseconds until a request's task is cancelled and the client gets a 504; 0 for no limit.
+   * @default 0
+   */
+  timeoutRequest?: number | undefined
+  /**
+   * Whether `X-Forwarded-For` and `X-Forwarded-Proto` of a trusted proxy set the app's `client` and `scheme`. The
+   * headers themselves reach the app in any case. Express' `trust proxy` is independent of it.
+   * @default false; true in `createServer` and on the command line
+   */
+  proxyHeaders?: boolean | undefined
+  /**
+   * The proxies that `proxyHeaders` trusts: IP addresses, networks (`10.0.0.0/8`) and names that stand in for an
+   * address (`unix:`), as a list or joined by commas. `*` is whoever connects, and the only word for a proxy that
+   * comes through a Unix socket, since it has no address.
+   * @default '127.0.0.1,::1'
+   */
+  forwardedAllowIps?: string | readonly string[] | undefined
+  /**
+   * Most requests and WebSockets that the app has at a time, 1 at least; what is beyond gets a 503 with `retry-after`.
+   * @default no limit
+   */
+  limitConcurrency?: number | undefined
+  /**
+   * Most bytes of a request's body; a larger one gets a 413, before the app has seen the excess.
+   * @default no limit
+   */
+  maxBodySize?: number | undefined
+  /**
+   * Most bytes of a WebSocket message, also after it is decompressed; a larger one closes the WebSocket with 1009.
+   * @default 16_777_216
+   */
+  wsMaxSize?: number | undefined
+  /**
+   * Messages of a WebSocket that the app may leave unread before the client's socket is no longer read.
+   * @default 32
+   */
+  wsMaxQueue?: number | undefined
+  /**
+   * Milliseconds between two pings of a WebSocket; 0 for none.
+   * @default 20_000
+   */
+  wsPingInterval?: number | undefined
+  /**
+   * Milliseconds that the answer to a ping may take before the connection is ended; 0 for no limit.
+   * @default 20_000
+   */
+  wsPingTimeout?: number | undefined
+  /**
+   * Whether WebSocket messages are compressed where the client offers it (permessage-deflate). Costs memory and time
+   * for each connection.
+   * @default false
+   */
+  wsPerMessageDeflate?: boolean | undefined
+  /**
+   * Where errors go that have nobody else to go to.
+   * @default console, without its debug messages
+   */
+  logger?: Logger | undefined
+  /** Closes the handler when it is aborted. */
+  signal?: AbortSignal | undefined
+}
+
+/** A request for {@link HandleResponse}, by the words of `node:http`. */
+export interface HandleRequest {
+  /** @default 'GET' */
+  method?: string | undefined
+  /** Path and query, as in `req.url`. Without the mount's prefix when there is one. */
+  url: string
+  /** Names and values in turn, or an object. */
+  headers?: readonly string[] | Readonly<Record<string, string | readonly string[]>> | undefined
+  body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined
+  /**
+   * The prefix that was cut from `url`; becomes the app's `root_path`.
+   * @default ''
+   */
+  rootPath?: string | undefined
+  /** @default '1.1' */
+  httpVersion?: string | undefined
+  /** @default 'http' */
+  scheme?: string | undefined
+  /** Address and port of the client. @default null */
+  client?: readonly [host: string, port: number] | null | undefined
+  /** Address and port of the server; a port of `null` for a Unix socket. @default null */
+  server?: readonly [host: string, port: number | null] | null | undefined
+  /** Aborting it is the client's disconnect. */
+  signal?: AbortSignal | undefined
+}
+
+/** What is running, for a log line or a bug report. */
+export interface Versions {
+  amphis: string
+  node: string
+  /** `3.12.1` */
+  python: string
+  loop: 'uvloop' | 'asyncio'
+  /** The library that was loaded. */
+  libpython: string
+  /** The environment's interpreter. */
+  executable: string
+}

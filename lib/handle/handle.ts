@@ -1,0 +1,235 @@
+// `handle()`: a request without a socket, and its `HandleResponse`.
+import { AmphisError } from '../base/errors.js'
+import type { HandleRequest } from '../base/types.js'
+import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
+import type { ExchangeContext } from '../bridge/context.js'
+import type { Exchange } from '../bridge/exchange.js'
+import { headOfRequest } from '../wire/request-head.js'
+import { ResponseBody } from './response-body.js'
+
+/** Bytes that Python may leave unread before no more is taken from a body's iterable. */
+const HIGH_WATER = 256 * 1024
+
+/**
+ * The response to a request that was made by hand. Its body is read once, by one of `bytes`, `text`, `json` and
+ * iteration. A streamed body that is never read keeps the app waiting: read it, leave the iteration, or abort the
+ * request's signal.
+ */
+export class HandleResponse implements AsyncIterable<Buffer> {
+  readonly status: number
+  /** Names and values in turn, as the app sent them. */
+  readonly headers: string[]
+  readonly #body: ResponseBody
+
+  constructor(status: number, headers: string[], body: ResponseBody) {
+    this.status = status
+    this.headers = headers
+    this.#body = body
+  }
+
+  /** The whole body. */
+  bytes(): Promise<Buffer> {
+    return this.#body.readAll()
+  }
+
+  /** The whole body as UTF-8. */
+  async text(): Promise<string> {
+    return (await this.bytes()).toString('utf8')
+  }
+
+  /** The whole body as JSON. */
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text())
+  }
+
+  /** The body piece by piece, as the app sends it. Leaving the iteration early is the client's disconnect. */
+  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+    return this.#body
+  }
+}
+
+/** One request made by hand. */
+class HandleExchange implements Exchange {
+  readonly #context: ExchangeContext
+  readonly #resolve: (response: HandleResponse) => void
+  readonly #reject: (error: Error) => void
+  #slot = -1
+  #body: ResponseBody | undefined
+  #isSettled = false
+  #timer: NodeJS.Timeout | undefined
+  #signal: AbortSignal | undefined
+  /** Bytes of the request's body that Python has not read. */
+  #unread = 0
+  #resumeBody: (() => void) | undefined
+
+  constructor(context: ExchangeContext, resolve: (response: HandleResponse) => void, reject: (error: Error) => void) {
+    this.#context = context
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  begin(request: HandleRequest): void {
+    const head = headOfRequest(request)
+    const { body, signal } = request
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    const isStream = bytes !== undefined && !(bytes instanceof Uint8Array)
+    if (isStream && typeof bytes?.[Symbol.asyncIterator] !== 'function') {
+      throw new AmphisError(
+        'AMPHIS_ERR_INVALID_REQUEST',
+        'A request body must be a string, a Uint8Array or an async iterable of Uint8Arrays.',
+      )
+    }
+    if (signal?.aborted === true) {
+      throw aborted(signal)
+    }
+    const { bridge, native, options } = this.#context
+    const slot = bridge.open(this)
+    const flags = isStream ? MORE_BODY : bridge.isAlone() ? ALONE : 0
+    const { text, fields } = head
+    const outcome = native.request(slot, text, text.length, fields, flags, isStream ? undefined : bytes, true)
+    if (outcome === REFUSED) {
+      bridge.release(slot)
+      throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The head of the request is not valid HTTP.')
+    }
+    this.#slot = slot
+    if (signal !== undefined) {
+      this.#signal = signal
+      signal.addEventListener('abort', this.#onAbort)
+    }
+    if (options.timeoutRequest > 0) {
+      this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
+    }
+    if (isStream) {
+      this.#pump(bytes).catch(this.#onBodyError)
+    }
+    if (outcome === ANSWERED) {
+      bridge.take()
+    }
+  }
+
+  async #pump(body: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const chunk of body) {
+      if (this.#slot < 0) {
+        return
+      }
+      if (!(chunk instanceof Uint8Array)) {
+        throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The pieces of a request body must be Uint8Arrays.')
+      }
+      if (chunk.length === 0) {
+        continue
+      }
+      this.#unread += chunk.length
+      this.#context.native.chunk(this.#slot, chunk, true, true)
+      if (this.#unread >= HIGH_WATER) {
+        await new Promise<void>((resolve) => {
+          this.#resumeBody = resolve
+        })
+      }
+    }
+    if (this.#slot >= 0) {
+      this.#context.native.chunk(this.#slot, undefined, false, true)
+    }
+  }
+
+  onResponse(status: number, headers: string[], body: string | Buffer, end: boolean): void {
+    if (end) {
+      clearTimeout(this.#timer)
+    }
+    if (!this.#isSettled) {
+      this.#isSettled = true
+      this.#body = new ResponseBody(body, end, this.#credit, this.#disconnect)
+      this.#resolve(new HandleResponse(status, headers, this.#body))
+    }
+  }
+
+  onChunk(body: string | Buffer, end: boolean): void {
+    if (end) {
+      clearTimeout(this.#timer)
+    }
+    this.#body?.push(body, end)
+  }
+
+  onFail(error: AmphisError): void {
+    const { logger } = this.#context.options
+    if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
+      logger.debug(error)
+    } else if (this.#isSettled) {
+      this.#body?.fail(error)
+      logger.error(error)
+    } else {
+      this.#settle(error)
+    }
+  }
+
+  onAck(bytes: number): void {
+    this.#unread -= bytes
+    if (this.#unread < HIGH_WATER) {
+      this.#resumeBody?.()
+      this.#resumeBody = undefined
+    }
+  }
+
+  onDone(): void {
+    this.#slot = -1
+    this.#resumeBody?.()
+    clearTimeout(this.#timer)
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  /** Ends the exchange for whoever waits for it. */
+  #settle(error: Error): void {
+    if (this.#isSettled) {
+      this.#body?.fail(error)
+    } else {
+      this.#isSettled = true
+      this.#reject(error)
+    }
+  }
+
+  readonly #credit = (bytes: number): void => {
+    if (this.#slot >= 0) {
+      this.#context.native.credit(this.#slot, bytes)
+    }
+  }
+
+  readonly #disconnect = (): void => {
+    if (this.#slot >= 0) {
+      this.#context.native.disconnect(this.#slot)
+    }
+  }
+
+  readonly #onAbort = (): void => {
+    this.#disconnect()
+    this.#settle(aborted(this.#signal))
+  }
+
+  readonly #onTimeout = (): void => {
+    if (this.#slot >= 0) {
+      this.#context.native.cancel(this.#slot)
+      this.#settle(
+        new AmphisError(
+          'AMPHIS_ERR_REQUEST_TIMEOUT',
+          `The request took longer than timeoutRequest (${this.#context.options.timeoutRequest} ms), ` +
+            "so the app's task was cancelled. Answer sooner, or raise timeoutRequest.",
+        ),
+      )
+    }
+  }
+
+  readonly #onBodyError = (error: unknown): void => {
+    this.#disconnect()
+    this.#settle(error instanceof Error ? error : new Error(String(error)))
+  }
+}
+
+function aborted(signal: AbortSignal | undefined): AmphisError {
+  return new AmphisError('AMPHIS_ERR_ABORTED', 'The request was aborted through its signal.', { cause: signal?.reason })
+}
+
+/** Runs a request that was made by hand. */
+export function handle(context: ExchangeContext, request: HandleRequest): Promise<HandleResponse> {
+  return new Promise((resolve, reject) => {
+    // What throws here rejects the promise.
+    new HandleExchange(context, resolve, reject).begin(request)
+  })
+}

@@ -1,0 +1,148 @@
+// `python.attach`: the handlers of one server, by path.
+import type { IncomingMessage, Server } from 'node:http'
+import type { Http2SecureServer, Http2Server, Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import type { Server as HttpsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { AmphisError } from '../base/errors.js'
+import type { MountPath } from '../wire/mount-path.js'
+import type { UpgradeHost } from './context.js'
+import { connect, hearErrors, isWebSocket, leaveUpgrade, refuseUpgrade, upgrade } from './upgrade.js'
+
+/** A server of Node's whose WebSockets can be taken. */
+export type UpgradableServer = Server | HttpsServer | Http2Server | Http2SecureServer
+
+export interface AttachOptions {
+  /**
+   * The prefix under which the app is mounted, such as '/api': its WebSockets are those below it, and the prefix is
+   * their `root_path`. Empty for all.
+   * @default ''
+   */
+  path?: string | undefined
+}
+
+interface Route {
+  readonly path: string
+  readonly host: UpgradeHost
+}
+
+const PATH = /^(?:\/[^/?#\s]+)*\/?$/
+
+const ROUTERS = new WeakMap<UpgradableServer, Router>()
+
+/**
+ * Takes the WebSockets of a server below a path. What is below no handler's path is left to other listeners, and
+ * refused only where there are none.
+ *
+ * @returns what takes the handler off again
+ * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
+ */
+export function attach(host: UpgradeHost, server: UpgradableServer, options: AttachOptions = {}): () => void {
+  if (typeof server?.on !== 'function') {
+    throw invalid("attach needs a server of node:http, node:https or node:http2: attach(server, { path: '/api' }).")
+  }
+  const path = pathOf(options)
+  let router = ROUTERS.get(server)
+  if (router === undefined) {
+    router = new Router(server)
+    ROUTERS.set(server, router)
+  }
+  return router.add({ path, host })
+}
+
+function pathOf(options: AttachOptions): string {
+  for (const name of Object.keys(options)) {
+    if (name !== 'path') {
+      throw invalid(`There is no option ${name} of attach. The only one is path.`)
+    }
+  }
+  const { path = '' } = options
+  if (typeof path !== 'string' || !PATH.test(path)) {
+    throw invalid(
+      `Option path must be a path such as '/api', without query and empty parts, but it is '${String(path)}'.`,
+    )
+  }
+  return path.endsWith('/') ? path.slice(0, -1) : path
+}
+
+function invalid(message: string): AmphisError {
+  return new AmphisError('AMPHIS_ERR_INVALID_OPTIONS', message)
+}
+
+/** The handlers that are attached to one server. */
+class Router {
+  readonly #server: UpgradableServer
+  /** Longest path first. */
+  #routes: Route[] = []
+
+  constructor(server: UpgradableServer) {
+    this.#server = server
+  }
+
+  add(route: Route): () => void {
+    if (this.#routes.length === 0) {
+      this.#listen()
+    }
+    this.#routes = [...this.#routes, route].toSorted((a, b) => b.path.length - a.path.length)
+    return () => {
+      this.#routes = this.#routes.filter((other) => other !== route)
+      if (this.#routes.length === 0) {
+        this.#server.off('upgrade', this.#onUpgrade)
+        this.#server.off('connect', this.#onConnect)
+      }
+    }
+  }
+
+  #listen(): void {
+    this.#server.on('upgrade', this.#onUpgrade)
+    if ('updateSettings' in this.#server) {
+      // Only servers of HTTP/2 have settings: there a WebSocket comes as an extended CONNECT (RFC 8441).
+      this.#server.on('connect', this.#onConnect)
+    }
+  }
+
+  #find(target: string): { route: Route; mount: MountPath } | undefined {
+    // A target may be a whole URL (RFC 9112 3.2.2).
+    const url = target.replace(/^[^/?]*:\/\/[^/?]*/, '')
+    const query = url.indexOf('?')
+    const path = query === -1 ? url : url.slice(0, query)
+    const route = this.#routes.find(
+      ({ path: prefix }) => prefix === '' || path === prefix || path.startsWith(`${prefix}/`),
+    )
+    if (route === undefined) {
+      return undefined
+    }
+    const rest = url.slice(route.path.length)
+    return { route, mount: { prefix: route.path, url: rest.startsWith('/') ? rest : `/${rest}` } }
+  }
+
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // Also of a WebSocket that is left to others: perhaps nobody takes it.
+    hearErrors(socket)
+    if (!isWebSocket(request)) {
+      leaveUpgrade(request, socket, head)
+      return
+    }
+    const found = this.#find(request.url ?? '/')
+    if (found !== undefined) {
+      upgrade(found.route.host, request, socket, head, found.mount)
+    } else if (this.#server.listenerCount('upgrade') === 1) {
+      refuseUpgrade(request, socket, 404)
+    }
+  }
+
+  readonly #onConnect = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+    const isOurs = request.httpVersionMajor === 2 && request.headers[':protocol'] === 'websocket'
+    const found = isOurs ? this.#find(request.url) : undefined
+    if (found !== undefined) {
+      connect(found.route.host, request, response, found.mount)
+    } else if (this.#server.listenerCount('connect') === 1) {
+      if (request.httpVersionMajor === 2) {
+        // As Node does where nobody listens.
+        response.writeHead(isOurs ? 404 : 405)
+        response.end()
+      } else {
+        request.socket.destroy()
+      }
+    }
+  }
+}

@@ -1,0 +1,187 @@
+// `python.upgrade`, and what becomes of upgrades to something else.
+import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { AmphisError } from '../base/errors.js'
+import { observeWebSocket, tellWebSocketError, webSocketObserved } from '../diagnostics.js'
+import { logAnswered } from '../wire/error-answer.js'
+import { mountPath, type MountPath } from '../wire/mount-path.js'
+import { forwardedOf } from '../wire/proxy-headers.js'
+import { headOfSocket } from '../wire/request-head.js'
+import type { UpgradeHost, WebSocketContext } from './context.js'
+import { answerError, WebSocketExchange } from './exchange.js'
+import { responseOn, type Accepter, type Handshake } from './handshake.js'
+
+/** A server's 'upgrade' listener. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/** `(req, socket, head) => void` for the 'upgrade' event of `node:http`. Takes every WebSocket. */
+export function createUpgradeListener(host: UpgradeHost): UpgradeListener {
+  return (request, socket, head) => {
+    hearErrors(socket)
+    if (isWebSocket(request)) {
+      upgrade(host, request, socket, head, mountPath(request))
+    } else {
+      leaveUpgrade(request, socket, head)
+    }
+  }
+}
+
+/** After an upgrade Node listens no more, and an error that nobody hears would end the process. */
+export function hearErrors(socket: Duplex): void {
+  if (!socket.listeners('error').includes(ignore)) {
+    socket.on('error', ignore)
+  }
+}
+
+function ignore(): void {}
+
+/** Node's own note of the response that is being written. */
+interface BusySocket extends Duplex {
+  _httpMessage?: unknown
+}
+
+/**
+ * Whether an upgrade was pipelined behind a request that is not yet answered. Nothing can be said on the connection
+ * then, neither 101 nor anything else, and no client has a reason to do so: it is ended.
+ */
+function endIfBusy(socket: BusySocket): boolean {
+  const isBusy = socket._httpMessage !== undefined && socket._httpMessage !== null
+  if (isBusy) {
+    socket.destroy()
+  }
+  return isBusy
+}
+
+/** Runs a WebSocket's handshake of HTTP/1.1. */
+export function upgrade(
+  host: UpgradeHost,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  mount: MountPath,
+): void {
+  if (endIfBusy(socket)) {
+    return
+  }
+  observeWebSocket(host.options, request, socket)
+  whenStarted(
+    host,
+    request,
+    (context) => {
+      if (!socket.destroyed) {
+        context.handshakes.upgrade(request, socket, head, acceptOn(host, context, mount))
+      }
+    },
+    (error) => {
+      if (!socket.destroyed) {
+        answerError(responseOn(request, socket as Socket), error)
+      }
+    },
+  )
+}
+
+/** Runs a WebSocket's handshake of HTTP/2. */
+export function connect(
+  host: UpgradeHost,
+  request: Http2ServerRequest,
+  response: Http2ServerResponse,
+  mount: MountPath,
+): void {
+  // Of the same shapes, as far as they are looked at.
+  const like = request as unknown as IncomingMessage
+  const answer = response as unknown as ServerResponse
+  observeWebSocket(host.options, like, response.stream)
+  webSocketObserved(like)?.answeredBy(answer)
+  whenStarted(
+    host,
+    like,
+    (context) => context.handshakes.connect(request, response, acceptOn(host, context, mount)),
+    (error) => answerError(answer, error),
+  )
+}
+
+function whenStarted(
+  host: UpgradeHost,
+  request: IncomingMessage,
+  begin: (context: WebSocketContext) => void,
+  fail: (error: AmphisError) => void,
+): void {
+  const { context } = host
+  if (context !== undefined) {
+    begin(context)
+    return
+  }
+  host
+    .start()
+    .then(begin, (error: unknown) => {
+      fail(error as AmphisError)
+      tellWebSocketError(host.options, request, error)
+      logAnswered(host.options.logger, error as AmphisError)
+    })
+    .catch((error: unknown) => host.options.logger.error(error))
+}
+
+function acceptOn(host: UpgradeHost, context: WebSocketContext, { prefix, url }: MountPath): Accepter {
+  return (handshake: Handshake) => {
+    try {
+      const { request } = handshake
+      const head = headOfSocket(request, prefix, url, forwardedOf(context.options, request))
+      const exchange = new WebSocketExchange(context, handshake)
+      exchange.begin(head)
+      return exchange
+    } catch (error) {
+      answerError(handshake.refuse(), error as AmphisError)
+      tellWebSocketError(host.options, handshake.request, error)
+      logAnswered(host.options.logger, error as AmphisError)
+      return undefined
+    }
+  }
+}
+
+export function isWebSocket({ headers, httpVersion }: IncomingMessage): boolean {
+  // RFC 9110 7.8: HTTP/1.0 has no upgrades.
+  return httpVersion !== '1.0' && headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+/** `node:http` sets it. */
+interface ServerSocket extends Duplex {
+  server?: Server
+}
+
+/**
+ * An upgrade to something else. Where nobody else listens it is ignored, as RFC 9110 7.8 allows: the request is
+ * answered as any other (`curl --http2` sends such).
+ */
+export function leaveUpgrade(request: IncomingMessage, socket: ServerSocket, head: Buffer): void {
+  const { server } = socket
+  if (server === undefined) {
+    refuseUpgrade(request, socket, 400)
+  } else if (server.listenerCount('upgrade') === 1 && !endIfBusy(socket)) {
+    // Node has put its parser aside, and with it the body: it gets the request once more, without the wish.
+    socket.unshift(Buffer.concat([Buffer.from(withoutUpgrade(request), 'latin1'), head]))
+    server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
+  }
+}
+
+/** The head of a request as it came, but for its `upgrade` headers. */
+function withoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
+  const lines = [`${method} ${url} HTTP/${httpVersion}`]
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]!.toLowerCase() !== 'upgrade') {
+      lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`)
+    }
+  }
+  return `${lines.join('\r\n')}\r\n\r\n`
+}
+
+/** Ends an upgrade that nobody takes. */
+export function refuseUpgrade(request: IncomingMessage, socket: Duplex, status: number): void {
+  if (endIfBusy(socket)) {
+    return
+  }
+  const response = responseOn(request, socket as Socket)
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
+  response.end(STATUS_CODES[status])
+}
