@@ -2,11 +2,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { roomMap } from '../scripts/lib/room-map.mjs'
-import { houses } from '../scripts/lib/rooms.mjs'
 import { anchorsOf, linksOf, sourcesOf } from './helpers/markdown.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+/** The scripts are JavaScript, which the compiler of the tests does not read. */
+const script = async (name: string): Promise<unknown> => import(new URL(`../scripts/lib/${name}`, import.meta.url).href)
+type Houses = Readonly<Record<string, { name: string; what: string }[][]>>
+const { roomMap } = (await script('room-map.mjs')) as { roomMap: (houses: Houses) => string }
+const { houses } = (await script('rooms.mjs')) as { houses: Houses }
+
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const pagesIn = (folder: string) =>
   readdirSync(join(root, folder))
