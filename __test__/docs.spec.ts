@@ -75,7 +75,7 @@ test('the map of rooms has a heading for each house, and neighbours on one line'
   ]
   t.is(
     roomMap({ lib, src: [] }),
-    '### `lib/`\n\n1. `index`: what users see\n2. `http`: requests over a socket; `tls`: certificates',
+    '### `lib/`\n\n1. **`index`** what users see\n2. **`http`** requests over a socket · **`tls`** certificates',
   )
   t.is(roomMap({ lib: [], src: [] }), '')
 })

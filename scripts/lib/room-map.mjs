@@ -15,4 +15,4 @@ export function roomMap(houses) {
 }
 
 /** @type {(rooms: House[number], index: number) => string} */
-const lineOf = (rooms, index) => `${index + 1}. ${rooms.map(({ name, what }) => `\`${name}\`: ${what}`).join('; ')}`
+const lineOf = (rooms, index) => `${index + 1}. ${rooms.map(({ name, what }) => `**\`${name}\`** ${what}`).join(' · ')}`
