@@ -27,6 +27,7 @@ const allowed = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|index\.js|index\.d\.ts|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
   /^dist\/.+\.(?:js|d\.ts)$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
+  /^docs\/(?:[a-z]+\.md|README\.md|demo\.png)$/,
 ]
 const required = [
   'LICENSE',
@@ -73,6 +74,23 @@ async function pack(folder, destination) {
   if (code !== 0) throw new Problem(`npm pack of ${folder} failed`, output.trim())
   const [{ filename, files }] = JSON.parse(output)
   return { tarball: join(destination, filename), files: files.map((/** @type {{ path: string }} */ file) => file.path) }
+}
+
+/**
+ * What README links to and shows below `docs/` is for users, who have no repository beside them.
+ *
+ * @param {string[]} files
+ */
+function checkPages(files) {
+  const links = readFileSync(inRoot('README.md'), 'utf8').matchAll(/\]\((docs\/[^)#]+)(?:#[^)]*)?\)/g)
+  const linked = new Set(Array.from(links, ([, path = '']) => path))
+  const missing = [...linked].filter((path) => !files.includes(path))
+  if (linked.size === 0 || missing.length > 0)
+    throw new Problem(
+      `README.md links to ${missing.join(', ') || 'no pages'}`,
+      'correct it, or `files` in package.json',
+    )
+  say(`${green('✔')} ${linked.size} pages and pictures that README links to are in it`)
 }
 
 /** @param {string[]} files */
@@ -194,6 +212,7 @@ await main(async () => {
   try {
     const { tarball, files } = await pack(root, folder)
     checkContents(files)
+    checkPages(files)
     await expectSuccess('publint', inRoot('node_modules/.bin/publint'), ['run', tarball, '--strict'], {
       env: colourEnv,
     })

@@ -7,7 +7,7 @@
 //! * **JavaScript threads** (Node's main thread and its workers) never take the GIL: a busy Python would
 //!   freeze Node. What they have to say is appended to the inbox (`bridge/inbox.rs`); what they hear comes as a
 //!   batch of records through one weak threadsafe function per environment (`node/delivery.rs`).
-//! * **The Python thread** (`python/interpreter.rs`) runs the asyncio or uvloop loop (`python/event_loop.rs`) and every
+//! * **The Python thread** (`python/interpreter/`) runs the asyncio or uvloop loop (`python/event_loop.rs`) and every
 //!   app on it. It never calls Node-API except through a host's waker.
 //! * **tokio's two threads** carry what waits: start and close of an app, their limits (`lifecycle/`).
 //!   They never hold the GIL while they wait. No waker takes the GIL, and no lock is held across a call

@@ -2,10 +2,10 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { figureChart, targetsChart } from './charts.js'
 import type { Machine } from './machine.js'
+import { NUMBERS_PAGE, README, writeNumbers } from './numbers.js'
 import type { Options } from './options.js'
 import { results, root } from './paths.js'
 import { markdown } from './report.js'
-import { writeReadmeNumbers } from './readme-numbers.js'
 import type { FigureResult } from './result.js'
 import { runCommand } from './run-command.js'
 
@@ -48,10 +48,10 @@ export async function save(run: Saved, { quick, only }: Options, order: readonly
     text,
     markdown(run.machine, run.warnings, figures, charts, quick ? '../../README.md' : '../README.md'),
   )
-  if (!quick) await writeReadmeNumbers(run.machine, figures)
+  if (!quick) await writeNumbers(run.machine, figures)
   // As everything else in the repository is.
   const prettier = join(root, 'node_modules', '.bin', 'prettier')
-  await runCommand([prettier, '--write', json, text, 'README.md'], { cwd: root })
+  await runCommand([prettier, '--write', json, text, NUMBERS_PAGE, README], { cwd: root })
   return text
 }
 

@@ -6,12 +6,19 @@ import type { FigureResult, Row } from './result.js'
 
 const [BEGIN, END] = ['<!-- begin of numbers: npm run bench -- --save writes them -->', '<!-- end of numbers -->']
 
+/** The pages that quote what was measured, from the root of the repository: tables, and one sentence for users. */
+export const NUMBERS_PAGE = 'docs/numbers.md'
+export const README = 'README.md'
+
+/** By its id the target of `fastapi` whose ratio the sentence tells. */
+const CPU_TARGET = '32 connections: amphis / http-proxy or raw-proxy, CPU for 100,000 requests'
+
 /** Servers of the table, in its order. */
 const SERVERS = [
   ...['bare', 'amphis', 'express', 'amphis-express', 'granian', 'uvicorn', 'hypercorn', 'http-proxy', 'raw-proxy'],
 ]
 
-/** What README says of single figures: the figure, the row of its table by name, the column, and the words for it. */
+/** What the page says of single figures: the figure, the row of its table by name, the column, and the words for it. */
 const SENTENCES: readonly (readonly [what: string, figure: string, row: string, column: string, unit: string])[] = [
   ['`handle()` in the process, hello world, 32 at a time', 'in-process', 'amphis-handle', 'calls/s', 'a second'],
   ['From process start to the first response, hello world', 'cold-start', 'amphis', 'ms', 'ms'],
@@ -27,17 +34,39 @@ const SENTENCES: readonly (readonly [what: string, figure: string, row: string, 
   ],
 ]
 
-/** Writes the numbers of README.md, where all of its figures have been measured. */
-export async function writeReadmeNumbers(machine: Machine, figures: readonly FigureResult[]): Promise<void> {
-  const path = join(root, 'README.md')
-  const page = await readFile(path, 'utf8')
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
-  const numbers = readmeNumbers(machine, figures)
-  if (begin === -1 || end < begin || numbers === undefined) return
-  await writeFile(path, `${page.slice(0, begin + BEGIN.length)}\n\n${numbers}\n\n${page.slice(end)}`)
+/** Writes the numbers of both pages, where all of their figures have been measured. */
+export async function writeNumbers(machine: Machine, figures: readonly FigureResult[]): Promise<void> {
+  await replace(NUMBERS_PAGE, numbersOf(machine, figures))
+  await replace(README, sentenceOf(figures))
 }
 
-function readmeNumbers(machine: Machine, figures: readonly FigureResult[]): string | undefined {
+/** Puts a text between the marks of a page; a page without them, or without anything to say, stays as it is. */
+async function replace(page: string, text: string | undefined): Promise<void> {
+  const path = join(root, page)
+  const before = await readFile(path, 'utf8')
+  const after = text === undefined ? undefined : withNumbers(before, text)
+  if (after !== undefined) await writeFile(path, after)
+}
+
+/** The page with this text between its marks; undefined where it has lost them. */
+export function withNumbers(page: string, text: string): string | undefined {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
+  if (begin === -1 || end < begin) return undefined
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`
+}
+
+/** What FastAPI gains, in the one sentence that README has room for. */
+export function sentenceOf(figures: readonly FigureResult[]): string | undefined {
+  const fastapi = figures.find((each) => each.name === 'fastapi')
+  if (fastapi === undefined) return undefined
+  const ratio = median(rowOf(fastapi, 'amphis'), '× uvicorn')
+  const cpu = fastapi.targets.find(({ id }) => id === CPU_TARGET)?.measured?.median
+  if (ratio === undefined || cpu === undefined) return undefined
+  return `In a server of \`node:http\`, FastAPI answers ${ratio.toFixed(1)} times as many requests a second as under uvicorn, with ${Math.round(100 * cpu)} % of the CPU that uvicorn and a Node.js proxy before it take ([how it was measured](${NUMBERS_PAGE})).`
+}
+
+/** The tables of the page of numbers. */
+export function numbersOf(machine: Machine, figures: readonly FigureResult[]): string | undefined {
   const figure = (name: string): FigureResult | undefined => figures.find((each) => each.name === name)
   const hello = figure('hello')
   const fastapi = figure('fastapi')
@@ -65,24 +94,27 @@ function readmeNumbers(machine: Machine, figures: readonly FigureResult[]): stri
     '| --- | ---: | ---: | ---: |',
     ...rows,
     '',
-    '![FastAPI: requests a second by server](bench/results/charts/fastapi.svg)',
+    '![FastAPI: requests a second by server](../bench/results/charts/fastapi.svg)',
     '',
     '| Other | |',
     '| --- | ---: |',
     ...others,
     '',
-    'All figures, more charts, and what of each target was reached: [bench/results](bench/results/README.md).',
+    'All figures, more charts, and what of each target was reached: [bench/results](../bench/results/README.md).',
   ].join('\n')
 }
 
 const rowOf = (figure: FigureResult, name: string): Row | undefined =>
   figure.rows.find((row) => row.name === name && row.group === '32 connections')
 
-function cell(row: Row | undefined, column: string, digits: number): string {
+function median(row: Row | undefined, column: string): number | undefined {
   const value = row?.cells[column]
-  if (value === undefined) return ''
-  const median = typeof value === 'number' ? value : value.median
-  return median.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+  return typeof value === 'object' ? value.median : value
+}
+
+function cell(row: Row | undefined, column: string, digits: number): string {
+  const value = median(row, column)
+  return value?.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }) ?? ''
 }
 
 function throughput(row: Row | undefined, ratio: string): string {
