@@ -71,15 +71,25 @@ export const lintChecks = [
 ]
 
 /**
- * ava on one Node.js. Not told of colours by the environment: Node and Python processes that the tests start would obey
- * it too.
+ * What Node is told to run ava. Not told of colours by the environment: Node and Python processes that the tests start
+ * would obey it too.
+ *
+ * @param {string[]} args
+ */
+export const avaArguments = (args) => [
+  'node_modules/ava/entrypoints/cli.mjs',
+  ...(inColour ? ['--color'] : []),
+  ...args,
+]
+
+/**
+ * ava on one Node.js.
  *
  * @param {string} node
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} [env]
  */
-export const avaOn = (node, args, env) =>
-  run(node, [inRoot('node_modules/ava/entrypoints/cli.mjs'), ...(inColour ? ['--color'] : []), ...args], { env })
+export const avaOn = (node, args, env) => run(node, avaArguments(args), { env })
 
 /**
  * ava on the Node.js at hand.
