@@ -463,7 +463,9 @@ test.serial('keeps the routes of Express, and answers 404 from the side that is 
 /** The program of `npm start`, as a process of its own. */
 function runServer(t: ExecutionContext, env: NodeJS.ProcessEnv): NodeProcess {
   const server = fileURLToPath(new URL('../examples/express-fastapi/server.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', '@oxc-node/core/register', server], {
+  // From Node.js 26 on the loader's `module.register()` is deprecated, which would stand in stderr.
+  const loader = ['--import', '@oxc-node/core/register', '--disable-warning=DEP0205']
+  const child = spawn(process.execPath, [...loader, server], {
     cwd: root,
     env: { ...process.env, ...env },
   })

@@ -197,6 +197,7 @@ export const contestants: Readonly<Record<string, Contestant>> = {
     command: ({ port, answer }) => nodeServer('express.js', { port, answer: told(answer) }),
   },
   amphis,
+  'amphis-pathsend': amphisServer('amphis-pathsend.js', 'amphis under node:http with pathsend'),
   'amphis-express': {
     ...amphisServer('amphis-express.js', 'amphis under Express 5'),
     missing: async () => needsBuild() ?? (await needsNodePackage('express')()),

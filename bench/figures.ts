@@ -232,7 +232,7 @@ export const figures: readonly Figure[] = [
       contestants: [
         { contestant: 'bare', work: 'pathsend', how: 'fs.createReadStream().pipe(res)' },
         { contestant: 'express', work: 'static', how: 'express.static' },
-        { contestant: 'amphis', work: 'pathsend', how: 'pathsend' },
+        { contestant: 'amphis-pathsend', work: 'pathsend', how: 'raw ASGI' },
         { contestant: 'amphis', work: 'static', how: 'Starlette StaticFiles' },
         { contestant: 'uvicorn', work: 'static', how: 'Starlette StaticFiles' },
         { contestant: 'granian', work: 'pathsend', how: 'pathsend' },
@@ -240,7 +240,7 @@ export const figures: readonly Figure[] = [
         { contestant: 'hypercorn', work: 'static', how: 'Starlette StaticFiles' },
       ],
       base: 'bare pathsend',
-      targets: [],
+      targets: [{ of: 'amphis-pathsend pathsend', over: 'bare pathsend', atLeast: 1 }],
     }),
   ),
   slow(
@@ -272,13 +272,13 @@ export const figures: readonly Figure[] = [
       connections: [1, 8],
       senders: [
         { contestant: 'bare', app: 'raw', how: 'fs.createReadStream().pipe(res)' },
-        { contestant: 'amphis', app: 'raw', how: 'pathsend' },
+        { contestant: 'amphis-pathsend', app: 'raw', how: 'raw ASGI' },
         { contestant: 'amphis', app: 'fastapi', how: 'FileResponse' },
         { contestant: 'uvicorn', app: 'fastapi', how: 'FileResponse' },
         { contestant: 'granian', app: 'raw', how: 'pathsend' },
       ],
       base: { title: 'pipe', name: 'bare raw' },
-      targets: [{ of: 'amphis raw', over: 'bare raw', atLeast: 0.8 }],
+      targets: [{ of: 'amphis-pathsend raw', over: 'bare raw', atLeast: 0.8 }],
     }),
   ),
   slow(

@@ -1,34 +1,38 @@
 // npm run test:matrix [-- 3.12 asyncio __test__/handler.spec.ts]: ava on every Python found on the machine, on both
-// event loops. Versions, loops and test files narrow it down.
-import { ava } from './lib/checks.mjs'
-import { inspectPython } from './lib/find-python.mjs'
-import { inRoot, testRequirements } from './lib/paths.mjs'
+// event loops; what Debian has and the machine has not, in a root of Debian's. Versions, loops and test files narrow it
+// down.
+import { ava, avaArguments } from './lib/checks.mjs'
+import { debianPythons, debianRoot, obstacle, runInDebian } from './lib/debian-root.mjs'
 import { Problem, main } from './lib/problem.mjs'
-import { pythonPackages } from './lib/python-packages.mjs'
-import { pythonCandidates } from './lib/python-candidates.mjs'
 import { closingLine, runAll, summarise } from './lib/report.mjs'
 import { dim, say, yellow } from './lib/say.mjs'
 import { complete, setUp } from './lib/setup.mjs'
+import { completeTestEnvironment, findVersion, testEnvironment } from './lib/test-environment.mjs'
 import { avaTotals } from './lib/test-totals.mjs'
 
-const allVersions = ['3.10', '3.11', '3.12', '3.13', '3.14']
+const allVersions = ['3.10', '3.11', '3.12', '3.13', ...debianPythons]
 const allLoops = ['uvloop', 'asyncio']
 
 /**
- * The first interpreter of a version that will do.
+ * Where a version can be tested, with its environment complete.
  *
  * @param {string} version
- * @returns {Promise<string | Problem | undefined>} undefined when there is none at all
+ * @returns {Promise<{ where: string, ava: typeof ava } | string>} or why nowhere
  */
-async function find(version) {
-  /** @type {Problem | undefined} */
-  let problem
-  for (const candidate of pythonCandidates(version)) {
-    const python = await inspectPython(candidate)
-    if (python instanceof Problem) problem ??= python
-    else if (python?.minor === version) return python.executable
+async function homeOf(version) {
+  const python = await findVersion(version)
+  if (typeof python === 'string') {
+    await completeTestEnvironment(version, python)
+    return { where: '', ava }
   }
-  return problem
+  const missing = python?.message ?? `Python ${version} is not on this machine`
+  if (!debianPythons.includes(version)) return missing
+  const hindrance = await obstacle()
+  if (hindrance) return `${missing} (${hindrance})`
+  await complete([debianRoot])
+  const { code } = await runInDebian(['scripts/test-environment.mjs', version], 'online')
+  if (code !== 0) throw new Problem(`the environment of Python ${version} could not be made`, 'the reason is above')
+  return { where: ', in Debian sid', ava: (args, env = {}) => runInDebian(avaArguments(args), 'offline', env) }
 }
 
 await main(async () => {
@@ -43,17 +47,16 @@ await main(async () => {
   /** @type {string[]} */
   const skipped = []
   for (const version of versions.length > 0 ? versions : allVersions) {
-    const python = await find(version)
-    if (typeof python !== 'string') {
-      skipped.push(python ? python.message : `Python ${version} is not on this machine`)
+    const home = await homeOf(version)
+    if (typeof home === 'string') {
+      skipped.push(home)
       continue
     }
-    const venv = inRoot('.venvs', version)
-    await complete([pythonPackages(venv, testRequirements, python)])
     for (const loop of loops.length > 0 ? loops : allLoops) {
+      const env = { AMPHIS_TEST_PYTHON: testEnvironment(version), AMPHIS_TEST_LOOP: loop }
       checks.push({
-        name: `Python ${version} ${loop}`,
-        run: () => ava(files, { AMPHIS_TEST_PYTHON: venv, AMPHIS_TEST_LOOP: loop }),
+        name: `Python ${version} ${loop}${home.where}`,
+        run: () => home.ava(files, env),
         totals: avaTotals,
       })
     }

@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { WebSocket } from 'ws'
+import { nodeProblem } from './lib/machine.mjs'
 import { inRoot, root } from './lib/paths.mjs'
 import { Problem, main } from './lib/problem.mjs'
 import { colourEnv, run } from './lib/run.mjs'
@@ -208,6 +209,8 @@ async function tryProject(language, folder, packages, env) {
 }
 
 await main(async () => {
+  const tooOld = nodeProblem()
+  if (tooOld) throw tooOld
   const folder = mkdtempSync(join(tmpdir(), 'amphis-package-'))
   try {
     const { tarball, files } = await pack(root, folder)

@@ -86,12 +86,33 @@ export const lintChecks = [
 ]
 
 /**
- * Not told of colours by the environment: Node and Python processes that the tests start would obey it too.
+ * What Node is told to run ava. Not told of colours by the environment: Node and Python processes that the tests start
+ * would obey it too.
+ *
+ * @param {string[]} args
+ */
+export const avaArguments = (args) => [
+  'node_modules/ava/entrypoints/cli.mjs',
+  ...(inColour ? ['--color'] : []),
+  ...args,
+]
+
+/**
+ * ava on one Node.js.
+ *
+ * @param {string} node
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
+ */
+export const avaOn = (node, args, env) => run(node, avaArguments(args), { env })
+
+/**
+ * ava on the Node.js at hand.
  *
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} [env]
  */
-export const ava = (args, env) => run(bin('ava'), inColour ? ['--color', ...args] : args, { env })
+export const ava = (args, env) => avaOn(process.execPath, args, env)
 
 /** @type {Check[]} */
 export const testChecks = [

@@ -112,8 +112,11 @@ export async function inspectPython(command) {
   return problem ?? { ...python, library: /** @type {string} */ (libraryOf(python)) }
 }
 
+/** In the order in which they are tried; the newest last, of which packages and people know the least. */
+const versions = ['3.14', '3.13', '3.12', '3.11', '3.10', '3.15']
+
 /** `python3` first, as a person would type it; the versioned names help where that one is too old. */
-const names = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python3.10', 'python3.14', 'python']
+const names = ['python3', ...versions.map((version) => `python${version}`), 'python']
 
 /**
  * The interpreter from which `.venv` is made: $PYTHON when set, else the first on PATH that will do.

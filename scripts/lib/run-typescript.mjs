@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { inRoot, root } from './paths.mjs'
 
+// From Node.js 26 on the loader's `module.register()` is deprecated.
+const loader = ['--import', '@oxc-node/core/register', '--disable-warning=DEP0205']
+
 /**
  * Runs a program written in TypeScript in the foreground, and returns its exit code.
  *
@@ -10,7 +13,7 @@ import { inRoot, root } from './paths.mjs'
  * @returns {Promise<number>}
  */
 export function runTypeScript(file, args) {
-  const child = spawn(process.execPath, ['--import', '@oxc-node/core/register', inRoot(file), ...args], {
+  const child = spawn(process.execPath, [...loader, inRoot(file), ...args], {
     cwd: root,
     stdio: 'inherit',
   })
