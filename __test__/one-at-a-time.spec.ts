@@ -1,4 +1,4 @@
-// A client that asks again as soon as it is answered: both sides stay awake for it (src/linger.rs), in HTTP, in
+// A client that asks again as soon as it is answered: both sides stay awake for it (src/bridge/linger.rs), in HTTP, in
 // WebSockets and in `handle()`, and nothing else may suffer from that.
 import { randomBytes } from 'node:crypto'
 import { Agent } from 'node:http'

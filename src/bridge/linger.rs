@@ -7,30 +7,32 @@
 //! * Python, with nothing left to do, looks at the inbox for [`LINGER`] before it sleeps ([`Pace`]). It has
 //!   let go of the GIL, and it goes through its loop once for each request, so that timers and sockets of
 //!   apps wait no longer than that;
-//! * JavaScript, having sent the only request there is to a Python that is awake, looks at its outbox for
-//!   [`AWAIT`] before it goes on ([`Patience`]).
+//! * JavaScript, having sent the only request there is to a Python that is awake, looks at its outbox for about as long
+//!   as answers take before it goes on ([`Patience`]).
 //!
 //! Neither goes on with it where it does not pay: Python lingers after requests that came within [`SOON`] of
-//! the end of the one before, JavaScript awaits apps that answer in time. On one processor nobody does: the
-//! other side could not run meanwhile.
+//! the end of the one before, JavaScript awaits apps whose answers take no longer than [`WORTH_AWAITING`]. On one
+//! processor nobody does: the other side could not run meanwhile.
 
 use std::hint;
+use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long Python stays awake for the next request.
 const LINGER: Duration = Duration::from_micros(200);
-/// How long JavaScript stays awake for an answer.
-const AWAIT: Duration = Duration::from_micros(60);
+/// JavaScript awaits answers that usually take no longer. Above that, the time that it is awake for costs more than the
+/// wake that it saves.
+const WORTH_AWAITING: Duration = Duration::from_micros(150);
+/// How long JavaScript stays awake for an answer: at least, for the quickest apps vary too, and at most.
+const AWAIT: Range<Duration> = Duration::from_micros(60)..Duration::from_micros(220);
 /// A request that comes so soon after the end of the last one, with both wakes, would have been worth lingering.
 const SOON: Duration = Duration::from_micros(300);
 /// Python lingers after so many in a row. Each that comes late costs half of what has been gathered.
 const QUICK: u32 = 4;
 const MOST_QUICK: u32 = 16;
-/// After n answers in a row that came late JavaScript awaits the next after 2^n requests.
-const MOST_LATE: u32 = 8;
 
 fn is_worth_it() -> bool {
   static HAS_PROCESSORS: OnceLock<bool> = OnceLock::new();
@@ -109,32 +111,98 @@ pub fn linger(has_come: impl Fn() -> bool) -> bool {
   spin(LINGER, has_come)
 }
 
-/// JavaScript's side: whether answers come soon enough. On the environment's thread only; atomic because it is
-/// part of what threads share.
+/// JavaScript's side: how long answers take, and so how long to await the next. Asked on the environment's thread; told
+/// by whichever thread sees an answer first.
 #[derive(Default)]
 pub struct Patience {
-  /// Answers that came late, in a row.
-  late: AtomicU32,
-  /// Requests that are not awaited.
-  left: AtomicU32,
+  /// When the request was sent that is being timed, in nanoseconds of [`clock`]; 0 for none.
+  asked: AtomicU64,
+  /// What answers take, in nanoseconds: a mean of the last ones, each a quarter of those before.
+  usual: AtomicU64,
 }
 
 impl Patience {
-  /// Whether to await the answer of this request.
-  pub fn has(&self) -> bool {
-    let left = self.left.load(Ordering::Relaxed);
-    self.left.store(left.saturating_sub(1), Ordering::Relaxed);
-    left == 0
+  /// A request is sent, whose answer is timed. How long to await it; `None`: not at all.
+  pub fn ask(&self) -> Option<Duration> {
+    if !is_worth_it() {
+      return None;
+    }
+    self.asked.store(clock(), Ordering::Relaxed);
+    let usual = Duration::from_nanos(self.usual.load(Ordering::Relaxed));
+    (usual <= WORTH_AWAITING).then(|| (usual + usual / 2).clamp(AWAIT.start, AWAIT.end))
   }
 
-  /// Waits until `has_come`, for as long as JavaScript awaits.
-  pub fn wait(&self, has_come: impl Fn() -> bool) {
-    let late = if spin(AWAIT, has_come) {
-      0
+  /// An answer is there.
+  pub fn answered(&self) {
+    // The clock costs more than the look.
+    if self.asked.load(Ordering::Relaxed) == 0 {
+      return;
+    }
+    let asked = self.asked.swap(0, Ordering::Relaxed);
+    if asked != 0 {
+      self.note(Duration::from_nanos(clock().saturating_sub(asked)));
+    }
+  }
+
+  fn note(&self, took: Duration) {
+    // One that takes long says little of the others.
+    let took = took.min(AWAIT.end);
+    let usual = Duration::from_nanos(self.usual.load(Ordering::Relaxed));
+    let usual = if usual.is_zero() {
+      took
     } else {
-      (self.late.load(Ordering::Relaxed) + 1).min(MOST_LATE)
+      usual * 3 / 4 + took / 4
     };
-    self.late.store(late, Ordering::Relaxed);
-    self.left.store((1 << late) - 1, Ordering::Relaxed);
+    let usual = u64::try_from(usual.as_nanos()).unwrap_or(u64::MAX);
+    self.usual.store(usual, Ordering::Relaxed);
+  }
+}
+
+/// Waits until `has_come`, `limit` at most.
+pub fn await_answer(limit: Duration, has_come: impl Fn() -> bool) {
+  spin(limit, has_come);
+}
+
+/// Nanoseconds since the first call, never 0.
+fn clock() -> u64 {
+  static START: OnceLock<Instant> = OnceLock::new();
+  let elapsed = START.get_or_init(Instant::now).elapsed().as_nanos();
+  u64::try_from(elapsed).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+  use super::*;
+
+  fn after(answers: impl IntoIterator<Item = u64>) -> Option<Duration> {
+    let patience = Patience::default();
+    for micros in answers {
+      patience.note(Duration::from_micros(micros));
+    }
+    patience.ask()
+  }
+
+  #[test]
+  fn an_answer_is_awaited_for_as_long_as_answers_take_and_half_of_that() {
+    assert_eq!(after([]), Some(AWAIT.start));
+    assert_eq!(after([5; 20]), Some(AWAIT.start));
+    assert_eq!(after([100; 20]), Some(Duration::from_micros(150)));
+  }
+
+  #[test]
+  fn answers_that_take_too_long_are_not_awaited_and_quick_ones_are_again() {
+    assert_eq!(after([10_000; 20]), None);
+    let again = after([[10_000; 20], [50; 20]].concat());
+    assert!(
+      again.is_some_and(|limit| limit < Duration::from_micros(80)),
+      "{again:?}"
+    );
+  }
+
+  #[test]
+  fn one_slow_answer_changes_little() {
+    assert!(
+      after([[70; 20].as_slice(), &[50_000]].concat()).is_some_and(|limit| limit <= AWAIT.end)
+    );
   }
 }

@@ -11,8 +11,9 @@
 use std::mem;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use super::linger::Patience;
+use super::linger::{Patience, await_answer};
 use super::record::{RECORD, RecordMark, Records};
 use crate::base::lock::lock;
 
@@ -76,6 +77,7 @@ impl Outbox {
 
   /// True when the caller has to wake JavaScript: there are records and no wake is under way.
   pub fn needs_wake(&self) -> bool {
+    self.patience.answered();
     if self.expected.load(Ordering::SeqCst) {
       self.flushed.store(true, Ordering::Release);
       return false;
@@ -105,13 +107,16 @@ impl Outbox {
     lock(&self.pending).serial
   }
 
-  /// JavaScript is about to look for records itself, so that nobody has to wake it. `None` when answers did not
-  /// come soon enough lately.
+  /// JavaScript is about to look for records itself, so that nobody has to wake it. `None` where answers do not come
+  /// soon enough.
   pub fn expect(&self) -> Option<Expectation<'_>> {
-    self.patience.has().then(|| {
+    self.patience.ask().map(|limit| {
       self.flushed.store(false, Ordering::Relaxed);
       self.expected.store(true, Ordering::SeqCst);
-      Expectation(self)
+      Expectation {
+        outbox: self,
+        limit,
+      }
     })
   }
 
@@ -142,15 +147,17 @@ impl Outbox {
 }
 
 /// While it is there JavaScript looks for records itself.
-pub struct Expectation<'a>(&'a Outbox);
+pub struct Expectation<'a> {
+  outbox: &'a Outbox,
+  /// How long it does.
+  limit: Duration,
+}
 
 impl Expectation<'_> {
   /// Waits for records a little (see `linger.rs`). True when there are some.
   pub fn wait(self) -> bool {
-    let outbox = self.0;
-    outbox
-      .patience
-      .wait(|| outbox.flushed.load(Ordering::Acquire));
+    let outbox = self.outbox;
+    await_answer(self.limit, || outbox.flushed.load(Ordering::Acquire));
     drop(self);
     // After the flag was taken back: whoever still saw it had appended before.
     !lock(&outbox.pending).records.integers.is_empty()
@@ -159,6 +166,6 @@ impl Expectation<'_> {
 
 impl Drop for Expectation<'_> {
   fn drop(&mut self) {
-    self.0.expected.store(false, Ordering::SeqCst);
+    self.outbox.expected.store(false, Ordering::SeqCst);
   }
 }

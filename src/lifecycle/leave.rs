@@ -17,8 +17,8 @@ use crate::python::exceptions::report;
 
 /// How long a process or worker that ends without `close()` waits for Python.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
-/// How much of that is kept for `atexit` and what was printed, whatever the tasks of the loop do.
-const LEAVE_RESERVE: Duration = Duration::from_millis(250);
+/// And how long of that for what is left on the loop: what remains is for `atexit` and what was printed.
+const LOOP_LIMIT: Duration = Duration::from_millis(1750);
 /// The environment of `host` ends and nobody has called `close()`: its apps are shut down, and with the
 /// main environment Python is left, all within [`LEAVE_LIMIT`]. Blocks the JavaScript thread; its loop is
 /// over. Does nothing the second time.
@@ -30,7 +30,7 @@ pub fn leave(host: &Arc<Host>) {
   if host.left.swap(true, Ordering::AcqRel) {
     return;
   }
-  let deadline = Instant::now() + LEAVE_LIMIT;
+  let began = Instant::now();
   if !python::is_running() {
     return;
   }
@@ -55,15 +55,14 @@ pub fn leave(host: &Arc<Host>) {
     }
     if is_main {
       // `python::wait_until_left` waits for it.
-      let tasks_deadline = deadline - LEAVE_RESERVE;
-      let _ = on_python(move |py| report(py, event_loop::stop(py, tasks_deadline))).await;
+      let deadline = began + LOOP_LIMIT;
+      let _ = on_python(move |py| report(py, event_loop::stop(py, deadline))).await;
     }
     // Nobody listens past the limit.
     let _ = sender.send(());
   });
   let _ = receiver.recv_timeout(LEAVE_LIMIT);
   if is_main {
-    let left = deadline.saturating_duration_since(Instant::now());
-    python::wait_until_left(left);
+    python::wait_until_left(LEAVE_LIMIT.saturating_sub(began.elapsed()));
   }
 }
