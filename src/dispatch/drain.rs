@@ -31,9 +31,7 @@ pub fn prepare(py: Python<'_>) -> PyResult<()> {
   pacing::prepare(py, linger.into_any().unbind())?;
   let drain = wrap_pyfunction!(drain, py)?;
   let descriptor = bridge::get().inbox().descriptor().as_raw();
-  event_loop::bound(py)?
-    .call_method1("add_reader", (descriptor, drain))
-    .map(drop)
+  event_loop::add_reader(py, descriptor, &drain)
 }
 
 /// Runs all that JavaScript has sent. The inbox wakes the loop again for what comes later.

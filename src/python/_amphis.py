@@ -55,6 +55,18 @@ def root_task(loop):
     return loop.create_task(root(loop), name="amphis-root")
 
 
+# Called from Rust there is no frame of Python below: where the loop's debug mode looks for one, Python 3.15 finds
+# garbage. So the loop runs on a frame of these.
+
+
+def run_until_complete(loop, future):
+    return loop.run_until_complete(future)
+
+
+def add_reader(loop, descriptor, callback):
+    loop.add_reader(descriptor, callback)
+
+
 def wind_up(loop, seconds):
     """What `asyncio.run` does at its end, within a limit: tasks, async generators, the default executor."""
     loop.run_until_complete(_wind_up(loop, loop.time() + seconds))

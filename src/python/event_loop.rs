@@ -29,6 +29,7 @@ struct EventLoop {
   tasks: Tasks,
   run: Py<PyAny>,
   root_task: Py<PyAny>,
+  run_until_complete: Py<PyAny>,
   sleep: Py<PyAny>,
   current_task: Py<PyAny>,
 }
@@ -71,6 +72,7 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
       .unwrap_or_default(),
     run: helpers.getattr("run")?.unbind(),
     root_task: helpers.getattr("root_task")?.unbind(),
+    run_until_complete: helpers.getattr("run_until_complete")?.unbind(),
     sleep: asyncio.getattr("sleep")?.unbind(),
     current_task: asyncio.getattr("current_task")?.unbind(),
   };
@@ -97,7 +99,10 @@ pub fn run_forever(py: Python<'_>) {
         _ => current.root_task.bind(py).call1((event_loop,))?,
       };
       root = Some(task.clone());
-      event_loop.call_method1("run_until_complete", (task,))
+      current
+        .run_until_complete
+        .bind(py)
+        .call1((event_loop, task))
     })();
     let closed = current.event_loop.call_method0(py, "is_closed");
     let closed = closed.and_then(|closed| closed.is_truthy(py));
@@ -124,7 +129,8 @@ fn end_root(event_loop: &Bound<'_, PyAny>, root: Option<Bound<'_, PyAny>>) {
   let Some(root) = root else { return };
   let ended = root
     .call_method0("cancel")
-    .and_then(|_| event_loop.call_method1("run_until_complete", (root,)));
+    .and_then(|_| sources::helpers(event_loop.py()))
+    .and_then(|helpers| helpers.call_method1("run_until_complete", (event_loop, root)));
   if let Err(error) = ended
     && !error.is_instance_of::<PyCancelledError>(event_loop.py())
   {
@@ -193,6 +199,17 @@ pub fn spawn<'py>(
   let current = current()?;
   let coroutine = current.run.bind(py).call1(arguments)?;
   current.tasks.start(&coroutine).map(Bound::unbind)
+}
+
+/// Has the loop call something each time that a descriptor is readable.
+///
+/// # Errors
+///
+/// What Python raises.
+pub fn add_reader(py: Python<'_>, descriptor: i32, callback: &Bound<'_, PyAny>) -> PyResult<()> {
+  sources::helpers(py)?
+    .call_method1("add_reader", (bound(py)?, descriptor, callback))
+    .map(drop)
 }
 
 /// Has the loop call something in its next turn.
