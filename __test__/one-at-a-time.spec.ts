@@ -84,6 +84,8 @@ test.serial('what an app does after its answer is done', async (t) => {
   for (let index = 0; index < 50; index++) {
     await (await handler.handle({ url: '/after' })).text()
   }
+  // The last one is counted in a turn of its own, which the next request may come before.
+  while ((await counts()).after < after + 50);
   t.is((await counts()).after, after + 50)
 })
 
