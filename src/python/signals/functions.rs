@@ -176,16 +176,17 @@ pub fn wrap(py: Python<'_>) -> PyResult<()> {
   for signal in (1..=LAST_SIGNAL).filter(|signal| shared::can_be(*signal)) {
     let Some(now) = action(signal) else { continue };
     let has = GETSIGNAL.get(py)?.call1((signal,))?;
-    let is_early = is_pythons(&now) && has.is_callable() && !has.is(&default_int_handler);
-    // Node handles it, or did: CPython knows nothing of it.
-    if !is_early && (has.is_none() || has.is(&default_int_handler)) {
-      let nodes = node_signal(py, signal)?;
-      SIGNAL.get(py)?.call1((signal, nodes))?;
-    }
-    shared::restore_first(signal);
-    if is_early {
+    let is_default = has.is_none() || has.is(&default_int_handler);
+    if is_pythons(&now) && !is_default && has.is_callable() {
+      // Code that ran before, `sitecustomize` for one, has asked for it.
+      shared::restore_first(signal);
       shared::take(signal, || SIGNAL.get(py)?.call1((signal, &has)).map(drop))?;
       asked(py).set_item(signal, has)?;
+    } else if is_default {
+      // Node handles it, or did: CPython knows nothing of it.
+      shared::restore_first(signal);
+      let nodes = node_signal(py, signal)?;
+      shared::leave_as_it_is(signal, || SIGNAL.get(py)?.call1((signal, nodes)).map(drop))?;
     }
   }
   Ok(())

@@ -179,6 +179,30 @@ pub fn take<E>(signal: c_int, install: impl FnOnce() -> Result<(), E>) -> Result
   installed
 }
 
+/// `install` has CPython install its handler, whose place Node's action takes again at once: what Node listens to by
+/// then, on another thread, is kept.
+///
+/// # Errors
+///
+/// Those of `install`.
+pub fn leave_as_it_is<E>(signal: c_int, install: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+  let Some(before) = action(signal) else {
+    return install();
+  };
+  let is_held = !is_of_others(&before) && guard::hold(signal);
+  let nodes = if is_held { action(signal) } else { None };
+  let installed = install();
+  set_action(signal, &nodes.unwrap_or(before));
+  if is_held {
+    guard::release(signal);
+    let is_default = Some(before.sa_sigaction) != guard::handler();
+    if is_default && !node_listens(signal) {
+      set_action(signal, &before);
+    }
+  }
+  installed
+}
+
 /// Puts [`forward`] in front of the handler that CPython has just installed.
 fn adopt(signal: c_int, line: &Line) {
   let Some(mut now) = action(signal) else {
