@@ -25,7 +25,7 @@ mod counted {
   use pyo3::exceptions::PyDeprecationWarning;
   use pyo3::prelude::*;
 
-  use crate::run::original::Original;
+  use crate::python::original::Original;
   use crate::run::other_threads::open_threads;
 
   static FORK: Original = Original::new();

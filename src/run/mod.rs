@@ -11,7 +11,6 @@
 
 pub mod exit;
 mod fork;
-mod original;
 #[cfg(target_os = "linux")]
 mod other_threads;
 pub mod program;

@@ -26,9 +26,9 @@ use libc::{siginfo_t, sigset_t};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::original::Original;
 use super::signal_set::{blocked_set, signals};
 use crate::python::interpreter::signals::{LAST_SIGNAL, action, is_pythons};
+use crate::python::original::Original;
 
 struct PythonThread {
   thread: libc::pthread_t,
