@@ -27,6 +27,14 @@ const takers = {
   'a faulthandler that is imported anew':
     'import sys; sys.modules.pop("faulthandler", None); import faulthandler; faulthandler.enable()',
   'signal.signal()': 'import signal; signal.signal(signal.SIGSEGV, print)',
+  // As an extension module does when it is loaded: the C library's function, and then the end of an import.
+  'an extension module': `
+import ctypes, sys
+libc = ctypes.CDLL("libc.so.6" if sys.platform == "linux" else None)
+libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.signal(11, ctypes.cast(libc.abort, ctypes.c_void_p))
+sys.modules.pop("_lsprof", None)
+import _lsprof`,
 } as const
 
 async function serve(t: ExecutionContext, source: string) {

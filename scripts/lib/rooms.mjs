@@ -110,6 +110,7 @@ export const houses = {
         what: 'The event loop and its services, tasks, pacing, exceptions, collector, logging, `*.py`',
       },
     ],
+    [{ name: 'python/binding', what: 'Binds libpython and what Python loads to their own libraries, not to Node’s' }],
     [{ name: 'bridge', what: 'The two queues, what goes through them, who wakes whom, what requests count on' }],
     [{ name: 'base', what: 'Errors, options as data, locking, masking' }],
   ],

@@ -1,6 +1,6 @@
 """What amphis does in Python right after it has started, and right before it leaves.
 
-Runs before asyncio, and with it `_ssl`, is imported for the first time.
+Runs before asyncio, and with it `signal`, is imported for the first time, unless `site` has done so.
 """
 
 import atexit

@@ -14,6 +14,7 @@ import os
 import select
 import socket
 import stat
+import sys
 import threading
 from asyncio.unix_events import _UnixSubprocessTransport
 from subprocess import PIPE, Popen
@@ -29,6 +30,10 @@ def adopt_module(module):
     Loop.__qualname__ = "Loop"
     adopt(Loop)
     module.Loop = Loop
+    # Where the package was there before, it has derived its own already.
+    derived = getattr(sys.modules.get("uvloop"), "Loop", None)
+    if derived is not None:
+        adopt(derived)
 
 
 def adopt(loop_class):

@@ -1,5 +1,7 @@
 //! CPython in this process: its start and end, its event loop and what that does for others, and apps' modules.
 
+pub mod adoption;
+pub mod binding;
 pub mod collector;
 pub mod event_loop;
 pub mod exceptions;

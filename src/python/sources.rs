@@ -5,26 +5,12 @@ use std::ffi::CStr;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-/// Has extension modules bound to their own libraries from here on, and uvloop changed when it is imported.
-///
-/// # Errors
-///
-/// What Python raises.
-pub fn bind_extension_modules(py: Python<'_>) -> PyResult<()> {
-  const CODE: &CStr = source(concat!(include_str!("_binding.py"), "\0"));
+/// The module of `python/_adoption.py`.
+pub fn adoption(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+  const CODE: &CStr = source(concat!(include_str!("_adoption.py"), "\0"));
   // A part of the import system, whose frames CPython leaves out of tracebacks and warnings by this name.
   let file = c"<frozen importlib._bootstrap_external>";
-  PyModule::from_code(py, CODE, file, c"_amphis_binding")?
-    .call_method1("bind_deeply", (wrap_pyfunction!(adopt_uvloop, py)?,))
-    .map(drop)
-}
-
-/// Makes uvloop's children and pipes get along with Node's.
-#[pyfunction]
-fn adopt_uvloop(py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
-  uvloop_helpers(py)?
-    .call_method1("adopt_module", (module,))
-    .map(drop)
+  PyModule::from_code(py, CODE, file, c"_amphis_adoption")
 }
 
 /// The module of `python/_uvloop.py`.

@@ -8,9 +8,9 @@ use pyo3::prelude::*;
 
 use super::{exit, fork, signals};
 use crate::base::error::HandlerError;
+use crate::python::adoption;
 use crate::python::interpreter::{self, MainProgram};
 use crate::python::signals::{crash, forked};
-use crate::python::sources;
 
 /// The least stack that Python gets: see [`interpreter::STACK_SIZE`].
 const LEAST_STACK: usize = interpreter::STACK_SIZE;
@@ -99,7 +99,7 @@ fn run_main(program: &MainProgram, arguments: &[CString]) -> ! {
 
 /// What differs from the `python` program, since Node is in this process as well.
 fn prepare(py: Python<'_>) -> PyResult<()> {
-  sources::bind_extension_modules(py)?;
+  adoption::adopt_at_start(py)?;
   signals::wrap(py)?;
   crash::wrap(py)?;
   fork::wrap(py)

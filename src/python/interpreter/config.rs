@@ -8,6 +8,8 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem;
 use std::ptr;
 
+use crate::python::{adoption, binding};
+
 /// Several times the size of any `PyConfig` so far (3.13: under 600 bytes).
 const CONFIG_BYTES: usize = 8 * 1024;
 
@@ -74,7 +76,9 @@ struct Api {
 }
 
 impl Api {
+  /// Nothing of Python may run before libpython is bound, and this comes before anything of it does.
   fn load() -> Result<Self, String> {
+    binding::begin(adoption::before_module_runs)?;
     // SAFETY: the types are those of CPython's headers, alike in every version that has them.
     unsafe {
       Ok(Self {

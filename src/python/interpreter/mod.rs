@@ -16,8 +16,9 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 pub use self::config::MainProgram;
+use super::adoption;
 use super::signals::{self, action::Dispositions};
-use super::sources::{bind_extension_modules, startup};
+use super::sources::startup;
 use crate::base::error::HandlerError;
 
 /// At Rust's default of 2 MiB a deep recursion overflows the stack before CPython 3.12 and 3.13
@@ -128,7 +129,7 @@ fn start(config: &InterpreterConfig) -> Result<(), HandlerError> {
   // every later `attach` on this thread takes up the same one: the main thread's.
   unsafe { ffi::PyEval_SaveThread() };
   let prepared = Python::attach(|py| {
-    bind_extension_modules(py)
+    adoption::adopt_at_start(py)
       .and_then(|()| startup(py)?.call_method1("prepare", (STACK_SIZE,)))
       .and_then(|_| signals::functions::wrap(py))
       .and_then(|()| signals::crash::wrap(py))

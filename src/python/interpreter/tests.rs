@@ -235,3 +235,25 @@ loop.close()
   );
   assert_eq!(result, "[b'echo', 0, 0, 7, -9, 'missing', 'refused']");
 }
+
+#[test]
+fn uvloop_gets_along_with_node_also_where_site_has_imported_it_before() {
+  let result = result_of(
+    r#"
+import sys, types
+class Loop:
+    async def connect_read_pipe(self, factory, pipe): pass
+    async def connect_write_pipe(self, factory, pipe): pass
+class Derived(Loop): pass
+module = types.ModuleType("uvloop.loop")
+module.Loop = Loop
+kept = sys.modules.get("uvloop")
+sys.modules["uvloop"] = types.SimpleNamespace(Loop=Derived)
+uvloop_support.adopt_module(module)
+if kept is None: del sys.modules["uvloop"]
+else: sys.modules["uvloop"] = kept
+result = [issubclass(module.Loop, Loop), Derived.subprocess_exec.__module__, hasattr(Loop, "subprocess_exec")]
+"#,
+  );
+  assert_eq!(result, "[True, '_amphis_uvloop', False]");
+}

@@ -95,6 +95,8 @@ extern "C" fn v8_first(signal: c_int, info: *mut siginfo_t, context: *mut c_void
 }
 
 static EXEC_BUILTIN: Original = Original::new();
+static CREATE_DYNAMIC: Original = Original::new();
+static EXEC_DYNAMIC: Original = Original::new();
 static ENABLE: Original = Original::new();
 static REGISTER: Original = Original::new();
 static UNREGISTER: Original = Original::new();
@@ -111,6 +113,24 @@ fn exec_builtin<'py>(
     wrap_faulthandler(module)?;
   }
   Ok(result)
+}
+
+/// In the place of `_imp.create_dynamic`: an extension module may take the signal when it is loaded.
+#[pyfunction]
+#[pyo3(signature = (*args))]
+fn create_dynamic<'py>(py: Python<'py>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+  let module = CREATE_DYNAMIC.get(py)?.call1(args);
+  settle();
+  module
+}
+
+/// In the place of `_imp.exec_dynamic`: the same.
+#[pyfunction]
+#[pyo3(signature = (*args))]
+fn exec_dynamic<'py>(py: Python<'py>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+  let result = EXEC_DYNAMIC.get(py)?.call1(args);
+  settle();
+  result
 }
 
 fn wrap_faulthandler(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -189,6 +209,10 @@ pub fn wrap(py: Python<'_>) -> PyResult<()> {
     "exec_builtin",
     &wrap_pyfunction!(exec_builtin, &module)?,
   )?;
+  let create = wrap_pyfunction!(create_dynamic, &module)?;
+  CREATE_DYNAMIC.replace(&module, "create_dynamic", &create)?;
+  let exec = wrap_pyfunction!(exec_dynamic, &module)?;
+  EXEC_DYNAMIC.replace(&module, "exec_dynamic", &exec)?;
   let modules = py
     .import("sys")?
     .getattr("modules")?
