@@ -19,8 +19,14 @@ const stampFile = join(folder, 'amphis-root.json')
 const packages = [
   'ca-certificates',
   'libstdc++6', // for Node
-  'curl', // for the tests, as procps
+  'fontconfig', // for Chromium, as the next three
+  'fonts-dejavu-core',
+  'libexpat1',
+  'libnss3',
+  'curl', // for tests, as the next three
+  'less',
   'procps',
+  'python3',
   ...debianPythons.flatMap((version) => [`python${version}`, `libpython${version}`, `python${version}-venv`]),
 ]
 
@@ -48,7 +54,7 @@ export async function obstacle() {
 
 /** @type {import('./setup.mjs').Step} */
 export const debianRoot = {
-  title: `Making a root of Debian sid (240 MB in ${folder})`,
+  title: `Making a root of Debian sid (270 MB in ${folder})`,
   isDone: () => JSON.stringify(readStamp(stampFile)) === JSON.stringify(packages),
   async problems() {
     return []
