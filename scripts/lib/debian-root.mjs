@@ -39,12 +39,13 @@ function osRelease(field) {
 const mirror = () => mirrorOf(osRelease('VERSION_CODENAME') ?? 'stable')
 
 /**
- * Why there can be no such root on this machine.
+ * Why a version cannot be had from Debian on this machine, and what to do.
  *
+ * @param {string} version
  * @returns {Promise<string | undefined>}
  */
-export async function obstacle() {
-  const remedy = 'install it, for instance with `uv python install`'
+export async function obstacle(version) {
+  const remedy = `install it, for instance with \`uv python install ${version}\``
   if (!isDebianLike() || osRelease('ID') !== 'debian') return `${remedy}; on Debian it is fetched from there`
   if (process.getuid?.() !== 0) return `${remedy}; as root it is fetched from Debian sid`
   if (!mirror()) return `${remedy}; /etc/apt names no mirror of Debian to fetch it from`
