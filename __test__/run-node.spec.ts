@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { amphisRun, start } from './helpers/plain-python.js'
+import { amphisRun, pythonMinor, start } from './helpers/plain-python.js'
 import { interpreter } from './helpers/python.js'
 
 /** What JavaScript does in the process that runs Python. */
@@ -84,7 +84,9 @@ test('a reader that leaves ends a script as it does under python', async (t) => 
   const [expected, actual] = await Promise.all([run([interpreter]), run(amphisRun)])
   t.is(actual.stdout, `${'y'.repeat(1000)}\n`)
   t.is(actual.stderr, expected.stderr)
-  t.true(actual.stderr.includes('BrokenPipeError') && actual.stderr.includes('status 1\n'), actual.stderr)
+  // From Python 3.14 on what could not be printed is tried once more at the end, and fails there as well.
+  const status = pythonMinor() < 14 ? 1 : 120
+  t.true(actual.stderr.includes('BrokenPipeError') && actual.stderr.includes(`status ${status}\n`), actual.stderr)
 })
 
 test('JavaScript hears of the end, with the exit code, once Python is over', async (t) => {

@@ -27,8 +27,8 @@ async function homeOf(version) {
   }
   const missing = python?.message ?? `Python ${version} is not on this machine`
   if (!debianPythons.includes(version)) return missing
-  const hindrance = await obstacle()
-  if (hindrance) return `${missing} (${hindrance})`
+  const hindrance = await obstacle(version)
+  if (hindrance) return `${missing}: ${hindrance}`
   await complete([debianRoot])
   const { code } = await runInDebian(['scripts/test-environment.mjs', version], 'online')
   if (code !== 0) throw new Problem(`the environment of Python ${version} could not be made`, 'the reason is above')

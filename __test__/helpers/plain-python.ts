@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
@@ -21,6 +21,11 @@ export interface PlainRun {
 
 /** The command that runs Python inside Node. */
 export const amphisRun: readonly [string, ...string[]] = [process.execPath, program, 'run', '--python', python]
+
+/** The suite's Python 3 by its second number: what differs is written where it is met. */
+export function pythonMinor(): number {
+  return Number(execFileSync(interpreter, ['-c', 'import sys; print(sys.version_info.minor)'], { encoding: 'utf8' }))
+}
 
 /** Without what would make Python, or Node, behave other than by default. */
 export function plainEnvironment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {

@@ -19,8 +19,14 @@ const stampFile = join(folder, 'amphis-root.json')
 const packages = [
   'ca-certificates',
   'libstdc++6', // for Node
-  'curl', // for the tests, as procps
+  'fontconfig', // for Chromium, as the next three
+  'fonts-dejavu-core',
+  'libexpat1',
+  'libnss3',
+  'curl', // for tests, as the next three
+  'less',
   'procps',
+  'python3',
   ...debianPythons.flatMap((version) => [`python${version}`, `libpython${version}`, `python${version}-venv`]),
 ]
 
@@ -33,12 +39,13 @@ function osRelease(field) {
 const mirror = () => mirrorOf(osRelease('VERSION_CODENAME') ?? 'stable')
 
 /**
- * Why there can be no such root on this machine.
+ * Why a version cannot be had from Debian on this machine, and what to do.
  *
+ * @param {string} version
  * @returns {Promise<string | undefined>}
  */
-export async function obstacle() {
-  const remedy = 'install it, for instance with `uv python install`'
+export async function obstacle(version) {
+  const remedy = `install it, for instance with \`uv python install ${version}\``
   if (!isDebianLike() || osRelease('ID') !== 'debian') return `${remedy}; on Debian it is fetched from there`
   if (process.getuid?.() !== 0) return `${remedy}; as root it is fetched from Debian sid`
   if (!mirror()) return `${remedy}; /etc/apt names no mirror of Debian to fetch it from`
@@ -48,7 +55,7 @@ export async function obstacle() {
 
 /** @type {import('./setup.mjs').Step} */
 export const debianRoot = {
-  title: `Making a root of Debian sid (240 MB in ${folder})`,
+  title: `Making a root of Debian sid (270 MB in ${folder})`,
   isDone: () => JSON.stringify(readStamp(stampFile)) === JSON.stringify(packages),
   async problems() {
     return []

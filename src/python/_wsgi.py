@@ -30,7 +30,9 @@ class Adapter:
         try:
             await self.adapter(exchange.adapted_scope(), receive, send)
         except Done:
-            pass
+            # From Python 3.14 on the loop learns at once that a quick thread has ended, before it comes to what that
+            # thread has asked of it.
+            exchange.send_last()
         except asyncio.CancelledError:
             # The app's thread goes on, until it next looks up.
             exchange.cancel()
@@ -66,6 +68,8 @@ class Exchange:
         self.begun = False
         # Bytes of the body that are still to come, where the app has said how many there are.
         self.left = None
+        # The messages that end the response, until they are sent.
+        self.last = ()
 
     def adapted_scope(self):
         """The scope without what a2wsgi reads wrongly; `complete` adds it to the environ."""
@@ -93,8 +97,9 @@ class Exchange:
         for message in messages:
             await self.asgi_send(message)
 
-    def send_last(self, *messages):
+    def send_last(self):
         """amphis' `send` acts when it is called; what it returns is only the wait for room."""
+        messages, self.last = self.last, ()
         try:
             for message in messages:
                 self.asgi_send(message)
@@ -191,7 +196,8 @@ class Exchange:
         if more:
             self.await_on_loop(self.send(*messages))
         else:
-            self.loop.call_soon_threadsafe(self.send_last, *messages)
+            self.last = messages
+            self.loop.call_soon_threadsafe(self.send_last)
 
 
 class Input(io.RawIOBase):

@@ -1,7 +1,7 @@
 //! CPython's initialisation API, which is not part of the stable ABI: its functions are looked up
 //! at run time, and `PyConfig` is a buffer that only CPython looks into.
 //!
-//! The functions are the same from 3.10 to 3.14; 3.14 adds `PyInitConfig` beside them and keeps
+//! The functions are the same from 3.10 to 3.15; 3.14 adds `PyInitConfig` beside them and keeps
 //! these. Where a later version drops them, the start fails with an error that says so.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -173,7 +173,7 @@ fn symbol(name: &CStr) -> Result<*mut c_void, String> {
   if address.is_null() {
     let name = name.to_string_lossy();
     return Err(format!(
-      "its library has no {name}. Use a CPython from 3.10 to 3.14."
+      "its library has no {name}. Use a CPython from 3.10 to 3.15."
     ));
   }
   Ok(address)
@@ -201,7 +201,7 @@ pub fn initialize(executable: &str) -> Result<(), String> {
 
 /// Sets `install_signal_handlers` to 0: signals are Node's.
 ///
-/// The field is the fifth int of `PyConfig` in 3.10 to 3.14. Before it is written, two ready-made
+/// The field is the fifth int of `PyConfig` in 3.10 to 3.15. Before it is written, two ready-made
 /// configurations that must differ there are compared; where they don't, the layout is another and
 /// stays untouched, since `signals` takes back what Python takes.
 fn leave_signals_alone(api: &Api, config: &mut PyConfig) {
