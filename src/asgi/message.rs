@@ -68,11 +68,6 @@ pub fn response_start(message: &Bound<'_, PyAny>, kind: &str) -> PyResult<Respon
   let status = status_code(&status, kind)?;
   let mut head = HeadWriter::new(kind);
   head.read(message)?;
-  if head.transfer_encoding && head.content_length.is_some() {
-    return Err(PyValueError::new_err(
-      "a response can't have both 'content-length' and 'transfer-encoding'; leave out 'transfer-encoding'",
-    ));
-  }
   let trailers = flag(message, intern!(py, "trailers"))?;
   // RFC 9110 8.6: a 204 response has no content-length.
   let text = if status == 204 && head.content_length.is_some() {
@@ -430,7 +425,6 @@ struct HeadWriter<'a> {
   kind: &'a str,
   text: Vec<u8>,
   content_length: Option<u64>,
-  transfer_encoding: bool,
 }
 
 impl<'a> HeadWriter<'a> {
@@ -439,7 +433,6 @@ impl<'a> HeadWriter<'a> {
       kind,
       text: Vec::with_capacity(256),
       content_length: None,
-      transfer_encoding: false,
     }
   }
 
@@ -550,10 +543,8 @@ impl<'a> HeadWriter<'a> {
         self.content_length = Some(length);
       }
       16 if name.eq_ignore_ascii_case(b"proxy-connection") => return Ok(()),
-      17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-        self.transfer_encoding = true;
-        return Ok(());
-      }
+      // ASGI, "Response Start": the server ignores it, whatever it says and whatever stands beside it.
+      17 if name.eq_ignore_ascii_case(b"transfer-encoding") => return Ok(()),
       _ => {}
     }
     if !self.text.is_empty() {
