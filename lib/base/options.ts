@@ -19,8 +19,11 @@ export interface ResolvedOptions {
   readonly gcFreeze: boolean
   readonly logConfig: string | undefined
   readonly debug: boolean
+  readonly pathsend: boolean
   readonly logLevel: (typeof LOG_LEVELS)[number] | undefined
   readonly timeoutGracefulShutdown: number
+  /** At most `timeoutGracefulShutdown`. */
+  readonly timeoutStreams: number
   readonly timeoutStartup: number
   readonly timeoutRequest: number
   /** `undefined`: the server decides. */
@@ -137,8 +140,10 @@ const KNOWN = [
   'gcFreeze',
   'logConfig',
   'debug',
+  'pathsend',
   'logLevel',
   'timeoutGracefulShutdown',
+  'timeoutStreams',
   'timeoutStartup',
   'timeoutRequest',
   'proxyHeaders',
@@ -184,6 +189,8 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw expected('signal', 'an AbortSignal', options.signal)
   }
+  const timeoutGracefulShutdown = milliseconds('timeoutGracefulShutdown', options.timeoutGracefulShutdown ?? 10_000)
+  const timeoutStreams = milliseconds('timeoutStreams', options.timeoutStreams ?? timeoutGracefulShutdown)
   return {
     app,
     appDir: resolve(text('appDir', options.appDir ?? '')),
@@ -197,8 +204,10 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     gcFreeze: flag('gcFreeze', options.gcFreeze ?? true),
     logConfig: options.logConfig === undefined ? undefined : resolve(text('logConfig', options.logConfig)),
     debug: flag('debug', options.debug ?? false),
+    pathsend: flag('pathsend', options.pathsend ?? false),
     logLevel: options.logLevel === undefined ? undefined : oneOf('logLevel', LOG_LEVELS, options.logLevel),
-    timeoutGracefulShutdown: milliseconds('timeoutGracefulShutdown', options.timeoutGracefulShutdown ?? 10_000),
+    timeoutGracefulShutdown,
+    timeoutStreams: Math.min(timeoutStreams, timeoutGracefulShutdown),
     timeoutStartup: milliseconds('timeoutStartup', options.timeoutStartup ?? 0),
     timeoutRequest: milliseconds('timeoutRequest', options.timeoutRequest ?? 0),
     proxyHeaders: options.proxyHeaders === undefined ? undefined : flag('proxyHeaders', options.proxyHeaders),

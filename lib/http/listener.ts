@@ -48,7 +48,7 @@ function begin(
   }
   try {
     const { prefix, url } = mountPath(request)
-    const head = headOfSocket(request, prefix, url, forwardedOf(context.options, request))
+    const head = headOfSocket(request, prefix, url, context.options.pathsend, forwardedOf(context.options, request))
     new HttpExchange(context, request, response, fail).begin(head, incomingBody(request, context.options.maxBodySize))
   } catch (error) {
     fail(error as AmphisError)

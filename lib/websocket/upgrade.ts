@@ -127,7 +127,7 @@ function acceptOn(host: UpgradeHost, context: WebSocketContext, { prefix, url }:
   return (handshake: Handshake) => {
     try {
       const { request } = handshake
-      const head = headOfSocket(request, prefix, url, forwardedOf(context.options, request))
+      const head = headOfSocket(request, prefix, url, context.options.pathsend, forwardedOf(context.options, request))
       const exchange = new WebSocketExchange(context, handshake)
       exchange.begin(head)
       return exchange

@@ -306,6 +306,14 @@ const specs = {
     details:
       "Most bytes of a request's body; a larger one gets a 413 before the app has seen the excess. No limit by default.",
   },
+  pathsend: {
+    group: 'production',
+    type: 'switch',
+    default: 'off',
+    description: 'let apps hand files to Node (ASGI pathsend)',
+    details:
+      'Offers apps `http.response.pathsend`: Starlette and others then name a file, which Node sends without Python. Middleware of the app that knows only `http.response.body` does not see such responses: some passes them by without compressing them, some loses them.',
+  },
   'timeout-keep-alive': {
     group: 'production',
     type: 'seconds',
@@ -319,6 +327,13 @@ const specs = {
     default: '10',
     description: 'for open requests at the end',
     details: 'How long open requests may go on once the server is to stop. Then their tasks are cancelled.',
+  },
+  'timeout-streams': {
+    group: 'production',
+    type: 'seconds',
+    description: 'for open streams at the end (as requests)',
+    details:
+      'How long responses may go on once the server is to stop that have begun and have no `content-length`: streams, which may never end by themselves. Those of `text/event-stream` are told `http.disconnect` at once. By default, and at most, as long as `timeout-graceful-shutdown`.',
   },
   'timeout-request': {
     group: 'production',
