@@ -35,6 +35,9 @@ class Adapter:
             # The app's thread goes on, until it next looks up.
             exchange.cancel()
             raise
+        finally:
+            if exchange.watcher is not None:
+                exchange.watcher.cancel()
         if exchange.error is not None:
             raise exchange.error
 
@@ -66,6 +69,10 @@ class Exchange:
         self.begun = False
         # Bytes of the body that are still to come, where the app has said how many there are.
         self.left = None
+        # What is received while events are sent: the body, then that the client has gone or the server is to stop.
+        self.first = None
+        self.watcher = None
+        self.ending = False
 
     def adapted_scope(self):
         """The scope without what a2wsgi reads wrongly; `complete` adds it to the environ."""
@@ -84,7 +91,8 @@ class Exchange:
     # On the loop
 
     async def receive(self):
-        message = await self.asgi_receive()
+        first, self.first = self.first, None
+        message = await (first or self.asgi_receive())
         if message["type"] == "http.disconnect":
             raise ClientDisconnected("The client left before the whole body had come.")
         return message
@@ -92,6 +100,16 @@ class Exchange:
     async def send(self, *messages):
         for message in messages:
             await self.asgi_send(message)
+        if messages[0] is self.head and is_event_stream(self.head["headers"]):
+            self.watcher = asyncio.ensure_future(self.watch())
+
+    async def watch(self):
+        """Ends events with the next one: an app of WSGI cannot be told in between."""
+        self.first = asyncio.ensure_future(self.asgi_receive())
+        message = await asyncio.shield(self.first)
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            message = await self.asgi_receive()
+        self.ending = message["type"] == "http.disconnect"
 
     def send_last(self, *messages):
         """amphis' `send` acts when it is called; what it returns is only the wait for room."""
@@ -144,6 +162,8 @@ class Exchange:
         try:
             for chunk in chunks:
                 self.write(chunk)
+                if self.ending:
+                    break
             if self.left != 0 or not self.begun:
                 self.left = 0
                 self.transmit(b"")
@@ -192,6 +212,11 @@ class Exchange:
             self.await_on_loop(self.send(*messages))
         else:
             self.loop.call_soon_threadsafe(self.send_last, *messages)
+
+
+def is_event_stream(headers):
+    kinds = [value for name, value in headers if name == b"content-type"]
+    return any(kind.partition(b";")[0].strip().lower() == b"text/event-stream" for kind in kinds)
 
 
 class Input(io.RawIOBase):
