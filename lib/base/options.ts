@@ -37,6 +37,7 @@ export interface ResolvedOptions {
   readonly wsMaxQueue: number
   readonly wsPingInterval: number
   readonly wsPingTimeout: number
+  readonly wsCloseTimeout: number
   readonly wsPerMessageDeflate: boolean
   readonly logger: Logger
   readonly signal: AbortSignal | undefined
@@ -154,6 +155,7 @@ const KNOWN = [
   'wsMaxQueue',
   'wsPingInterval',
   'wsPingTimeout',
+  'wsCloseTimeout',
   'wsPerMessageDeflate',
   'logger',
   'signal',
@@ -224,6 +226,7 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     wsMaxQueue: whole('wsMaxQueue', 'messages', options.wsMaxQueue ?? 32, 1, MAX_COUNT),
     wsPingInterval: milliseconds('wsPingInterval', options.wsPingInterval ?? 20_000),
     wsPingTimeout: milliseconds('wsPingTimeout', options.wsPingTimeout ?? 20_000),
+    wsCloseTimeout: milliseconds('wsCloseTimeout', options.wsCloseTimeout ?? 10_000),
     wsPerMessageDeflate: flag('wsPerMessageDeflate', options.wsPerMessageDeflate ?? false),
     logger,
     signal: options.signal,

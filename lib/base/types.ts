@@ -154,6 +154,11 @@ export interface PythonHandlerOptions {
    */
   wsPingTimeout?: number | undefined
   /**
+   * Milliseconds that the answer to the close of a WebSocket may take before its connection is ended.
+   * @default 10_000
+   */
+  wsCloseTimeout?: number | undefined
+  /**
    * Whether WebSocket messages are compressed where the client offers it (permessage-deflate). Costs memory and time
    * for each connection.
    * @default false

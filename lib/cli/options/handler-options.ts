@@ -32,6 +32,7 @@ export function handlerOptions(app: string, options: OptionValues): PythonHandle
     wsMaxQueue: options['ws-max-queue'],
     wsPingInterval: milliseconds(options['ws-ping-interval']),
     wsPingTimeout: milliseconds(options['ws-ping-timeout']),
+    wsCloseTimeout: milliseconds(options['ws-close-timeout']),
     wsPerMessageDeflate: options['ws-per-message-deflate'],
   }
 }

@@ -314,6 +314,24 @@ const specs = {
     details:
       'Offers apps `http.response.pathsend`: Starlette and others then name a file, which Node sends without Python. Middleware of the app that knows only `http.response.body` does not see such responses: some passes them by without compressing them, some loses them.',
   },
+  'max-header-size': {
+    group: 'production',
+    type: 'bytes',
+    least: 1024,
+    most: 2 ** 30,
+    default: '65536',
+    description: 'most bytes of the head of a request',
+    details:
+      'Most bytes of the head of a request, its line and its headers together. A larger one gets a 431, and over HTTP/2 the end of its stream; it does not reach the app.',
+  },
+  'timeout-headers': {
+    group: 'production',
+    type: 'seconds',
+    default: '20',
+    description: 'for the head of a request; 0 for ever',
+    details:
+      'How long the head of a request may take, of HTTP/1.1, from its first byte or the beginning of the connection. One that takes longer gets a 408. `0` is for ever.',
+  },
   'timeout-keep-alive': {
     group: 'production',
     type: 'seconds',
@@ -493,6 +511,13 @@ const specs = {
     default: '20',
     description: 'for the answer to a ping; 0 for ever',
     details: 'How long the answer to a ping may take before the connection is ended. `0` is for ever.',
+  },
+  'ws-close-timeout': {
+    group: 'websocket',
+    type: 'seconds',
+    default: '10',
+    description: 'for the answer to a close',
+    details: 'How long the answer to the close of a WebSocket may take before its connection is ended.',
   },
   'ws-per-message-deflate': {
     group: 'websocket',
