@@ -11,9 +11,9 @@ import { Recorder } from './helpers/recorder.js'
 import { serve } from './helpers/server.js'
 
 const logger = new Recorder()
-const handler = shareHandler({ app: 'apps.starlette_gallery.main:app', lifespan: 'on', logger })
-const plain = shareHandler({ app: 'apps.starlette_gallery.main:plain', lifespan: 'on', logger })
-const zipped = shareHandler({ app: 'apps.starlette_gallery.main:zipped', lifespan: 'on', logger })
+const handler = shareHandler({ app: 'apps.starlette_gallery.main:app', lifespan: 'on', pathsend: true, logger })
+const plain = shareHandler({ app: 'apps.starlette_gallery.main:plain', lifespan: 'on', pathsend: true, logger })
+const zipped = shareHandler({ app: 'apps.starlette_gallery.main:zipped', lifespan: 'on', pathsend: true, logger })
 const probe = shareProbe()
 
 async function start(t: ExecutionContext, python = handler) {
@@ -188,7 +188,12 @@ test('a FileResponse with a relative path is sent', async (t) => {
 
 test('a file that is lost before it is sent is a 500, and the error names it', async (t) => {
   const own = new Recorder()
-  const python = createHandler(t, { app: 'apps.starlette_gallery.main:plain', lifespan: 'off', logger: own })
+  const python = createHandler(t, {
+    app: 'apps.starlette_gallery.main:plain',
+    lifespan: 'off',
+    pathsend: true,
+    logger: own,
+  })
   const { ask } = await start(t, python)
   const name = unique()
   t.is((await ask('/lost', { headers: { 'x-name': name } })).status, 500)

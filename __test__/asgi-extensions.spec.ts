@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
+import express from 'express'
 import { shareHandler } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
 import { serve, serveSecurely } from './helpers/server.js'
@@ -10,7 +11,8 @@ import { serveWebSockets, WebSocketClient } from './helpers/websocket-client.js'
 // Advertised is exactly what the connection at hand can do: an app asks here before it uses an extension.
 
 const scope = shareHandler('scope:app')
-const defaced = shareHandler('scope:defaced')
+const sender = shareHandler({ app: 'scope:app', pathsend: true })
+const defaced = shareHandler({ app: 'scope:defaced', pathsend: true })
 const websocket = shareHandler('websocket_app:app')
 
 interface SeenScope {
@@ -18,25 +20,52 @@ interface SeenScope {
 }
 
 const file = { 'http.response.pathsend': {} }
-const all = { ...file, 'http.response.trailers': {}, 'http.response.early_hint': {} }
+const usual = { 'http.response.trailers': {}, 'http.response.early_hint': {} }
+const all = { ...file, ...usual }
 
-async function seenByRequest(t: ExecutionContext, version: string, method = 'GET'): Promise<SeenScope> {
-  const { port } = await serve(t, scope.listener)
+async function seenByRequest(t: ExecutionContext, version: string, handler = scope): Promise<SeenScope> {
+  const { port } = await serve(t, handler.listener)
   const raw = await RawConnection.open(t, port)
-  raw.write(`${method} / HTTP/${version}\r\nHost: test\r\nConnection: close\r\n\r\n`)
+  raw.write(`GET / HTTP/${version}\r\nHost: test\r\nConnection: close\r\n\r\n`)
   return JSON.parse((await raw.response()).body) as SeenScope
 }
 
-test('HTTP/1.1 advertises files, trailers and early hints', async (t) => {
-  t.deepEqual((await seenByRequest(t, '1.1')).extensions, all)
+test('HTTP/1.1 advertises trailers and early hints, and files where they are asked for', async (t) => {
+  t.deepEqual((await seenByRequest(t, '1.1')).extensions, usual)
+  t.deepEqual((await seenByRequest(t, '1.1', sender)).extensions, all)
 })
 
 test('HTTP/1.0 advertises files only: it has neither chunks nor informational responses', async (t) => {
-  t.deepEqual((await seenByRequest(t, '1.0')).extensions, file)
+  t.deepEqual((await seenByRequest(t, '1.0')).extensions ?? {}, {})
+  t.deepEqual((await seenByRequest(t, '1.0', sender)).extensions, file)
 })
 
-test('HTTP/2 advertises files, trailers and early hints', async (t) => {
-  const server = createHttp2Server(scope.listener as never)
+test('two handlers that share a connection advertise what each was asked for', async (t) => {
+  const app = express().use('/files', sender.middleware).use('/', scope.middleware)
+  const { port } = await serve(t, app)
+  const raw = await RawConnection.open(t, port)
+  for (const [path, expected] of [
+    ['/', usual],
+    ['/files', all],
+    ['/', usual],
+  ] as const) {
+    raw.write(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`)
+    t.deepEqual((JSON.parse((await raw.response()).body) as SeenScope).extensions, expected)
+  }
+})
+
+for (const [python, expected] of [
+  [scope, usual],
+  [sender, all],
+] as const) {
+  test(`HTTP/2 advertises ${Object.keys(expected).join(', ')}`, async (t) => {
+    const seen = await seenByHttp2(t, python)
+    t.deepEqual(seen.extensions, expected)
+  })
+}
+
+async function seenByHttp2(t: ExecutionContext, handler: typeof scope): Promise<SeenScope> {
+  const server = createHttp2Server(handler.listener as never)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
@@ -47,16 +76,16 @@ test('HTTP/2 advertises files, trailers and early hints', async (t) => {
   const stream = session.request({ ':path': '/' })
   let text = ''
   for await (const chunk of stream.setEncoding('utf8')) text += String(chunk)
-  t.deepEqual((JSON.parse(text) as SeenScope).extensions, all)
-})
+  return JSON.parse(text) as SeenScope
+}
 
 test('handle() advertises none', async (t) => {
-  const { extensions = {} } = (await (await scope.handle({ url: '/' })).json()) as SeenScope
+  const { extensions = {} } = (await (await sender.handle({ url: '/' })).json()) as SeenScope
   t.deepEqual(extensions, {})
 })
 
 test('TLS adds its own extension and takes none away', async (t) => {
-  const { url, certificate } = await serveSecurely(t, scope.listener)
+  const { url, certificate } = await serveSecurely(t, sender.listener)
   const { get } = await import('node:https')
   const text = await new Promise<string>((resolve, reject) => {
     get(url, { ca: certificate, agent: false }, (response) => {

@@ -91,7 +91,6 @@ const rows: Record<string, [types: string, says: RegExp]> = {
   length_list: ['ValueError', /content-length/i],
   length_huge: ['ValueError', /content-length/i],
   lengths_differ: ['ValueError', /content-length/i],
-  length_and_encoding: ['ValueError', /content-length.*transfer-encoding|transfer-encoding.*content-length/i],
   body_too_long: ['RuntimeError|ValueError', /content-length/i],
   body_too_long_in_pieces: ['RuntimeError|ValueError', /content-length/i],
   body_after_zero: ['RuntimeError|ValueError', /content-length/i],

@@ -31,8 +31,8 @@ import { serveInProcess } from './helpers/served-process.js'
 import { serve } from './helpers/server.js'
 import { becomes, settled } from './helpers/settled.js'
 
-const script = shareHandler({ app: 'asgi_script:app', logger: new Recorder() })
-const pathsend = shareHandler('pathsend:app')
+const script = shareHandler({ app: 'asgi_script:app', pathsend: true, logger: new Recorder() })
+const pathsend = shareHandler({ app: 'pathsend:app', pathsend: true })
 const probe = shareProbe()
 
 const folder = mkdtempSync(join(tmpdir(), 'amphis-pathsend-'))
@@ -72,7 +72,7 @@ const line = (target: string, method = 'GET', version = '1.1') =>
 /** A connection to an app that does what it is told. */
 async function run(t: ExecutionContext, steps: Step[], method = 'GET', version = '1.1') {
   const logger = new Recorder()
-  const handler = createHandler(t, { app: 'asgi_script:app', logger })
+  const handler = createHandler(t, { app: 'asgi_script:app', pathsend: true, logger })
   const { port } = await serve(t, handler.listener)
   const played = new Script(probe, steps)
   const raw = await RawConnection.open(t, port)
@@ -169,6 +169,17 @@ for (const name of ['spaces and # ? %41', 'caf\u00e9 🐍', 'a\nline']) {
     t.is((await raw.response()).body, 'found')
   })
 }
+
+test('takes a path in bytes, and one that is an os.PathLike', async (t) => {
+  const path = await file('found', `${unique()} caf\u00e9`)
+  const { raw } = await run(t, [start(), send(bytes(Buffer.from(path).toString('latin1')))])
+  t.is((await raw.response()).body, 'found')
+  const { url } = await serve(t, pathsend.listener)
+  for (const kind of ['text', 'bytes', 'like']) {
+    const answer = await request(`${url}/sends?kind=${kind}&path=${encodeURIComponent(path)}`)
+    t.deepEqual([answer.status, answer.text], [200, 'found'], kind)
+  }
+})
 
 test('takes a path that is no UTF-8, as os.fsdecode() gives it', async (t) => {
   const path = Buffer.concat([Buffer.from(`${folder}/latin-`), Buffer.from([0xe9])])
@@ -324,7 +335,7 @@ test('a file that shrinks while it is sent destroys the connection, and is logge
   const size = 256 * mebibyte
   const path = await sparse(size)
   const logger = new Recorder()
-  const handler = createHandler(t, { app: 'asgi_script:app', logger })
+  const handler = createHandler(t, { app: 'asgi_script:app', pathsend: true, logger })
   const { port, url } = await serve(t, handler.listener)
   const played = new Script(probe, [start(), send(path), ['tell', 'sent']])
   const socket = connect(port, '127.0.0.1')
@@ -457,7 +468,8 @@ for (const [what, path, error, says] of [
   ['is too long', () => `/${'x'.repeat(5000)}`, 'OSError', /x/],
   ['is empty', () => '', 'FileNotFoundError', /path|No such/],
   ['has a NUL', () => '/etc/passwd\0.txt', 'ValueError', /NUL|null/i],
-  ['is bytes', () => bytes('/etc/passwd'), 'TypeError', /path/],
+  ['is a repr() of bytes', () => "b'/etc/passwd'", 'FileNotFoundError', /repr\(\) of bytes.*os\.fsdecode/],
+  ['is another', () => 'b"/etc/passwd"', 'FileNotFoundError', /repr\(\) of bytes.*os\.fsdecode/],
   ['is None', () => null, 'Exception', /path/],
   ['is a number', () => 5, 'TypeError', /path/],
 ] as const) {
@@ -527,7 +539,7 @@ test.serial('a file without permission raises PermissionError', async (t) => {
   const steps = JSON.stringify([start(), ['try', message(path)], body('denied')])
   const child = runNode(
     t,
-    { app: 'asgi_script:app', lifespan: 'off' },
+    { app: 'asgi_script:app', lifespan: 'off', pathsend: true },
     `import { createServer } from 'node:http'
      const handler = new PythonHandler(options)
      await handler.ready()
@@ -623,7 +635,7 @@ for (const how of ['close', 'cancel at once', 'cancel']) {
 }
 
 test.serial('a finalizer that sends while a send() is about to raise stops nobody', async (t) => {
-  const served = await serveInProcess(t, { app: 'pathsend:app' })
+  const served = await serveInProcess(t, { app: 'pathsend:app', pathsend: true })
   const name = unique()
   const raw = await RawConnection.open(t, served.port)
   raw.write(line(`/collects?name=${name}&path=${encodeURIComponent(await file('content'))}`))
@@ -650,7 +662,7 @@ test.serial('in a worker apps send files themselves, and none is left open when 
   `
   const child = runNode(
     t,
-    { app: 'probe:app', lifespan: 'off' },
+    { app: 'probe:app', lifespan: 'off', pathsend: true },
     `import { Worker } from 'node:worker_threads'
      import { once } from 'node:events'
      const source = new URL('data:text/javascript,' + encodeURIComponent(${JSON.stringify(worker)}))
@@ -712,6 +724,16 @@ test('Starlette’s FileResponse still answers ranges', async (t) => {
   const target = `${url}/starlette?name=${unique()}&path=${encodeURIComponent(path)}`
   const answer = await request(target, { headers: { range: 'bytes=2-4' } })
   t.deepEqual([answer.status, answer.text], [206, '234'])
+})
+
+test('Starlette’s FileResponse of bytes says how to mend it', async (t) => {
+  const logger = new Recorder()
+  const handler = createHandler(t, { app: 'pathsend:app', pathsend: true, logger })
+  const { url } = await serve(t, handler.listener)
+  const path = await file('content')
+  const answer = await request(`${url}/of_bytes?path=${encodeURIComponent(path)}`)
+  t.is(answer.status, 500)
+  t.regex((await logger.waitForError()).message, /repr\(\) of bytes.*os\.fsdecode/)
 })
 
 test('Starlette’s FileResponse reads the file itself for handle()', async (t) => {

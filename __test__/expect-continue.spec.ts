@@ -83,6 +83,49 @@ test('a client that does not wait is not asked', async (t) => {
   t.deepEqual([status, body], [200, '"body"'])
 })
 
+test('a connection whose bodies have come without waiting is kept, as any other', async (t) => {
+  const connection = await connectTo(t, bodies)
+  const large = 'x'.repeat(300_000)
+  for (const [target, sent, read] of [
+    ['/joined', 'body', '"body"'],
+    ['/joined', large, `"${large}"`],
+    ['/ignores', 'body', '"not interested"'],
+  ] as const) {
+    connection.write(head(target, sent.length) + sent)
+    const answer = await connection.response()
+    // A large one may come so late that it is asked for.
+    const { headers, body } = answer.status === 100 ? await connection.response() : answer
+    t.is(body, read)
+    t.notRegex(headers.flat().join('\n'), /connection\nclose/i)
+  }
+  const chunks = 'POST /joined HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n'
+  connection.write(`${chunks}4\r\nbody\r\n0\r\n\r\n`)
+  const answer = await connection.response()
+  const { headers, body } = answer.status === 100 ? await connection.response() : answer
+  t.is(body, '"body"')
+  t.notRegex(headers.flat().join('\n'), /connection\nclose/i)
+})
+
+test('a body that comes while the app is at work keeps the connection too', async (t) => {
+  const connection = await connectTo(t, bodies)
+  const name = unique()
+  connection.write(`${head(`/late?${name}`)}body`)
+  await probe.wait(`${name}:started`)
+  await probe.tell(`${name}:go`)
+  const { headers, body } = await connection.response()
+  t.is(body, '4')
+  t.notRegex(headers.flat().join('\n'), /connection\nclose/i)
+})
+
+test('an answer in the place of the app keeps it where the body has come', async (t) => {
+  const handler = createHandler(t, { app: 'error:app', logger: new Recorder() })
+  const connection = await connectTo(t, handler)
+  connection.write(`${head('/')}body`)
+  const { status, headers } = await connection.response()
+  t.is(status, 500)
+  t.notRegex(headers.flat().join('\n'), /connection\nclose/i)
+})
+
 test('a client that stops waiting is served', async (t) => {
   const connection = await connectTo(t, bodies)
   const name = unique()

@@ -28,7 +28,7 @@ const status = shareHandler('status:app')
 const stream = shareHandler('stream:app')
 const slowUpload = shareHandler('stream:slow_upload')
 const disconnect = shareHandler('disconnect:app')
-const script = shareHandler({ app: 'asgi_script:app', logger: new Recorder() })
+const script = shareHandler({ app: 'asgi_script:app', pathsend: true, logger: new Recorder() })
 const probe = shareProbe()
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants

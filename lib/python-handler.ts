@@ -222,7 +222,7 @@ export class PythonHandler implements AsyncDisposable {
       for (const webSocket of webSockets) {
         webSocket.goAway(closed())
       }
-      await bridge.call((token) => native.close(token, options.timeoutGracefulShutdown))
+      await bridge.call((token) => native.close(token, options.timeoutGracefulShutdown, options.timeoutStreams))
       bridge.listen(native.index, undefined)
     }
     // Why it did not start was told to those who waited for it.

@@ -19,8 +19,11 @@ export interface ResolvedOptions {
   readonly gcFreeze: boolean
   readonly logConfig: string | undefined
   readonly debug: boolean
+  readonly pathsend: boolean
   readonly logLevel: (typeof LOG_LEVELS)[number] | undefined
   readonly timeoutGracefulShutdown: number
+  /** At most `timeoutGracefulShutdown`. */
+  readonly timeoutStreams: number
   readonly timeoutStartup: number
   readonly timeoutRequest: number
   /** `undefined`: the server decides. */
@@ -34,6 +37,7 @@ export interface ResolvedOptions {
   readonly wsMaxQueue: number
   readonly wsPingInterval: number
   readonly wsPingTimeout: number
+  readonly wsCloseTimeout: number
   readonly wsPerMessageDeflate: boolean
   readonly logger: Logger
   readonly signal: AbortSignal | undefined
@@ -137,8 +141,10 @@ const KNOWN = [
   'gcFreeze',
   'logConfig',
   'debug',
+  'pathsend',
   'logLevel',
   'timeoutGracefulShutdown',
+  'timeoutStreams',
   'timeoutStartup',
   'timeoutRequest',
   'proxyHeaders',
@@ -149,6 +155,7 @@ const KNOWN = [
   'wsMaxQueue',
   'wsPingInterval',
   'wsPingTimeout',
+  'wsCloseTimeout',
   'wsPerMessageDeflate',
   'logger',
   'signal',
@@ -184,6 +191,8 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw expected('signal', 'an AbortSignal', options.signal)
   }
+  const timeoutGracefulShutdown = milliseconds('timeoutGracefulShutdown', options.timeoutGracefulShutdown ?? 10_000)
+  const timeoutStreams = milliseconds('timeoutStreams', options.timeoutStreams ?? timeoutGracefulShutdown)
   return {
     app,
     appDir: resolve(text('appDir', options.appDir ?? '')),
@@ -197,8 +206,10 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     gcFreeze: flag('gcFreeze', options.gcFreeze ?? true),
     logConfig: options.logConfig === undefined ? undefined : resolve(text('logConfig', options.logConfig)),
     debug: flag('debug', options.debug ?? false),
+    pathsend: flag('pathsend', options.pathsend ?? false),
     logLevel: options.logLevel === undefined ? undefined : oneOf('logLevel', LOG_LEVELS, options.logLevel),
-    timeoutGracefulShutdown: milliseconds('timeoutGracefulShutdown', options.timeoutGracefulShutdown ?? 10_000),
+    timeoutGracefulShutdown,
+    timeoutStreams: Math.min(timeoutStreams, timeoutGracefulShutdown),
     timeoutStartup: milliseconds('timeoutStartup', options.timeoutStartup ?? 0),
     timeoutRequest: milliseconds('timeoutRequest', options.timeoutRequest ?? 0),
     proxyHeaders: options.proxyHeaders === undefined ? undefined : flag('proxyHeaders', options.proxyHeaders),
@@ -215,6 +226,7 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
     wsMaxQueue: whole('wsMaxQueue', 'messages', options.wsMaxQueue ?? 32, 1, MAX_COUNT),
     wsPingInterval: milliseconds('wsPingInterval', options.wsPingInterval ?? 20_000),
     wsPingTimeout: milliseconds('wsPingTimeout', options.wsPingTimeout ?? 20_000),
+    wsCloseTimeout: milliseconds('wsCloseTimeout', options.wsCloseTimeout ?? 10_000),
     wsPerMessageDeflate: flag('wsPerMessageDeflate', options.wsPerMessageDeflate ?? false),
     logger,
     signal: options.signal,

@@ -77,6 +77,13 @@ export interface PythonHandlerOptions {
    */
   debug?: boolean | undefined
   /**
+   * Whether apps are offered `http.response.pathsend` (ASGI extension "Path Send"): they name a file, and Node sends it
+   * without Python. Middleware of the app that looks for `http.response.body` does not see such responses: some pass
+   * them by without compressing them, others lose them. Not in a worker thread, nor in `handle()`.
+   * @default false
+   */
+  pathsend?: boolean | undefined
+  /**
    * Level of Python's root logger, and what of it is shown on stderr, as long as neither the app nor `logConfig` gives
    * the root logger a handler or a level.
    * @default Python's own: 'warning'
@@ -87,6 +94,12 @@ export interface PythonHandlerOptions {
    * @default 10_000
    */
   timeoutGracefulShutdown?: number | undefined
+  /**
+   * Milliseconds that `close()` lets responses go on that have begun and have no `content-length`: streams, which may
+   * never end by themselves. Those of `text/event-stream` are told `http.disconnect` at once.
+   * @default that of timeoutGracefulShutdown, which is also the most
+   */
+  timeoutStreams?: number | undefined
   /**
    * Milliseconds that the app's lifespan startup may take; 0 for no limit.
    * @default 0
@@ -140,6 +153,11 @@ export interface PythonHandlerOptions {
    * @default 20_000
    */
   wsPingTimeout?: number | undefined
+  /**
+   * Milliseconds that the answer to the close of a WebSocket may take before its connection is ended.
+   * @default 10_000
+   */
+  wsCloseTimeout?: number | undefined
   /**
    * Whether WebSocket messages are compressed where the client offers it (permessage-deflate). Costs memory and time
    * for each connection.

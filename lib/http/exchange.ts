@@ -9,7 +9,7 @@ import { requestObserved, tellRequestError } from '../diagnostics.js'
 import { unwatchConnection, watchEnd } from '../wire/connection-close.js'
 import { abortResponse, isGone } from '../wire/http2-response.js'
 import type { RequestHead } from '../wire/request-head.js'
-import { awaitsContinue, sendContinue } from './expect-continue.js'
+import { awaitsContinue, sendContinue, stopExpecting } from './expect-continue.js'
 import { bodyTooLarge, readAtOnce, RequestBodyPump, type IncomingBody } from './request-body.js'
 import { closeFile } from './response-file.js'
 import { cutOff, ResponseWriter } from './response-writer.js'
@@ -84,6 +84,7 @@ export class HttpExchange implements Exchange {
       return
     }
     if (isWhole) {
+      stopExpecting(this.#response, true)
       this.#wholeBody = bytes
       this.#submit(head, bytes, false, false)
       return
@@ -150,6 +151,7 @@ export class HttpExchange implements Exchange {
 
   #start(status: number, headers: string[], body: string | Buffer, end: boolean): void {
     this.#isStarted = true
+    stopExpecting(this.#response, this.#request.complete)
     this.#setEnded(end)
     // As `#guard`, without a closure for each request.
     try {

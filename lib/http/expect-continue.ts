@@ -7,6 +7,7 @@ const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 /** Node's own note that it has sent the interim response; the reason why it closes when it has not. */
 interface InterimResponse extends ServerResponse {
   _sent100?: boolean
+  _expect_continue?: boolean
 }
 
 /**
@@ -22,6 +23,16 @@ export function awaitsContinue({ headers, httpVersion }: IncomingMessage, respon
     return !(response.stream.sentInfoHeaders ?? []).some((sent) => sent[':status'] === 100)
   }
   return (response as InterimResponse)._sent100 !== true
+}
+
+/**
+ * A client that has sent its body without waiting has nothing more to be asked for. Node closes the connection behind an
+ * answer to one that may still wait.
+ */
+export function stopExpecting(response: InterimResponse, isWhole: boolean): void {
+  if (response._expect_continue === true && isWhole) {
+    response._expect_continue = false
+  }
 }
 
 /** Asks the client for its body, unless there is nobody left to ask. */

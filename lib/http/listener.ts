@@ -10,6 +10,7 @@ import { mountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
 import { headOfSocket } from '../wire/request-head.js'
 import { defaultsOf } from '../wire/served-socket.js'
+import { stopExpecting } from './expect-continue.js'
 import { HttpExchange, type FailureHandler } from './exchange.js'
 import { incomingBody } from './request-body.js'
 
@@ -48,7 +49,7 @@ function begin(
   }
   try {
     const { prefix, url } = mountPath(request)
-    const head = headOfSocket(request, prefix, url, forwardedOf(context.options, request))
+    const head = headOfSocket(request, prefix, url, context.options.pathsend, forwardedOf(context.options, request))
     new HttpExchange(context, request, response, fail).begin(head, incomingBody(request, context.options.maxBodySize))
   } catch (error) {
     fail(error as AmphisError)
@@ -77,6 +78,7 @@ export function createListener(host: ListenerHost): (request: IncomingMessage, r
       if (response.headersSent || isGone(response)) {
         abortResponse(response)
       } else {
+        stopExpecting(response, request.complete)
         // HTTP/2 has no such header.
         const close = status === 503 && request.httpVersionMajor < 2 ? { connection: 'close' } : {}
         const own = { 'content-type': 'text/plain; charset=utf-8', ...close, ...headers }

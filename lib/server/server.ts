@@ -11,8 +11,10 @@ import type { Socket } from 'node:net'
 import { AmphisError } from '../base/errors.js'
 import { DefaultHeaders, flatHeaders } from '../wire/default-headers.js'
 import { serveSocket } from '../wire/served-socket.js'
+import { takeClientErrors } from './client-error.js'
 import { answerHealth } from './health.js'
 import { closeWhenIdle } from './http2-idle.js'
+import { requireOneHost } from './one-host.js'
 
 /** Options of {@link createServer}: its own, and those of `node:https` (or `node:http`, without a certificate). */
 export interface ServerOptions extends NodeOptions {
@@ -103,7 +105,7 @@ export function createServer(python: ServedHandler, options: ServerOptions = {})
     readyPath,
     ...nodes
   } = options
-  const listener = answerHealth({ healthPath, readyPath }, () => python.available, python.listener)
+  const answers = answerHealth({ healthPath, readyPath }, () => python.available, python.listener)
   checkFlags({ http2, serverHeader, dateHeader })
   const defaults = new DefaultHeaders(flatHeaders(headers), serverHeader ? SERVER_NAME : undefined)
   const server = makeServer(http2, nodes)
@@ -111,6 +113,7 @@ export function createServer(python: ServedHandler, options: ServerOptions = {})
   const isSecure = 'setSecureContext' in server
   // Its own listener comes first, before Node reads a request.
   server.prependListener(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => serveSocket(socket, serving))
+  const listener = requireOneHost(server, answers)
   server.on('request', listener)
   server.on('checkContinue', listener)
   python.attach(server)
@@ -122,6 +125,14 @@ const SERVER_NAME = 'amphis'
 
 /** What `node:http` has by default, in milliseconds. */
 const KEEP_ALIVE_TIMEOUT = 5_000
+const REQUEST_TIMEOUT = 300_000
+
+/** How long the head of a request may take: Node's own 60 seconds are 90 by the time that it looks. */
+const HEADERS_TIMEOUT = 20_000
+const CHECKING_INTERVAL = 1_000
+
+/** Most bytes of a request's head: what uvicorn takes. */
+const MAX_HEADER_SIZE = 64 * 1024
 
 function invalid(message: string, options?: ErrorOptions): AmphisError {
   return new AmphisError('AMPHIS_ERR_INVALID_OPTIONS', message, options)
@@ -132,6 +143,19 @@ function checkFlags(flags: Readonly<Record<string, unknown>>): void {
     if (typeof value !== 'boolean') {
       throw invalid(`Option ${name} must be true or false, but it is ${String(value)}.`)
     }
+  }
+}
+
+/** Limits of the head of a request: those that were given, and others than Node's where none were. */
+function limitsOf(options: NodeOptions): NodeOptions {
+  const { headersTimeout, requestTimeout } = options
+  return {
+    // Node wants the head to have no more time than the request, unless that has no limit.
+    headersTimeout: headersTimeout ?? Math.min(HEADERS_TIMEOUT, requestTimeout || Infinity),
+    requestTimeout: requestTimeout ?? Math.max(REQUEST_TIMEOUT, headersTimeout ?? 0),
+    connectionsCheckingInterval: options.connectionsCheckingInterval ?? CHECKING_INTERVAL,
+    maxHeaderSize: options.maxHeaderSize ?? MAX_HEADER_SIZE,
+    requireHostHeader: options.requireHostHeader ?? true,
   }
 }
 
@@ -150,10 +174,15 @@ export function makeServer(http2: boolean, options: Omit<ServerOptions, 'http2'>
     throw invalid('Option cert needs its private key. Give it as key.')
   }
   try {
-    if (http2) {
-      return makeHttp2Server(isSecure, options)
-    }
-    return isSecure ? process.getBuiltinModule('node:https').createServer(options) : createHttpServer(options)
+    const limits = limitsOf(options)
+    const limited = { ...options, ...limits }
+    const server = http2
+      ? makeHttp2Server(isSecure, limited, limits)
+      : isSecure
+        ? process.getBuiltinModule('node:https').createServer(limited)
+        : createHttpServer(limited)
+    takeClientErrors(server)
+    return server
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException
     const isNodes = error instanceof RangeError || /^ERR_(?:INVALID|HTTP2)_/.test(code)
@@ -166,13 +195,17 @@ export function makeServer(http2: boolean, options: Omit<ServerOptions, 'http2'>
   }
 }
 
-function makeHttp2Server(isSecure: boolean, options: Omit<ServerOptions, 'http2'>): Http2Server | Http2SecureServer {
+function makeHttp2Server(
+  isSecure: boolean,
+  options: Omit<ServerOptions, 'http2'>,
+  limits: NodeOptions,
+): Http2Server | Http2SecureServer {
   const { keepAliveTimeout = KEEP_ALIVE_TIMEOUT } = options
   if (!Number.isInteger(keepAliveTimeout) || keepAliveTimeout < 0) {
     throw new RangeError(`keepAliveTimeout must be a whole number of milliseconds, not ${keepAliveTimeout}.`)
   }
   // WebSockets over HTTP/2 (RFC 8441) have to be announced.
-  const settings = { enableConnectProtocol: true, ...options.settings }
+  const settings = { enableConnectProtocol: true, maxHeaderListSize: limits.maxHeaderSize, ...options.settings }
   // Not imported: loading HTTP/2 and TLS takes milliseconds of everybody's start.
   const {
     createSecureServer,
@@ -181,10 +214,11 @@ function makeHttp2Server(isSecure: boolean, options: Omit<ServerOptions, 'http2'
   } = process.getBuiltinModule('node:http2')
   // Checks them: Node itself looks at them only when somebody connects.
   getPackedSettings(settings)
+  createHttpServer(limits)
   const all = { ...options, settings }
   const server = isSecure ? createSecureServer({ ...all, allowHTTP1: true }) : createPlainServer(all)
-  // Node reads it from the server for its HTTP/1.1, but does not set it.
-  Object.assign(server, { keepAliveTimeout })
+  // Node reads them from the server for its HTTP/1.1, but does not set them.
+  Object.assign(server, { keepAliveTimeout }, isSecure && limits)
   server.on('session', (session) => closeWhenIdle(session, keepAliveTimeout))
   return server
 }

@@ -56,9 +56,12 @@ export class Handshakes {
   }
 
   #makeServer(): WebSocketServer {
-    const { wsMaxSize, wsPerMessageDeflate } = this.#options
+    const { wsCloseTimeout, wsMaxSize, wsPerMessageDeflate } = this.#options
     const { WebSocketServer: Server } = loadWs()
+    // Not in the types of ws.
+    const closing: object = { closeTimeout: wsCloseTimeout }
     const server = new Server({
+      ...closing,
       noServer: true,
       clientTracking: false,
       maxPayload: wsMaxSize,

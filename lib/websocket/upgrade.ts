@@ -3,12 +3,14 @@ import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } 
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { AmphisError } from '../base/errors.js'
+import { AmphisError } from '../base/errors.js'
 import { observeWebSocket, tellWebSocketError, webSocketObserved } from '../diagnostics.js'
 import { logAnswered } from '../wire/error-answer.js'
+import { namesTwoHosts } from '../wire/host-header.js'
 import { mountPath, type MountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
 import { headOfSocket } from '../wire/request-head.js'
+import { servingOf } from '../wire/served-socket.js'
 import type { UpgradeHost, WebSocketContext } from './context.js'
 import { answerError, WebSocketExchange } from './exchange.js'
 import { responseOn, type Accepter, type Handshake } from './handshake.js'
@@ -127,7 +129,10 @@ function acceptOn(host: UpgradeHost, context: WebSocketContext, { prefix, url }:
   return (handshake: Handshake) => {
     try {
       const { request } = handshake
-      const head = headOfSocket(request, prefix, url, forwardedOf(context.options, request))
+      if (servingOf(request.socket) !== undefined && namesTwoHosts(request)) {
+        throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', `The handshake of ${request.url} names more than one host.`)
+      }
+      const head = headOfSocket(request, prefix, url, context.options.pathsend, forwardedOf(context.options, request))
       const exchange = new WebSocketExchange(context, handshake)
       exchange.begin(head)
       return exchange

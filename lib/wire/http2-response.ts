@@ -1,6 +1,7 @@
 // Where responses of HTTP/2 differ: gone, reset, the headers that they may have.
 import type { ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
+import type { Socket } from 'node:net'
 
 /** RFC 9113 7, the code of a reset. */
 const INTERNAL_ERROR = 2
@@ -88,9 +89,21 @@ function isEnding({ writable }: { readonly writable?: boolean }): boolean {
 export function abortResponse(response: ServerResponse | Http2ServerResponse): void {
   if (isHttp2(response)) {
     setImmediate(() => response.stream.close(INTERNAL_ERROR))
+  } else if (response.req.httpVersion === '1.0') {
+    reset(response)
   } else {
     response.destroy()
   }
+}
+
+/** In HTTP/1.0 a body may end with its connection: to end that in good order would be a clean end. */
+function reset(response: ServerResponse): void {
+  const socket: (Socket & { encrypted?: boolean }) | null = response.socket
+  // TLS tells a client that its end is missing. A Unix socket has no address, and knows of no reset.
+  if (socket?.encrypted !== true && typeof socket?.remoteAddress === 'string' && 'resetAndDestroy' in socket) {
+    socket.resetAndDestroy()
+  }
+  response.destroy()
 }
 
 /**

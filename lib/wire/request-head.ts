@@ -66,12 +66,15 @@ export function headOfSocket(
   { method = 'GET', httpVersion, socket, rawHeaders }: SocketRequest,
   prefix: string,
   url: string,
+  pathsend: boolean,
   forwarded?: Forwarded,
 ): RequestHead {
   checkLine(method, prefix, url)
   const own = connectionOf(socket)
   const fields =
-    forwarded === undefined ? fieldsOf(own, prefix, httpVersion) : joinFields(own, prefix, httpVersion, forwarded)
+    forwarded === undefined
+      ? fieldsOf(own, prefix, httpVersion, pathsend)
+      : joinFields(own, prefix, httpVersion, pathsend, forwarded)
   const line = `${method}\0${url}\0${fields}`
   const headers = rawHeaders[0]?.startsWith(':') === true ? withoutPseudoHeaders(rawHeaders) : rawHeaders
   return headers.length === 0
@@ -177,8 +180,8 @@ function joinAddress(address: Address): string {
 // neither chunks, which trailers need, nor responses before the response.
 //
 // Files not in a worker: Node closes the descriptors of a worker that is terminated only where it has opened them.
-const HTTP_1_0_EXTENSIONS = isMainThread ? 'p' : ''
-const EXTENSIONS = `${HTTP_1_0_EXTENSIONS}te`
+const PATHSEND = isMainThread ? 'p' : ''
+const EXTENSIONS = 'te'
 
 // The same for every request of a connection, so it is kept on the socket.
 const CONNECTION: unique symbol = Symbol('amphis.connection')
@@ -192,6 +195,7 @@ interface Connection {
   fields: string
   prefix: string
   httpVersion: string
+  pathsend: boolean
 }
 
 interface ConnectionSocket extends Socket {
@@ -206,19 +210,31 @@ function connectionOf(socket: ConnectionSocket): Connection {
 }
 
 /** The fields from the mount prefix to TLS, which rarely change from one request of a connection to the next. */
-function fieldsOf(connection: Connection, prefix: string, httpVersion: string): string {
-  if (connection.fields === '' || connection.prefix !== prefix || connection.httpVersion !== httpVersion) {
-    connection.fields = joinFields(connection, prefix, httpVersion)
+function fieldsOf(connection: Connection, prefix: string, httpVersion: string, pathsend: boolean): string {
+  if (
+    connection.fields === '' ||
+    connection.prefix !== prefix ||
+    connection.httpVersion !== httpVersion ||
+    connection.pathsend !== pathsend
+  ) {
+    connection.fields = joinFields(connection, prefix, httpVersion, pathsend)
     connection.prefix = prefix
     connection.httpVersion = httpVersion
+    connection.pathsend = pathsend
   }
   return connection.fields
 }
 
 /** The same, with what a proxy says of its client. */
-function joinFields(own: Connection, prefix: string, httpVersion: string, forwarded?: Forwarded): string {
+function joinFields(
+  own: Connection,
+  prefix: string,
+  httpVersion: string,
+  pathsend: boolean,
+  forwarded?: Forwarded,
+): string {
   const client = forwarded?.client === undefined ? own.client : joinAddress(forwarded.client)
-  const extensions = httpVersion === '1.0' ? HTTP_1_0_EXTENSIONS : EXTENSIONS
+  const extensions = `${pathsend ? PATHSEND : ''}${httpVersion === '1.0' ? '' : EXTENSIONS}`
   // Joined, it lies in memory as one string and not as a tree of its parts.
   return [prefix, httpVersion, forwarded?.scheme ?? own.scheme, client, own.server, extensions, own.tls].join('\0')
 }
@@ -229,7 +245,7 @@ function describeConnection(socket: ConnectionSocket): Connection {
   const client = joinAddress(remoteAddress === undefined ? null : [remoteAddress, remotePort ?? null])
   const server = joinAddress(serverOf(socket))
   const tls = socket.encrypted === true ? describeTls(socket) : ''
-  return { scheme, client, server, tls, fields: '', prefix: '', httpVersion: '' }
+  return { scheme, client, server, tls, fields: '', prefix: '', httpVersion: '', pathsend: false }
 }
 
 function serverOf(socket: ConnectionSocket): Address {

@@ -58,6 +58,21 @@ impl Cycle {
     }
   }
 
+  /// The server is to stop: who sends events is told to end.
+  pub fn stop_events(&self, py: Python<'_>) {
+    if let Self::Http(cycle) = self {
+      cycle.get().stop_events(py);
+    }
+  }
+
+  /// Whether it has begun a response that may never end.
+  pub fn is_stream(&self) -> bool {
+    match self {
+      Self::Http(cycle) => cycle.get().is_stream(),
+      Self::WebSocket(_) => false,
+    }
+  }
+
   /// The client's socket has taken `bytes`.
   pub fn credit(&self, py: Python<'_>, bytes: i64) {
     match self {
@@ -87,6 +102,14 @@ impl Cycle {
       task.call_method0(py, intern!(py, "cancel"))?;
     }
     Ok(())
+  }
+
+  /// Whether its task has been cancelled, and has not ended.
+  pub fn is_cancelled(&self) -> bool {
+    match self {
+      Self::Http(cycle) => cycle.get().is_cancelled(),
+      Self::WebSocket(cycle) => cycle.get().is_cancelled(),
+    }
   }
 
   /// Gives up on an app that did not let itself be cancelled.

@@ -80,13 +80,21 @@ fn os_error(error: &io::Error, path: &Path) -> PyErr {
     Some(code) => {
       // "No such file or directory (os error 2)"
       let text = error.to_string();
-      let text = text
-        .split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-      PyOSError::new_err((code, text, path))
+      let text = text.split(" (os error").next().unwrap_or_default();
+      // Not read as what it stands for: a name that a client has chosen must not become another path.
+      let why = if code == libc::ENOENT && is_repr_of_bytes(&path) {
+        ": it is the repr() of bytes, such as a FileResponse(b'…') of Starlette sends; give it os.fsdecode(path)"
+      } else {
+        ""
+      };
+      PyOSError::new_err((code, format!("{text}{why}"), path))
     }
     None => PyOSError::new_err(error.to_string()),
   }
+}
+
+/// Whether a path was made by `str()` of bytes.
+fn is_repr_of_bytes(path: &str) -> bool {
+  (path.starts_with("b'") && path.ends_with('\''))
+    || (path.starts_with("b\"") && path.ends_with('"'))
 }

@@ -68,6 +68,8 @@ struct State {
   unheard: u32,
   /// The task that was told so.
   listener: Option<Py<PyAny>>,
+  /// The app is to end the events that it sends: `receive` says that the client has gone, `send` works on.
+  ending: bool,
   /// The app has returned or raised.
   finished: bool,
   /// Why amphis cancelled the app's task, if it did.
@@ -104,6 +106,7 @@ impl HttpCycle {
         told: None,
         unheard: 0,
         listener: None,
+        ending: false,
         finished: false,
         cancelled: None,
         body: RequestBody::new(traits.more_body),
@@ -165,6 +168,24 @@ impl HttpCycle {
     self.wake_all(py);
   }
 
+  /// The server is to stop. Who sends events waits in `receive` for the end of a client that will not end by
+  /// itself, so it is told so. Nobody else: a download waits there as well.
+  pub fn stop_events(&self, py: Python<'_>) {
+    {
+      let mut state = lock(&self.state);
+      if state.ending || state.finished || !state.response.is_event_stream() {
+        return;
+      }
+      state.ending = true;
+    }
+    self.receivers.wake(py);
+  }
+
+  /// Whether it has begun a response that may never end.
+  pub fn is_stream(&self) -> bool {
+    lock(&self.state).response.is_stream()
+  }
+
   /// Whether `send` says nothing of the client's end. An app that has a task waiting in `receive` is told
   /// there, and that task is on the way to cancel those that still send: meanwhile they are let run, as the
   /// spec's version 2.3 has it. Any other learns it from `send`.
@@ -200,6 +221,10 @@ impl HttpCycle {
     let mut state = lock(&self.state);
     state.cancelled = Some(reason);
     state.task.as_ref().map(|task| task.clone_ref(py))
+  }
+
+  pub fn is_cancelled(&self) -> bool {
+    lock(&self.state).cancelled.is_some()
   }
 
   /// Gives up on an app that did not let itself be cancelled: its request ends without it.
@@ -239,7 +264,7 @@ impl HttpCycle {
       let mut state = lock(&self.state);
       let over = state.finished
         || state.response.is_complete()
-        || (state.disconnected && !state.body.is_whole());
+        || ((state.disconnected || state.ending) && !state.body.is_whole());
       if over {
         let is_told = state.told.is_some() && !state.finished;
         drop(state);
@@ -439,7 +464,11 @@ impl HttpCycle {
         if head.trailers && !can.trailers {
           return Err(unavailable("http.response.trailers"));
         }
+        let is_event_stream = head.is_event_stream;
         lock(&cycle.state).response.start(head, kind)?;
+        if is_event_stream && cycle.owner.app.is_closing() {
+          cycle.stop_events(py);
+        }
         None
       }
       "http.response.body" => cycle.body(py, message, kind)?.then(|| Wait::Send(slf)),
@@ -488,7 +517,7 @@ impl HttpCycle {
 
   /// The app returned (`None`) or raised.
   fn finish(&self, py: Python<'_>, error: Option<&Bound<'_, PyAny>>) {
-    let (left, disconnected, short, cancelled, task, opening) = {
+    let (left, disconnected, ended, short, cancelled, task, opening) = {
       let mut state = lock(&self.state);
       if state.finished {
         return;
@@ -496,9 +525,16 @@ impl HttpCycle {
       state.finished = true;
       // From here on JavaScript may free the Buffers of the request's body.
       state.body.clear();
+      // An app that was told to end its events, and does so, has nothing more to say.
+      let ended = state.ending
+        && state.cancelled.is_none()
+        && error.is_none()
+        && !state.response.is_complete()
+        && state.response.end(&self.target());
       (
         state.response.leave(),
         state.disconnected,
+        ended,
         state.response.is_short(),
         state.cancelled.take(),
         state.task.take(),
@@ -506,6 +542,9 @@ impl HttpCycle {
       )
     };
     drop((task, opening));
+    if ended {
+      pacing::flush_soon(py, &self.owner.host);
+    }
     // Tasks of the app that outlive it and still wait in `receive` learn that the request is over.
     self.wake_all(py);
     let failure = match error {

@@ -1,5 +1,6 @@
 //! ASGI event dictionaries ⇄ Rust. Every malformed one is named, in words the app's author can act on.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -22,6 +23,8 @@ pub struct ResponseHead {
   pub content_length: Option<u64>,
   /// Trailers follow the body.
   pub trailers: bool,
+  /// Its content is `text/event-stream`.
+  pub is_event_stream: bool,
 }
 
 impl ResponseHead {
@@ -68,11 +71,6 @@ pub fn response_start(message: &Bound<'_, PyAny>, kind: &str) -> PyResult<Respon
   let status = status_code(&status, kind)?;
   let mut head = HeadWriter::new(kind);
   head.read(message)?;
-  if head.transfer_encoding && head.content_length.is_some() {
-    return Err(PyValueError::new_err(
-      "a response can't have both 'content-length' and 'transfer-encoding'; leave out 'transfer-encoding'",
-    ));
-  }
   let trailers = flag(message, intern!(py, "trailers"))?;
   // RFC 9110 8.6: a 204 response has no content-length.
   let text = if status == 204 && head.content_length.is_some() {
@@ -89,6 +87,7 @@ pub fn response_start(message: &Bound<'_, PyAny>, kind: &str) -> PyResult<Respon
     text,
     content_length: head.content_length,
     trailers,
+    is_event_stream: head.is_event_stream,
   })
 }
 
@@ -163,17 +162,24 @@ pub fn pathsend(message: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
       "'http.response.pathsend' must have a 'path'",
     ));
   };
-  // The spec asks apps for an absolute path. Starlette passes on what it was given, which the working
-  // directory completes as it does for `open()`.
-  let path: PathBuf = path
-    .cast::<PyString>()
-    .map_err(|_| {
+  // The spec asks apps for an absolute path that is a str. They pass on what they were given: the working
+  // directory completes it as it does for `open()`, which also takes bytes and `os.PathLike`.
+  let path = py
+    .import(intern!(py, "os"))?
+    .call_method1(intern!(py, "fspath"), (&path,))
+    .map_err(|error| {
+      if !error.is_instance_of::<PyTypeError>(py) {
+        return error;
+      }
       PyTypeError::new_err(format!(
-        "'path' of 'http.response.pathsend' must be a str, not {}",
+        "'path' of 'http.response.pathsend' must be a str, bytes or os.PathLike, not {}",
         type_name(&path)
       ))
-    })?
-    .extract()?;
+    })?;
+  let path: PathBuf = match path.cast::<PyBytes>() {
+    Ok(bytes) => PathBuf::from(OsStr::from_bytes(bytes.as_bytes())),
+    Err(_) => path.extract()?,
+  };
   if path.as_os_str().as_bytes().contains(&0) {
     return Err(PyValueError::new_err(
       "'path' of 'http.response.pathsend' has a NUL character",
@@ -430,7 +436,7 @@ struct HeadWriter<'a> {
   kind: &'a str,
   text: Vec<u8>,
   content_length: Option<u64>,
-  transfer_encoding: bool,
+  is_event_stream: bool,
 }
 
 impl<'a> HeadWriter<'a> {
@@ -439,7 +445,7 @@ impl<'a> HeadWriter<'a> {
       kind,
       text: Vec::with_capacity(256),
       content_length: None,
-      transfer_encoding: false,
+      is_event_stream: false,
     }
   }
 
@@ -536,6 +542,9 @@ impl<'a> HeadWriter<'a> {
       14 if self.kind == "websocket.accept" && name.eq_ignore_ascii_case(b"content-length") => {
         return Ok(());
       }
+      12 if is_event_stream(value) && name.eq_ignore_ascii_case(b"content-type") => {
+        self.is_event_stream = true;
+      }
       10 if name.eq_ignore_ascii_case(b"keep-alive") => return Ok(()),
       14 if name.eq_ignore_ascii_case(b"content-length") => {
         let length = content_length(value)?;
@@ -550,10 +559,8 @@ impl<'a> HeadWriter<'a> {
         self.content_length = Some(length);
       }
       16 if name.eq_ignore_ascii_case(b"proxy-connection") => return Ok(()),
-      17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-        self.transfer_encoding = true;
-        return Ok(());
-      }
+      // ASGI, "Response Start": the server ignores it, whatever it says and whatever stands beside it.
+      17 if name.eq_ignore_ascii_case(b"transfer-encoding") => return Ok(()),
       _ => {}
     }
     if !self.text.is_empty() {
@@ -580,6 +587,16 @@ impl<'a> HeadWriter<'a> {
       .collect();
     kept.join(&0)
   }
+}
+
+/// Whether a media type is that of server-sent events, with parameters or without.
+fn is_event_stream(value: &[u8]) -> bool {
+  const EVENTS: &[u8] = b"text/event-stream";
+  value
+    .split_at_checked(EVENTS.len())
+    .is_some_and(|(kind, rest)| {
+      kind.eq_ignore_ascii_case(EVENTS) && matches!(rest.first(), None | Some(b';' | b' ' | b'\t'))
+    })
 }
 
 fn within_limit(text: &[u8], what: &str) -> PyResult<()> {

@@ -58,6 +58,10 @@ pub struct Response {
   bodiless: bool,
   /// The app has announced trailers.
   trailers: bool,
+  /// Its content is `text/event-stream`.
+  is_event_stream: bool,
+  /// The app has declared no length.
+  is_endless: bool,
   /// The file that was to be the body could not be sent: the app may start another response.
   file_failed: bool,
   /// The app ended its body before its content-length: the message can't be mended any more.
@@ -100,6 +104,27 @@ impl Response {
     self.short
   }
 
+  /// The app has begun to send events, and not said its last one.
+  pub fn is_event_stream(&self) -> bool {
+    self.is_event_stream && matches!(self.phase, Phase::Started(_) | Phase::Streaming)
+  }
+
+  /// Events, or a part of a body on its way whose length nobody has told.
+  pub fn is_stream(&self) -> bool {
+    (self.is_endless && matches!(self.phase, Phase::Streaming)) || self.is_event_stream()
+  }
+
+  /// Ends what the app has begun as if it had said so itself. False where that can't be.
+  pub fn end(&mut self, target: &Target<'_>) -> bool {
+    if matches!(self.phase, Phase::Trailers) {
+      return self.trailers(target, &[], false).is_ok();
+    }
+    let announced = mem::take(&mut self.trailers);
+    let ended = self.body(target, None, false, "http.response.body").is_ok();
+    self.trailers = announced && !ended;
+    ended
+  }
+
   pub fn last_record(&self) -> Option<RecordMark> {
     self.last_record
   }
@@ -135,6 +160,8 @@ impl Response {
     }
     self.file_failed = false;
     self.remaining = head.content_length;
+    self.is_event_stream = head.is_event_stream;
+    self.is_endless = head.content_length.is_none();
     self.trailers = head.trailers;
     self.phase = Phase::Started(head);
     Ok(())

@@ -195,6 +195,10 @@ impl WebSocketCycle {
     state.task.as_ref().map(|task| task.clone_ref(py))
   }
 
+  pub fn is_cancelled(&self) -> bool {
+    lock(&self.state).cancelled.is_some()
+  }
+
   /// Gives up on an app that did not let itself be cancelled.
   pub fn abandon(&self, py: Python<'_>, reason: &HandlerError) {
     let Some((task, messages)) = self.end() else {

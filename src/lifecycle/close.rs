@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use tokio::time::timeout;
 
 use super::answer::{answer, spawn_task};
 use super::jobs::on_python;
+use crate::asgi::cycle::Cycle;
 use crate::asgi::lifespan::Answer;
 use crate::base::error::HandlerError;
 use crate::base::lock::lock;
@@ -21,11 +22,37 @@ use crate::python::exceptions::report;
 /// How long cancelled tasks may take to clean up.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long the parts of an orderly end may take.
+pub struct Limits {
+  /// For requests.
+  pub grace: Duration,
+  /// For those of them whose response has begun and may never end; no longer than `grace`.
+  pub streams: Duration,
+  /// For the lifespan's shutdown.
+  pub shutdown: Duration,
+}
+
+impl Limits {
+  /// Requests have no time at all.
+  pub const fn none(shutdown: Duration) -> Self {
+    Self {
+      grace: Duration::ZERO,
+      streams: Duration::ZERO,
+      shutdown,
+    }
+  }
+}
+
 /// Drain, cancel, shut down; answers `token`.
-pub fn close(host: Arc<Host>, handler: Arc<Handler>, token: u32, grace: u32) {
+pub fn close(host: Arc<Host>, handler: Arc<Handler>, token: u32, grace: u32, streams: u32) {
   spawn_task(Arc::clone(&host), token, async move {
     let grace = Duration::from_millis(u64::from(grace));
-    let outcome = close_app(&handler, grace, grace.max(CANCEL_LIMIT)).await;
+    let limits = Limits {
+      grace,
+      streams: Duration::from_millis(u64::from(streams)).min(grace),
+      shutdown: grace.max(CANCEL_LIMIT),
+    };
+    let outcome = close_app(&handler, limits).await;
     answer(&host, token, outcome.map(|()| "{}".to_owned()));
   });
 }
@@ -35,37 +62,34 @@ pub fn close(host: Arc<Host>, handler: Arc<Handler>, token: u32, grace: u32) {
 /// # Errors
 ///
 /// What the lifespan's shutdown says.
-pub async fn close_app(
-  handler: &Arc<Handler>,
-  grace: Duration,
-  shutdown_limit: Duration,
-) -> Result<(), HandlerError> {
+pub async fn close_app(handler: &Arc<Handler>, limits: Limits) -> Result<(), HandlerError> {
+  let Limits {
+    grace,
+    streams,
+    shutdown,
+  } = limits;
   // On the Python thread, behind all requests that were sent before.
   let owner = Arc::clone(handler);
-  on_python(move |_| owner.state.start_closing()).await?;
-  if timeout(grace, handler.state.drained()).await.is_err() {
-    let owner = Arc::clone(handler);
-    on_python(move |py| {
-      for cycle in dispatch::of_app(py, &owner.state) {
-        report(py, cycle.cancel(py, HandlerError::Cancelled));
-      }
-    })
-    .await?;
-    if timeout(CANCEL_LIMIT, handler.state.drained())
-      .await
-      .is_err()
-    {
-      // A task that swallows its cancellation is left to itself.
-      let owner = Arc::clone(handler);
-      on_python(move |py| {
-        for cycle in dispatch::of_app(py, &owner.state) {
-          cycle.abandon(py, &HandlerError::Cancelled);
-        }
-      })
-      .await?;
+  on_python(move |py| {
+    owner.state.start_closing();
+    for cycle in dispatch::of_app(py, &owner.state) {
+      cycle.stop_events(py);
     }
+  })
+  .await?;
+  let began = Instant::now();
+  if !drains(handler, streams).await && streams < grace {
+    let left = move || grace.saturating_sub(began.elapsed());
+    if cancel(handler, Cycle::is_stream).await? && !drains(handler, left().min(CANCEL_LIMIT)).await
+    {
+      abandon(handler).await?;
+    }
+    drains(handler, left()).await;
   }
-  let outcome = shut_down(handler, shutdown_limit).await;
+  if cancel(handler, |_| true).await? && !drains(handler, CANCEL_LIMIT).await {
+    abandon(handler).await?;
+  }
+  let outcome = shut_down(handler, shutdown).await;
   handlers::forget(handler.state.index);
   let owner = Arc::clone(handler);
   on_python(move |py| {
@@ -74,6 +98,38 @@ pub async fn close_app(
   })
   .await?;
   outcome
+}
+
+/// Whether all requests have ended within `limit`.
+async fn drains(handler: &Handler, limit: Duration) -> bool {
+  timeout(limit, handler.state.drained()).await.is_ok()
+}
+
+/// Cancels the tasks of those that are `meant`. Whether there were any.
+async fn cancel(handler: &Arc<Handler>, meant: fn(&Cycle) -> bool) -> Result<bool, HandlerError> {
+  let owner = Arc::clone(handler);
+  on_python(move |py| {
+    let mut cycles = dispatch::of_app(py, &owner.state);
+    cycles.retain(meant);
+    for cycle in &cycles {
+      report(py, cycle.cancel(py, HandlerError::Cancelled));
+    }
+    !cycles.is_empty()
+  })
+  .await
+}
+
+/// Tasks that swallow their cancellation are left to themselves.
+async fn abandon(handler: &Arc<Handler>) -> Result<(), HandlerError> {
+  let owner = Arc::clone(handler);
+  on_python(move |py| {
+    for cycle in dispatch::of_app(py, &owner.state) {
+      if cycle.is_cancelled() {
+        cycle.abandon(py, &HandlerError::Cancelled);
+      }
+    }
+  })
+  .await
 }
 
 async fn shut_down(handler: &Arc<Handler>, limit: Duration) -> Result<(), HandlerError> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::close::close_app;
+use super::close::{Limits, close_app};
 use super::jobs::on_python;
 use super::python;
 use crate::bridge;
@@ -46,7 +46,7 @@ pub fn leave(host: &Arc<Host>) {
   runtime.spawn(async move {
     let mut closing = JoinSet::new();
     for handler in handlers {
-      closing.spawn(async move { close_app(&handler, Duration::ZERO, LEAVE_LIMIT).await });
+      closing.spawn(async move { close_app(&handler, Limits::none(LEAVE_LIMIT)).await });
     }
     while let Some(closed) = closing.join_next().await {
       if let Ok(Err(error)) = closed {

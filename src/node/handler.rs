@@ -62,15 +62,17 @@ impl HandlerHandle {
     );
   }
 
-  /// Lets requests finish for `grace` milliseconds, cancels the rest, runs the lifespan shutdown.
+  /// Lets requests finish for `grace` milliseconds, and streams for `streams`, which are no more; cancels the
+  /// rest, runs the lifespan shutdown.
   /// Answered by a result record with `token`.
   #[napi(catch_unwind)]
-  pub fn close(&self, token: u32, grace: u32) {
+  pub fn close(&self, token: u32, grace: u32, streams: u32) {
     close::close(
       Arc::clone(&self.host),
       Arc::clone(&self.handler),
       token,
       grace,
+      streams,
     );
   }
 

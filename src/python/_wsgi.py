@@ -37,6 +37,9 @@ class Adapter:
             # The app's thread goes on, until it next looks up.
             exchange.cancel()
             raise
+        finally:
+            if exchange.watcher is not None:
+                exchange.watcher.cancel()
         if exchange.error is not None:
             raise exchange.error
 
@@ -70,6 +73,10 @@ class Exchange:
         self.left = None
         # The messages that end the response, until they are sent.
         self.last = ()
+        # What is received while events are sent: the body, then that the client has gone or the server is to stop.
+        self.first = None
+        self.watcher = None
+        self.ending = False
 
     def adapted_scope(self):
         """The scope without what a2wsgi reads wrongly; `complete` adds it to the environ."""
@@ -88,7 +95,8 @@ class Exchange:
     # On the loop
 
     async def receive(self):
-        message = await self.asgi_receive()
+        first, self.first = self.first, None
+        message = await (first or self.asgi_receive())
         if message["type"] == "http.disconnect":
             raise ClientDisconnected("The client left before the whole body had come.")
         return message
@@ -96,6 +104,16 @@ class Exchange:
     async def send(self, *messages):
         for message in messages:
             await self.asgi_send(message)
+        if messages[0] is self.head and is_event_stream(self.head["headers"]):
+            self.watcher = asyncio.ensure_future(self.watch())
+
+    async def watch(self):
+        """Ends events with the next one: an app of WSGI cannot be told in between."""
+        self.first = asyncio.ensure_future(self.asgi_receive())
+        message = await asyncio.shield(self.first)
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            message = await self.asgi_receive()
+        self.ending = message["type"] == "http.disconnect"
 
     def send_last(self):
         """amphis' `send` acts when it is called; what it returns is only the wait for room."""
@@ -149,6 +167,8 @@ class Exchange:
         try:
             for chunk in chunks:
                 self.write(chunk)
+                if self.ending:
+                    break
             if self.left != 0 or not self.begun:
                 self.left = 0
                 self.transmit(b"")
@@ -198,6 +218,11 @@ class Exchange:
         else:
             self.last = messages
             self.loop.call_soon_threadsafe(self.send_last)
+
+
+def is_event_stream(headers):
+    kinds = [value for name, value in headers if name == b"content-type"]
+    return any(kind.partition(b";")[0].strip().lower() == b"text/event-stream" for kind in kinds)
 
 
 class Input(io.RawIOBase):

@@ -23,13 +23,16 @@ export function handlerOptions(app: string, options: OptionValues): PythonHandle
     forwardedAllowIps: options['forwarded-allow-ips'],
     limitConcurrency: options['limit-concurrency'],
     maxBodySize: options['max-body-size'],
+    pathsend: options.pathsend,
     timeoutGracefulShutdown: milliseconds(options['timeout-graceful-shutdown']),
+    timeoutStreams: milliseconds(options['timeout-streams'] ?? options['timeout-graceful-shutdown']),
     timeoutRequest: milliseconds(options['timeout-request']),
     timeoutStartup: milliseconds(options['timeout-startup']),
     wsMaxSize: options['ws-max-size'],
     wsMaxQueue: options['ws-max-queue'],
     wsPingInterval: milliseconds(options['ws-ping-interval']),
     wsPingTimeout: milliseconds(options['ws-ping-timeout']),
+    wsCloseTimeout: milliseconds(options['ws-close-timeout']),
     wsPerMessageDeflate: options['ws-per-message-deflate'],
   }
 }

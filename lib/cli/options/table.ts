@@ -306,6 +306,32 @@ const specs = {
     details:
       "Most bytes of a request's body; a larger one gets a 413 before the app has seen the excess. No limit by default.",
   },
+  pathsend: {
+    group: 'production',
+    type: 'switch',
+    default: 'off',
+    description: 'let apps hand files to Node (ASGI pathsend)',
+    details:
+      'Offers apps `http.response.pathsend`: Starlette and others then name a file, which Node sends without Python. Middleware of the app that knows only `http.response.body` does not see such responses: some passes them by without compressing them, some loses them.',
+  },
+  'max-header-size': {
+    group: 'production',
+    type: 'bytes',
+    least: 1024,
+    most: 2 ** 30,
+    default: '65536',
+    description: 'most bytes of the head of a request',
+    details:
+      'Most bytes of the head of a request, its line and its headers together. A larger one gets a 431, and over HTTP/2 the end of its stream; it does not reach the app.',
+  },
+  'timeout-headers': {
+    group: 'production',
+    type: 'seconds',
+    default: '20',
+    description: 'for the head of a request; 0 for ever',
+    details:
+      'How long the head of a request may take, of HTTP/1.1, from its first byte or the beginning of the connection. One that takes longer gets a 408. `0` is for ever.',
+  },
   'timeout-keep-alive': {
     group: 'production',
     type: 'seconds',
@@ -319,6 +345,13 @@ const specs = {
     default: '10',
     description: 'for open requests at the end',
     details: 'How long open requests may go on once the server is to stop. Then their tasks are cancelled.',
+  },
+  'timeout-streams': {
+    group: 'production',
+    type: 'seconds',
+    description: 'for open streams at the end (as requests)',
+    details:
+      'How long responses may go on once the server is to stop that have begun and have no `content-length`: streams, which may never end by themselves. Those of `text/event-stream` are told `http.disconnect` at once. By default, and at most, as long as `timeout-graceful-shutdown`.',
   },
   'timeout-request': {
     group: 'production',
@@ -478,6 +511,13 @@ const specs = {
     default: '20',
     description: 'for the answer to a ping; 0 for ever',
     details: 'How long the answer to a ping may take before the connection is ended. `0` is for ever.',
+  },
+  'ws-close-timeout': {
+    group: 'websocket',
+    type: 'seconds',
+    default: '10',
+    description: 'for the answer to a close',
+    details: 'How long the answer to the close of a WebSocket may take before its connection is ended.',
   },
   'ws-per-message-deflate': {
     group: 'websocket',

@@ -83,6 +83,8 @@ function makeServer(handler: PythonHandler, options: OptionValues, tls: ServerOp
     dateHeader,
     headers: options.header.flatMap(splitHeader),
     keepAliveTimeout,
+    headersTimeout: milliseconds(options['timeout-headers']),
+    maxHeaderSize: options['max-header-size'],
     healthPath: options['health-path'],
     readyPath: options['ready-path'],
   })
