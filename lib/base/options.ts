@@ -173,9 +173,9 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
   if (!isAppTarget(app)) {
     throw expected('app', "of the form 'module:attribute', both of them Python names joined by dots", app)
   }
-  const rootPath = text('rootPath', options.rootPath ?? '')
-  if (rootPath !== '' && (!rootPath.startsWith('/') || rootPath.endsWith('/'))) {
-    throw expected('rootPath', "empty or begin with '/' and not end with it", rootPath)
+  const rootPath = text('rootPath', options.rootPath ?? '').replace(/\/+$/, '')
+  if (rootPath !== '' && !rootPath.startsWith('/')) {
+    throw expected('rootPath', "empty or begin with '/'", rootPath)
   }
   const logger = options.logger ?? consoleLogger
   if (!isLogger(logger)) {

@@ -41,8 +41,8 @@ export interface PythonHandlerOptions {
    */
   python?: string | undefined
   /**
-   * ASGI `root_path` of an app that is mounted by something that leaves the whole path in the request's URL. Under
-   * Express' `app.use('/prefix', …)` it is not needed.
+   * ASGI `root_path` of an app that is mounted by something that leaves the whole path in the request's URL, which
+   * `attach()` then does as well. Under Express' `app.use('/prefix', …)` it is not needed.
    * @default ''
    */
   rootPath?: string | undefined

@@ -47,7 +47,7 @@ function begin(
     return
   }
   try {
-    const { prefix, url } = mountPath(request)
+    const { prefix, url } = mountPath(request, context.options.rootPath)
     const head = headOfSocket(request, prefix, url, forwardedOf(context.options, request))
     new HttpExchange(context, request, response, fail).begin(head, incomingBody(request, context.options.maxBodySize))
   } catch (error) {

@@ -21,7 +21,7 @@ export function createUpgradeListener(host: UpgradeHost): UpgradeListener {
   return (request, socket, head) => {
     hearErrors(socket)
     if (isWebSocket(request)) {
-      upgrade(host, request, socket, head, mountPath(request))
+      upgrade(host, request, socket, head, mountPath(request, host.options.rootPath))
     } else {
       leaveUpgrade(request, socket, head)
     }
