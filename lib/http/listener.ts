@@ -8,10 +8,10 @@ import { answerTo, knownAnswer, logAnswered, type ErrorAnswer } from '../wire/er
 import { abortResponse, isGone } from '../wire/http2-response.js'
 import { mountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
-import { headOfSocket } from '../wire/request-head.js'
+import { headOfSocket, type RequestHead } from '../wire/request-head.js'
 import { defaultsOf } from '../wire/served-socket.js'
 import { HttpExchange, type FailureHandler } from './exchange.js'
-import { incomingBody } from './request-body.js'
+import { bodyConsumed, incomingBody, isUnread, type IncomingBody } from './request-body.js'
 
 /** Express' and Connect's `next`. */
 export type Next = (error?: unknown) => void
@@ -22,16 +22,42 @@ export interface ListenerHost extends ExchangeHost {
   readonly versions: readonly string[]
 }
 
-/** Runs a request of `node:http`. Errors before the response starts go to `fail`. */
+/**
+ * Runs a request of `node:http`. Errors before the response starts go to `fail`.
+ *
+ * What the request says is read at once: while Python starts, a host may put back what it has cut off for this call.
+ */
 function run(host: ListenerHost, request: IncomingMessage, response: ServerResponse, fail: FailureHandler): void {
-  observeRequest(host.options, request, response)
-  const { context } = host
+  const { options, context } = host
+  observeRequest(options, request, response)
+  if (isGone(response)) {
+    // The client has left while middleware was at work.
+    return
+  }
+  let head: RequestHead
+  let body: IncomingBody
+  try {
+    const { prefix, url } = mountPath(request, options.rootPath)
+    head = headOfSocket(request, prefix, url, forwardedOf(options, request))
+    body = incomingBody(request, options.maxBodySize)
+  } catch (error) {
+    fail(error as AmphisError)
+    return
+  }
   if (context !== undefined) {
-    begin(context, request, response, fail)
+    begin(context, request, response, head, body, fail)
     return
   }
   host.start().then(
-    (started) => begin(started, request, response, fail),
+    (started) => {
+      if (isGone(response)) {
+        // The client has left while Python started.
+      } else if (body.kind === 'stream' && !isUnread(request)) {
+        fail(bodyConsumed(request))
+      } else {
+        begin(started, request, response, head, body, fail)
+      }
+    },
     (error: unknown) => fail(error as AmphisError),
   )
 }
@@ -40,16 +66,12 @@ function begin(
   context: ExchangeContext,
   request: IncomingMessage,
   response: ServerResponse,
+  head: RequestHead,
+  body: IncomingBody,
   fail: FailureHandler,
 ): void {
-  if (isGone(response)) {
-    // The client has left while Python started, or while middleware was at work.
-    return
-  }
   try {
-    const { prefix, url } = mountPath(request, context.options.rootPath)
-    const head = headOfSocket(request, prefix, url, forwardedOf(context.options, request))
-    new HttpExchange(context, request, response, fail).begin(head, incomingBody(request, context.options.maxBodySize))
+    new HttpExchange(context, request, response, fail).begin(head, body)
   } catch (error) {
     fail(error as AmphisError)
   }

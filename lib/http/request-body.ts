@@ -1,6 +1,7 @@
 // Finds the body of a request and pumps it to Python.
 import type { IncomingMessage } from 'node:http'
 import { AmphisError } from '../base/errors.js'
+import { rawHeader } from '../wire/host-headers.js'
 
 /** Bytes that Python may leave unread before the client's socket is no longer read. */
 const HIGH_WATER = 256 * 1024
@@ -47,13 +48,12 @@ interface ParsedRequest extends IncomingMessage {
 }
 
 /** Whether a body follows the head (RFC 9112 6.3). */
-function hasBody({ headers, httpVersionMajor, stream }: ParsedRequest): boolean {
-  if (httpVersionMajor >= 2) {
+function hasBody(request: ParsedRequest, length: string | undefined): boolean {
+  if (request.httpVersionMajor >= 2) {
     // HTTP/2 frames its bodies by itself, and says with the head whether there is none.
-    return stream?.endAfterHeaders !== true
+    return request.stream?.endAfterHeaders !== true
   }
-  const length = headers['content-length']
-  return length === undefined ? headers['transfer-encoding'] !== undefined : length !== '0'
+  return length === undefined ? rawHeader(request, 'transfer-encoding') !== undefined : length !== '0'
 }
 
 /** What a request is told whose body is larger than `maxBodySize`. */
@@ -72,13 +72,14 @@ export function bodyTooLarge({ method, url }: IncomingMessage, maxBodySize: numb
  * head or the parser says that it is larger than `maxBodySize`
  */
 export function incomingBody(request: ParsedRequest, maxBodySize: number): IncomingBody {
-  if (!hasBody(request)) {
+  const length = rawHeader(request, 'content-length')
+  if (!hasBody(request, length)) {
     return NO_BODY
   }
-  if (Number(request.headers['content-length'] ?? 0) > maxBodySize) {
+  if (Number(length ?? 0) > maxBodySize) {
     throw bodyTooLarge(request, maxBodySize)
   }
-  if (!request.readableDidRead && !request.readableEnded) {
+  if (isUnread(request)) {
     return STREAM
   }
   const { rawBody, body } = request
@@ -92,17 +93,29 @@ export function incomingBody(request: ParsedRequest, maxBodySize: number): Incom
       return { kind: 'whole', bytes }
     }
   }
-  throw new AmphisError(
+  throw bodyConsumed(request)
+}
+
+/** Whether nobody has begun to read a request's body. */
+export function isUnread(request: IncomingMessage): boolean {
+  return !request.readableDidRead && !request.readableEnded
+}
+
+/** What a request is told of whose body only parsed data is left, or nothing. */
+export function bodyConsumed({ method, originalUrl, url }: ParsedRequest): AmphisError {
+  return new AmphisError(
     'AMPHIS_ERR_BODY_CONSUMED',
-    `The body of ${request.method} ${request.originalUrl ?? request.url} was read before the Python app saw it. ` +
+    `The body of ${method} ${originalUrl ?? url} was read before the Python app saw it. ` +
       'Mount the Python app before body parsers such as express.json(), or let the parser keep the bytes: ' +
       'express.json({ verify: (req, res, bytes) => { req.rawBody = bytes } }).',
   )
 }
 
 /** The bytes that the head promises (RFC 9112 6.2); `NaN` where the end is known only when it comes. */
-function promisedLength({ headers }: IncomingMessage): number {
-  return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? NaN) : NaN
+function promisedLength(request: IncomingMessage): number {
+  return rawHeader(request, 'transfer-encoding') === undefined
+    ? Number(rawHeader(request, 'content-length') ?? NaN)
+    : NaN
 }
 
 /**

@@ -8,7 +8,7 @@ import { observeWebSocket, tellWebSocketError, webSocketObserved } from '../diag
 import { logAnswered } from '../wire/error-answer.js'
 import { mountPath, type MountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
-import { headOfSocket } from '../wire/request-head.js'
+import { headOfSocket, type RequestHead } from '../wire/request-head.js'
 import type { UpgradeHost, WebSocketContext } from './context.js'
 import { answerError, WebSocketExchange } from './exchange.js'
 import { responseOn, type Accepter, type Handshake } from './handshake.js'
@@ -66,12 +66,13 @@ export function upgrade(
     return
   }
   observeWebSocket(host.options, request, socket)
+  const said = headOf(host, request, mount)
   whenStarted(
     host,
     request,
     (context) => {
       if (!socket.destroyed) {
-        context.handshakes.upgrade(request, socket, head, acceptOn(host, context, mount))
+        context.handshakes.upgrade(request, socket, head, acceptOn(host, context, said))
       }
     },
     (error) => {
@@ -94,10 +95,11 @@ export function connect(
   const answer = response as unknown as ServerResponse
   observeWebSocket(host.options, like, response.stream)
   webSocketObserved(like)?.answeredBy(answer)
+  const said = headOf(host, like, mount)
   whenStarted(
     host,
     like,
-    (context) => context.handshakes.connect(request, response, acceptOn(host, context, mount)),
+    (context) => context.handshakes.connect(request, response, acceptOn(host, context, said)),
     (error) => answerError(answer, error),
   )
 }
@@ -123,11 +125,21 @@ function whenStarted(
     .catch((error: unknown) => host.options.logger.error(error))
 }
 
-function acceptOn(host: UpgradeHost, context: WebSocketContext, { prefix, url }: MountPath): Accepter {
+/** Reads the head at once, for the host may change the request while Python starts; what is wrong with it waits. */
+function headOf({ options }: UpgradeHost, request: IncomingMessage, { prefix, url }: MountPath): RequestHead | Error {
+  try {
+    return headOfSocket(request, prefix, url, forwardedOf(options, request))
+  } catch (error) {
+    return error as Error
+  }
+}
+
+function acceptOn(host: UpgradeHost, context: WebSocketContext, head: RequestHead | Error): Accepter {
   return (handshake: Handshake) => {
     try {
-      const { request } = handshake
-      const head = headOfSocket(request, prefix, url, forwardedOf(context.options, request))
+      if (head instanceof Error) {
+        throw head
+      }
       const exchange = new WebSocketExchange(context, handshake)
       exchange.begin(head)
       return exchange

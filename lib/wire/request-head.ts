@@ -5,6 +5,7 @@ import { AmphisError } from '../base/errors.js'
 import type { HandleRequest } from '../base/types.js'
 import { describeTls } from '../tls/extension.js'
 import { FIELD_VALUE, TOKEN } from './field-syntax.js'
+import { headersOf, type HeadedRequest } from './host-headers.js'
 import type { Forwarded } from './proxy-headers.js'
 
 /**
@@ -49,31 +50,26 @@ function checkLine(method: string, prefix: string, url: string): void {
 }
 
 /** What `node:http` knows of a request, of its WebSocket handshakes too. */
-export interface SocketRequest {
+export interface SocketRequest extends HeadedRequest {
   readonly method?: string | undefined
-  readonly httpVersion: string
   readonly socket: Socket
-  readonly rawHeaders: readonly string[]
 }
 
 /**
- * The head of a request that came over a socket. Its headers were checked by Node's parser; its URL may have been
- * rewritten since.
+ * The head of a request that came over a socket, as it is now. Its headers were checked by Node's parser, or are
+ * checked where the host has changed them; its URL may have been rewritten since.
  *
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
  */
-export function headOfSocket(
-  { method = 'GET', httpVersion, socket, rawHeaders }: SocketRequest,
-  prefix: string,
-  url: string,
-  forwarded?: Forwarded,
-): RequestHead {
+export function headOfSocket(request: SocketRequest, prefix: string, url: string, forwarded?: Forwarded): RequestHead {
+  const { method = 'GET', httpVersion, socket } = request
   checkLine(method, prefix, url)
   const own = connectionOf(socket)
   const fields =
     forwarded === undefined ? fieldsOf(own, prefix, httpVersion) : joinFields(own, prefix, httpVersion, forwarded)
   const line = `${method}\0${url}\0${fields}`
-  const headers = rawHeaders[0]?.startsWith(':') === true ? withoutPseudoHeaders(rawHeaders) : rawHeaders
+  const all = headersOf(request)
+  const headers = all[0]?.startsWith(':') === true ? withoutPseudoHeaders(all) : all
   return headers.length === 0
     ? { text: line, fields: FIXED_FIELDS }
     : { text: `${line}\0${headers.join('\0')}`, fields: FIXED_FIELDS + headers.length }
