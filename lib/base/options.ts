@@ -30,6 +30,7 @@ export interface ResolvedOptions {
   readonly limitConcurrency: number
   /** `Infinity` for no limit. */
   readonly maxBodySize: number
+  readonly reuseParsedBody: boolean
   readonly wsMaxSize: number
   readonly wsMaxQueue: number
   readonly wsPingInterval: number
@@ -145,6 +146,7 @@ const KNOWN = [
   'forwardedAllowIps',
   'limitConcurrency',
   'maxBodySize',
+  'reuseParsedBody',
   'wsMaxSize',
   'wsMaxQueue',
   'wsPingInterval',
@@ -211,6 +213,7 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
       options.maxBodySize === undefined
         ? Infinity
         : whole('maxBodySize', 'bytes', options.maxBodySize, 0, Number.MAX_SAFE_INTEGER),
+    reuseParsedBody: flag('reuseParsedBody', options.reuseParsedBody ?? false),
     wsMaxSize: whole('wsMaxSize', 'bytes', options.wsMaxSize ?? 16 * 1024 * 1024, 1, MAX_COUNT),
     wsMaxQueue: whole('wsMaxQueue', 'messages', options.wsMaxQueue ?? 32, 1, MAX_COUNT),
     wsPingInterval: milliseconds('wsPingInterval', options.wsPingInterval ?? 20_000),

@@ -121,6 +121,13 @@ export interface PythonHandlerOptions {
    */
   maxBodySize?: number | undefined
   /**
+   * Whether a body that a parser of the host has read, and of which no bytes are left, is written anew from `req.body`:
+   * JSON, and forms without lists and nested values. It is then not what the client has sent, byte by byte, so that
+   * signatures do not fit, and numbers that JavaScript cannot hold are others.
+   * @default false
+   */
+  reuseParsedBody?: boolean | undefined
+  /**
    * Most bytes of a WebSocket message, also after it is decompressed; a larger one closes the WebSocket with 1009.
    * @default 16_777_216
    */

@@ -6,11 +6,13 @@ import { debugHeaders, debugPage, debugText, wantsPage } from '../debug/page.js'
 import { observeRequest, requestObserved, tellRequestError } from '../diagnostics.js'
 import { answerTo, knownAnswer, logAnswered, type ErrorAnswer } from '../wire/error-answer.js'
 import { abortResponse, isGone } from '../wire/http2-response.js'
+import { headersOf } from '../wire/host-headers.js'
 import { mountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
 import { headOfSocket, type RequestHead } from '../wire/request-head.js'
 import { defaultsOf } from '../wire/served-socket.js'
 import { HttpExchange, type FailureHandler } from './exchange.js'
+import { describeBody } from './parsed-body.js'
 import { bodyConsumed, incomingBody, isUnread, type IncomingBody } from './request-body.js'
 
 /** Express' and Connect's `next`. */
@@ -38,8 +40,11 @@ function run(host: ListenerHost, request: IncomingMessage, response: ServerRespo
   let body: IncomingBody
   try {
     const { prefix, url } = mountPath(request, options.rootPath)
-    head = headOfSocket(request, prefix, url, forwardedOf(options, request))
-    body = incomingBody(request, options.maxBodySize)
+    const forwarded = forwardedOf(options, request)
+    const headers = headersOf(request)
+    body = incomingBody(request, options)
+    const described = body.bytes === undefined ? headers : describeBody(request, headers, body)
+    head = headOfSocket(request, prefix, url, forwarded, described)
   } catch (error) {
     fail(error as AmphisError)
     return
@@ -48,12 +53,16 @@ function run(host: ListenerHost, request: IncomingMessage, response: ServerRespo
     begin(context, request, response, head, body, fail)
     return
   }
+  if (body.bytes !== undefined) {
+    // They are the parser's, which may use them for something else meanwhile.
+    body = { ...body, bytes: Buffer.from(body.bytes) }
+  }
   host.start().then(
     (started) => {
       if (isGone(response)) {
         // The client has left while Python started.
       } else if (body.kind === 'stream' && !isUnread(request)) {
-        fail(bodyConsumed(request))
+        fail(bodyConsumed(request, options.reuseParsedBody))
       } else {
         begin(started, request, response, head, body, fail)
       }

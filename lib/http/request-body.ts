@@ -1,7 +1,9 @@
 // Finds the body of a request and pumps it to Python.
 import type { IncomingMessage } from 'node:http'
 import { AmphisError } from '../base/errors.js'
+import type { ResolvedOptions } from '../base/options.js'
 import { rawHeader } from '../wire/host-headers.js'
+import { parsedBody, type ParsedBody } from './parsed-body.js'
 
 /** Bytes that Python may leave unread before the client's socket is no longer read. */
 const HIGH_WATER = 256 * 1024
@@ -30,25 +32,29 @@ export interface BodyTarget {
 
 /** A request's body before it is sent to Python. */
 export type IncomingBody =
-  /** The whole body, or none. */
-  | { kind: 'whole'; bytes: Uint8Array | undefined }
+  /** None. */
+  | { kind: 'whole'; bytes: undefined }
+  /** What a parser has left of it. */
+  | ({ kind: 'whole' } & ParsedBody)
   /** To be read from the request. */
-  | { kind: 'stream' }
+  | { kind: 'stream'; bytes: undefined }
 
 const NO_BODY: IncomingBody = { kind: 'whole', bytes: undefined }
-const STREAM: IncomingBody = { kind: 'stream' }
+const STREAM: IncomingBody = { kind: 'stream', bytes: undefined }
 
-interface ParsedRequest extends IncomingMessage {
+interface HostRequest extends IncomingMessage {
   rawBody?: unknown
   body?: unknown
   /** Set by Express and Connect: with the path that the app is mounted at. */
   originalUrl?: string
+  /** That path. */
+  baseUrl?: unknown
   /** Of HTTP/2. */
   stream?: { endAfterHeaders: boolean }
 }
 
 /** Whether a body follows the head (RFC 9112 6.3). */
-function hasBody(request: ParsedRequest, length: string | undefined): boolean {
+function hasBody(request: HostRequest, length: string | undefined): boolean {
   if (request.httpVersionMajor >= 2) {
     // HTTP/2 frames its bodies by itself, and says with the head whether there is none.
     return request.stream?.endAfterHeaders !== true
@@ -71,7 +77,10 @@ export function bodyTooLarge({ method, url }: IncomingMessage, maxBodySize: numb
  * @throws {AmphisError} `AMPHIS_ERR_BODY_CONSUMED` when only parsed data is left, `AMPHIS_ERR_BODY_TOO_LARGE` when the
  * head or the parser says that it is larger than `maxBodySize`
  */
-export function incomingBody(request: ParsedRequest, maxBodySize: number): IncomingBody {
+export function incomingBody(
+  request: HostRequest,
+  { maxBodySize, reuseParsedBody }: Pick<ResolvedOptions, 'maxBodySize' | 'reuseParsedBody'>,
+): IncomingBody {
   const length = rawHeader(request, 'content-length')
   if (!hasBody(request, length)) {
     return NO_BODY
@@ -82,18 +91,15 @@ export function incomingBody(request: ParsedRequest, maxBodySize: number): Incom
   if (isUnread(request)) {
     return STREAM
   }
-  const { rawBody, body } = request
-  for (const candidate of [rawBody, body]) {
-    if (candidate instanceof Uint8Array || typeof candidate === 'string') {
-      const bytes = typeof candidate === 'string' ? Buffer.from(candidate) : candidate
-      if (bytes.length > maxBodySize) {
-        // A parser inflates what was compressed.
-        throw bodyTooLarge(request, maxBodySize)
-      }
-      return { kind: 'whole', bytes }
-    }
+  const parsed = parsedBody(request, reuseParsedBody)
+  if (parsed === undefined) {
+    throw bodyConsumed(request, reuseParsedBody)
   }
-  throw bodyConsumed(request)
+  if (parsed.bytes.length > maxBodySize) {
+    // A parser inflates what was compressed.
+    throw bodyTooLarge(request, maxBodySize)
+  }
+  return { kind: 'whole', ...parsed }
 }
 
 /** Whether nobody has begun to read a request's body. */
@@ -102,12 +108,19 @@ export function isUnread(request: IncomingMessage): boolean {
 }
 
 /** What a request is told of whose body only parsed data is left, or nothing. */
-export function bodyConsumed({ method, originalUrl, url }: ParsedRequest): AmphisError {
+export function bodyConsumed({ method, originalUrl, url, baseUrl }: HostRequest, isReused: boolean): AmphisError {
+  const mount = typeof baseUrl === 'string' && baseUrl !== '' ? `'${baseUrl}', ` : ''
   return new AmphisError(
     'AMPHIS_ERR_BODY_CONSUMED',
     `The body of ${method} ${originalUrl ?? url} was read before the Python app saw it. ` +
-      'Mount the Python app before body parsers such as express.json(), or let the parser keep the bytes: ' +
-      'express.json({ verify: (req, res, bytes) => { req.rawBody = bytes } }).',
+      'Mount the app before parsers of bodies:\n' +
+      `  app.use(${mount}python.middleware)\n` +
+      '  app.use(express.json())\n' +
+      'or let the parser keep the bytes:\n' +
+      '  app.use(express.json({ verify: (req, res, bytes) => { req.rawBody = bytes } }))\n' +
+      (isReused
+        ? 'The option reuseParsedBody is of no use here: it takes JSON, and forms without lists and nested values.'
+        : 'The option reuseParsedBody has JSON and simple forms written anew from what the parser has made of them.'),
   )
 }
 

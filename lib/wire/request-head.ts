@@ -59,16 +59,22 @@ export interface SocketRequest extends HeadedRequest {
  * The head of a request that came over a socket, as it is now. Its headers were checked by Node's parser, or are
  * checked where the host has changed them; its URL may have been rewritten since.
  *
+ * @param all the headers, where they are not those of the request
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
  */
-export function headOfSocket(request: SocketRequest, prefix: string, url: string, forwarded?: Forwarded): RequestHead {
+export function headOfSocket(
+  request: SocketRequest,
+  prefix: string,
+  url: string,
+  forwarded?: Forwarded,
+  all: readonly string[] = headersOf(request),
+): RequestHead {
   const { method = 'GET', httpVersion, socket } = request
   checkLine(method, prefix, url)
   const own = connectionOf(socket)
   const fields =
     forwarded === undefined ? fieldsOf(own, prefix, httpVersion) : joinFields(own, prefix, httpVersion, forwarded)
   const line = `${method}\0${url}\0${fields}`
-  const all = headersOf(request)
   const headers = all[0]?.startsWith(':') === true ? withoutPseudoHeaders(all) : all
   return headers.length === 0
     ? { text: line, fields: FIXED_FIELDS }
