@@ -162,15 +162,41 @@ export interface PythonHandlerOptions {
   signal?: AbortSignal | undefined
 }
 
+type HeaderValue = string | number | bigint | boolean | null | undefined
+
+/** What the headers of a {@link HandleRequest} may be in. */
+export type HandleHeaders =
+  | Headers
+  | Iterable<readonly [name: string, value: HeaderValue | readonly HeaderValue[]]>
+  | readonly (string | null | undefined)[]
+  | Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>
+
+/** What the body of a {@link HandleRequest} may be. */
+export type HandleBody =
+  | string
+  | ArrayBufferLike
+  | ArrayBufferView
+  | Blob
+  | URLSearchParams
+  | FormData
+  | ReadableStream
+  | AsyncIterable<string | ArrayBufferLike | ArrayBufferView>
+
 /** A request for {@link HandleResponse}, by the words of `node:http`. */
 export interface HandleRequest {
   /** @default 'GET' */
   method?: string | undefined
   /** Path and query, as in `req.url`. Without the mount's prefix when there is one. */
   url: string
-  /** Names and values in turn, or an object. */
-  headers?: readonly string[] | Readonly<Record<string, string | readonly string[]>> | undefined
-  body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined
+  /**
+   * An object, a `Headers`, a `Map` or another iterable of pairs, or names and values in turn. Several headers of a name
+   * are a list of values; those that are `undefined` or `null` are left out.
+   */
+  headers?: HandleHeaders | null | undefined
+  /**
+   * As in `fetch`, which also says which `content-type` it has where the headers give none.
+   */
+  body?: HandleBody | null | undefined
   /**
    * The prefix that was cut from `url`; becomes the app's `root_path`.
    * @default ''

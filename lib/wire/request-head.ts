@@ -105,16 +105,16 @@ function withoutPseudoHeaders(rawHeaders: readonly string[]): readonly string[] 
   return headers
 }
 
+/** A request that was made by hand, with its headers as names and values in turn. */
+export type ListedRequest = Omit<HandleRequest, 'headers' | 'body'> & { readonly headers: readonly string[] }
+
 /**
  * The head of a request that was made by hand; everything in it is checked.
  *
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
  */
-export function headOfRequest(request: HandleRequest): RequestHead {
-  if (typeof request !== 'object' || request === null) {
-    throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', "A request is an object with a url: handle({ url: '/path' }).")
-  }
-  const { method = 'GET', url, rootPath = '', httpVersion = '1.1', scheme = 'http', client, server } = request
+export function headOfRequest(request: ListedRequest): RequestHead {
+  const { method = 'GET', url, rootPath = '', httpVersion = '1.1', scheme = 'http', client, server, headers } = request
   if (typeof url !== 'string' || typeof method !== 'string' || typeof rootPath !== 'string') {
     throw new AmphisError(
       'AMPHIS_ERR_INVALID_REQUEST',
@@ -127,7 +127,6 @@ export function headOfRequest(request: HandleRequest): RequestHead {
   if (!JOINED_TEXT.test(line)) {
     throw invalid('scheme, HTTP version or address', line.replaceAll('\0', ' '))
   }
-  const headers = flatHeaders(request.headers)
   let text = `${method}\0${url}\0${rootPath}\0${line}`
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!
@@ -141,32 +140,6 @@ export function headOfRequest(request: HandleRequest): RequestHead {
     text += `\0${name}\0${value}`
   }
   return { text, fields: FIXED_FIELDS + headers.length }
-}
-
-function flatHeaders(headers: HandleRequest['headers']): readonly string[] {
-  if (headers === undefined) {
-    return []
-  }
-  if (isFlat(headers)) {
-    if (headers.length % 2 !== 0) {
-      throw new AmphisError(
-        'AMPHIS_ERR_INVALID_REQUEST',
-        'A list of headers holds names and values in turn, but this one has an odd length.',
-      )
-    }
-    return headers
-  }
-  const flat: string[] = []
-  for (const [name, value] of Object.entries(headers)) {
-    for (const one of isFlat(value) ? value : [value]) {
-      flat.push(name, one)
-    }
-  }
-  return flat
-}
-
-function isFlat(value: unknown): value is readonly string[] {
-  return Array.isArray(value)
 }
 
 type Address = readonly [host: string, port: number | null] | null
