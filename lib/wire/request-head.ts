@@ -213,6 +213,18 @@ function serverOf(socket: ConnectionSocket): Address {
     return [localAddress, localPort ?? null]
   }
   const path = socket.server?.address?.()
-  // The path of a Unix socket may hold anything but NUL; what latin-1 can't say goes as UTF-8 bytes.
-  return typeof path === 'string' ? [Buffer.from(path, 'utf8').toString('latin1'), null] : null
+  return typeof path === 'string' ? [socketName(path), null] : null
+}
+
+// What would end a field of the head, or a line.
+const UNSAID = /[\0\r\n]/g
+
+/**
+ * The path of a Unix socket, which may hold anything; what latin-1 can't say goes as UTF-8 bytes. Abstract names begin
+ * with a NUL, and may have more: they are shown as the kernel does, `@name`.
+ */
+function socketName(path: string): string {
+  return Buffer.from(path, 'utf8')
+    .toString('latin1')
+    .replace(UNSAID, (mark) => (mark === '\0' ? '@' : '?'))
 }
