@@ -123,7 +123,7 @@ test('takes a stream in answer to HEAD and throws it away', async (t) => {
 
 test('handle() gives nothing of a body to HEAD, but its length', async (t) => {
   const response = await responses.handle({ method: 'HEAD', url: '/with_length' })
-  t.deepEqual(valuesOf(response.headers, 'content-length'), ['5'])
+  t.deepEqual(valuesOf(response.rawHeaders, 'content-length'), ['5'])
   t.is(await response.text(), '')
   t.is(await (await responses.handle({ method: 'HEAD', url: '/endless_head' })).text(), '')
 })

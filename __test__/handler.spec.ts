@@ -28,7 +28,7 @@ async function* chunks(...parts: (string | Uint8Array)[]): AsyncGenerator<Uint8A
 test('answers a request given by nothing but its url', async (t) => {
   const response = await main.handle({ url: '/' })
   t.is(response.status, 200)
-  t.deepEqual(response.headers, ['content-type', 'text/plain', 'content-length', '13'])
+  t.deepEqual(response.rawHeaders, ['content-type', 'text/plain', 'content-length', '13'])
   t.is(await response.text(), 'Hello, world!')
 })
 
@@ -51,7 +51,7 @@ test('gives text as UTF-8', async (t) => {
 for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD', 'PROPFIND', 'M-SEARCH']) {
   test(`passes the method ${method} on`, async (t) => {
     const response = await echo.handle({ method, url: '/' })
-    t.deepEqual(valuesOf(response.headers, 'x-method'), [method])
+    t.deepEqual(valuesOf(response.rawHeaders, 'x-method'), [method])
   })
 }
 

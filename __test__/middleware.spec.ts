@@ -92,6 +92,19 @@ test('a route that strips nothing has no root path', async (t) => {
   })
 })
 
+for (const [rootPath, mount, target] of [
+  ['/api', '/api', '/api/x?q'],
+  ['/api', '/api', '/api'],
+  ['/api/', '/api', '/api/x'],
+  ['/café', '/caf%C3%A9', '/caf%C3%A9/x'],
+] as const) {
+  test(`rootPath ${rootPath} and a mount at ${mount} are one prefix: ${target}`, async (t) => {
+    const handler = createHandler(t, { app: 'scope:app', rootPath })
+    const mounted = await see(t, target, (app) => app.use(mount, handler.middleware))
+    t.deepEqual(mounted, await see(t, target, (app) => app.use(mount, scope)))
+  })
+}
+
 test('a rewritten url is what Python sees, wholly', async (t) => {
   // Were raw_path taken from originalUrl, the two would disagree and one of them would pass an authorisation.
   const rewrite: RequestHandler = (req, _res, next) => {

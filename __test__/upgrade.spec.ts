@@ -108,6 +108,41 @@ test('a path may end in a slash or not', async (t) => {
   t.deepEqual(await ask(t, `${ws}/mnt/x`), ['first', 'websocket', '/mnt', '/mnt/x'])
 })
 
+for (const { rootPath, path, target } of [
+  { rootPath: '/api', path: '/api', target: '/api/chat' },
+  { rootPath: '/api', path: '/api/', target: '/api/chat?room=1' },
+  { rootPath: '/api', path: '/api', target: '/api' },
+  { rootPath: '/api', path: '/api', target: 'http://host/api/chat' },
+  { rootPath: '/api/', path: '/api', target: '/api/chat' },
+  { rootPath: '/caf%C3%A9', path: '/caf%C3%A9', target: '/caf%C3%A9/a%20b' },
+  { rootPath: '/café', path: '/caf%C3%A9', target: '/caf%C3%A9/a%20b' },
+  { rootPath: '/a', path: '/a/b', target: '/a/b/c' },
+  { rootPath: '/a/b', path: '/a', target: '/a/b/c' },
+  { rootPath: '/a', path: '/ab', target: '/ab/c' },
+  { rootPath: '/a', path: undefined, target: '/a/b' },
+]) {
+  test(`with rootPath ${rootPath} attach() to ${path} leaves ${target} whole, as its host does for HTTP`, async (t) => {
+    const handler = createHandler(t, { app: 'upgrades:first', rootPath })
+    const { server, port } = await serve(t, handler.listener)
+    handler.attach(server, { path })
+    const get = await RawConnection.open(t, port)
+    get.write(`GET ${target} HTTP/1.1\r\nHost: test\r\n\r\n`)
+    const [name, , ...seen] = JSON.parse((await get.response()).body) as unknown[]
+    const socket = await RawWebSocket.open(t, port, target)
+    t.deepEqual(JSON.parse(String(await socket.message())), [name, 'websocket', ...seen])
+    t.is(seen[0], decodeURI(rootPath.replace(/\/$/u, '')))
+  })
+}
+
+test('with and without rootPath, handlers of one server share its WebSockets', async (t) => {
+  const { server, ws } = await serveNode(t)
+  const whole = createHandler(t, { app: 'upgrades:second', rootPath: '/a' })
+  first.attach(server, { path: '/b' })
+  whole.attach(server, { path: '/a' })
+  t.deepEqual(await ask(t, `${ws}/a/x`), ['second', 'websocket', '/a', '/a/x'])
+  t.deepEqual(await ask(t, `${ws}/b/x`), ['first', 'websocket', '/b', '/b/x'])
+})
+
 for (const path of ['mnt', '/a?b', '/a#b', 5]) {
   test(`attach() refuses the path ${path}`, async (t) => {
     const { server } = await serveNode(t)

@@ -71,6 +71,13 @@ interface SeenScope {
 
 const parse = (text: string | Buffer) => JSON.parse(text.toString()) as SeenScope
 
+test('with rootPath the path of attach() is left in the URL', async (t) => {
+  const handler = createHandler(t, { app: 'websocket_app:app', rootPath: '/api' })
+  const session = await open(t, handler, '/api')
+  const client = await Http2WebSocket.open(session, '/api/show_scope')
+  t.like(parse(await client.message()), { root_path: '/api', path: '/api/show_scope' })
+})
+
 test('the scope is that of a WebSocket, over HTTP/2', async (t) => {
   const session = await open(t)
   const client = await Http2WebSocket.open(session, '/caf%C3%A9/show_scope?a=%20b', {

@@ -19,5 +19,5 @@ export {
   type SecureOptions,
   type ServerOptions,
 } from './server/server.js'
-export type { HandleRequest, Logger, PythonHandlerOptions, Versions } from './base/types.js'
+export type { HandleBody, HandleHeaders, HandleRequest, Logger, PythonHandlerOptions, Versions } from './base/types.js'
 export type { UpgradeListener } from './websocket/upgrade.js'

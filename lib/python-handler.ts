@@ -7,6 +7,7 @@ import { resolveOptions, type ResolvedOptions } from './base/options.js'
 import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types.js'
 import { startPython, type RunningPython } from './bridge/start.js'
 import { handle, type HandleResponse } from './handle/handle.js'
+import { prepareRequest } from './handle/request.js'
 import { createListener, createMiddleware, type ListenerHost, type Next } from './http/listener.js'
 import { packageRoot } from './package-root.js'
 import { attach, type AttachOptions, type UpgradableServer } from './websocket/attach.js'
@@ -119,12 +120,14 @@ export class PythonHandler implements AsyncDisposable {
   }
 
   /**
-   * Runs one request without a socket.
+   * Runs one request without a socket: a `Request`, or its parts. What is given beside it goes before what it says; the
+   * `rootPath` there is cut off the path of a `Request`.
    *
    * @throws {AmphisError} what happened before the response started; a `PythonError` when the app raised
    */
-  async handle(request: HandleRequest): Promise<HandleResponse> {
-    return handle(this.#context ?? (await this.#start()), request)
+  async handle(request: HandleRequest | Request, more: Partial<HandleRequest> = {}): Promise<HandleResponse> {
+    const prepared = prepareRequest(request, more)
+    return handle(this.#context ?? (await this.#start()), prepared)
   }
 
   /** Whether a request would be taken now: the app has started, is not closing, and `limitConcurrency` has room. */

@@ -6,6 +6,6 @@ const handler = new PythonHandler({ app: 'main:app', appDir: settings.appDir, py
 
 callInProcess(async ({ method, path, headers, body }) => {
   const response = await handler.handle({ method, url: path, headers, body })
-  const contentType = () => response.headers[response.headers.indexOf('content-type') + 1]
+  const contentType = () => response.rawHeaders[response.rawHeaders.indexOf('content-type') + 1]
   return { status: response.status, contentType, body: await response.bytes() }
 })

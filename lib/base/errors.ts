@@ -95,6 +95,26 @@ export class AmphisError extends Error {
   }
 }
 
+/** The same where an argument is of the wrong kind, which is a `TypeError` to everybody else. */
+class ArgumentError extends TypeError {
+  readonly code: AmphisErrorCode
+
+  constructor(code: AmphisErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+
+  static {
+    Object.defineProperty(this.prototype, 'name', { value: 'AmphisError', configurable: true, writable: true })
+    Object.defineProperty(this.prototype, AMPHIS_ERROR, { value: true })
+  }
+}
+
+/** An {@link AmphisError} that is a `TypeError` as well. */
+export function wrongArgument(code: AmphisErrorCode, message: string): AmphisError {
+  return new ArgumentError(code, message)
+}
+
 /** One frame of a Python traceback. */
 export interface PythonFrame {
   /** The file as Python names it; `<string>` and the like where there is none. */

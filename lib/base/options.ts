@@ -33,6 +33,7 @@ export interface ResolvedOptions {
   readonly limitConcurrency: number
   /** `Infinity` for no limit. */
   readonly maxBodySize: number
+  readonly reuseParsedBody: boolean
   readonly wsMaxSize: number
   readonly wsMaxQueue: number
   readonly wsPingInterval: number
@@ -151,6 +152,7 @@ const KNOWN = [
   'forwardedAllowIps',
   'limitConcurrency',
   'maxBodySize',
+  'reuseParsedBody',
   'wsMaxSize',
   'wsMaxQueue',
   'wsPingInterval',
@@ -180,9 +182,9 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
   if (!isAppTarget(app)) {
     throw expected('app', "of the form 'module:attribute', both of them Python names joined by dots", app)
   }
-  const rootPath = text('rootPath', options.rootPath ?? '')
-  if (rootPath !== '' && (!rootPath.startsWith('/') || rootPath.endsWith('/'))) {
-    throw expected('rootPath', "empty or begin with '/' and not end with it", rootPath)
+  const rootPath = text('rootPath', options.rootPath ?? '').replace(/\/+$/, '')
+  if (rootPath !== '' && !rootPath.startsWith('/')) {
+    throw expected('rootPath', "empty or begin with '/'", rootPath)
   }
   const logger = options.logger ?? consoleLogger
   if (!isLogger(logger)) {
@@ -222,6 +224,7 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
       options.maxBodySize === undefined
         ? Infinity
         : whole('maxBodySize', 'bytes', options.maxBodySize, 0, Number.MAX_SAFE_INTEGER),
+    reuseParsedBody: flag('reuseParsedBody', options.reuseParsedBody ?? false),
     wsMaxSize: whole('wsMaxSize', 'bytes', options.wsMaxSize ?? 16 * 1024 * 1024, 1, MAX_COUNT),
     wsMaxQueue: whole('wsMaxQueue', 'messages', options.wsMaxQueue ?? 32, 1, MAX_COUNT),
     wsPingInterval: milliseconds('wsPingInterval', options.wsPingInterval ?? 20_000),

@@ -41,8 +41,8 @@ export interface PythonHandlerOptions {
    */
   python?: string | undefined
   /**
-   * ASGI `root_path` of an app that is mounted by something that leaves the whole path in the request's URL. Under
-   * Express' `app.use('/prefix', …)` it is not needed.
+   * ASGI `root_path` of an app that is mounted by something that leaves the whole path in the request's URL, which
+   * `attach()` then does as well. Under Express' `app.use('/prefix', …)` it is not needed.
    * @default ''
    */
   rootPath?: string | undefined
@@ -134,6 +134,13 @@ export interface PythonHandlerOptions {
    */
   maxBodySize?: number | undefined
   /**
+   * Whether a body that a parser of the host has read, and of which no bytes are left, is written anew from `req.body`:
+   * JSON, and forms without lists and nested values. It is then not what the client has sent, byte by byte, so that
+   * signatures do not fit, and numbers that JavaScript cannot hold are others.
+   * @default false
+   */
+  reuseParsedBody?: boolean | undefined
+  /**
    * Most bytes of a WebSocket message, also after it is decompressed; a larger one closes the WebSocket with 1009.
    * @default 16_777_216
    */
@@ -173,15 +180,41 @@ export interface PythonHandlerOptions {
   signal?: AbortSignal | undefined
 }
 
+type HeaderValue = string | number | bigint | boolean | null | undefined
+
+/** What the headers of a {@link HandleRequest} may be in. */
+export type HandleHeaders =
+  | Headers
+  | Iterable<readonly [name: string, value: HeaderValue | readonly HeaderValue[]]>
+  | readonly (string | null | undefined)[]
+  | Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>
+
+/** What the body of a {@link HandleRequest} may be. */
+export type HandleBody =
+  | string
+  | ArrayBufferLike
+  | ArrayBufferView
+  | Blob
+  | URLSearchParams
+  | FormData
+  | ReadableStream
+  | AsyncIterable<string | ArrayBufferLike | ArrayBufferView>
+
 /** A request for {@link HandleResponse}, by the words of `node:http`. */
 export interface HandleRequest {
   /** @default 'GET' */
   method?: string | undefined
   /** Path and query, as in `req.url`. Without the mount's prefix when there is one. */
   url: string
-  /** Names and values in turn, or an object. */
-  headers?: readonly string[] | Readonly<Record<string, string | readonly string[]>> | undefined
-  body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined
+  /**
+   * An object, a `Headers`, a `Map` or another iterable of pairs, or names and values in turn. Several headers of a name
+   * are a list of values; those that are `undefined` or `null` are left out.
+   */
+  headers?: HandleHeaders | null | undefined
+  /**
+   * As in `fetch`, which also says which `content-type` it has where the headers give none.
+   */
+  body?: HandleBody | null | undefined
   /**
    * The prefix that was cut from `url`; becomes the app's `root_path`.
    * @default ''

@@ -1,10 +1,10 @@
 // `handle()`: a request without a socket, and its `HandleResponse`.
 import { AmphisError } from '../base/errors.js'
-import type { HandleRequest } from '../base/types.js'
 import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
 import type { ExchangeContext } from '../bridge/context.js'
 import type { Exchange } from '../bridge/exchange.js'
-import { headOfRequest } from '../wire/request-head.js'
+import { pieceOf } from './body.js'
+import type { PreparedRequest } from './request.js'
 import { ResponseBody } from './response-body.js'
 
 /** Bytes that Python may leave unread before no more is taken from a body's iterable. */
@@ -18,13 +18,25 @@ const HIGH_WATER = 256 * 1024
 export class HandleResponse implements AsyncIterable<Buffer> {
   readonly status: number
   /** Names and values in turn, as the app sent them. */
-  readonly headers: string[]
+  readonly rawHeaders: string[]
   readonly #body: ResponseBody
+  #headers: Headers | undefined
 
-  constructor(status: number, headers: string[], body: ResponseBody) {
+  constructor(status: number, rawHeaders: string[], body: ResponseBody) {
     this.status = status
-    this.headers = headers
+    this.rawHeaders = rawHeaders
     this.#body = body
+  }
+
+  /** The headers by name; made when it is first asked for. */
+  get headers(): Headers {
+    if (this.#headers === undefined) {
+      this.#headers = new Headers()
+      for (let at = 0; at < this.rawHeaders.length; at += 2) {
+        this.#headers.append(this.rawHeaders[at]!, this.rawHeaders[at + 1]!)
+      }
+    }
+    return this.#headers
   }
 
   /** The whole body. */
@@ -68,25 +80,15 @@ class HandleExchange implements Exchange {
     this.#reject = reject
   }
 
-  begin(request: HandleRequest): void {
-    const head = headOfRequest(request)
-    const { body, signal } = request
-    const bytes = typeof body === 'string' ? Buffer.from(body) : body
-    const isStream = bytes !== undefined && !(bytes instanceof Uint8Array)
-    if (isStream && typeof bytes?.[Symbol.asyncIterator] !== 'function') {
-      throw new AmphisError(
-        'AMPHIS_ERR_INVALID_REQUEST',
-        'A request body must be a string, a Uint8Array or an async iterable of Uint8Arrays.',
-      )
-    }
+  begin({ head, body: { bytes, stream }, signal }: PreparedRequest): void {
     if (signal?.aborted === true) {
       throw aborted(signal)
     }
     const { bridge, native, options } = this.#context
     const slot = bridge.open(this)
-    const flags = isStream ? MORE_BODY : bridge.isAlone() ? ALONE : 0
+    const flags = stream === undefined ? (bridge.isAlone() ? ALONE : 0) : MORE_BODY
     const { text, fields } = head
-    const outcome = native.request(slot, text, text.length, fields, flags, isStream ? undefined : bytes, true)
+    const outcome = native.request(slot, text, text.length, fields, flags, bytes, true)
     if (outcome === REFUSED) {
       bridge.release(slot)
       throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The head of the request is not valid HTTP.')
@@ -99,22 +101,20 @@ class HandleExchange implements Exchange {
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
     }
-    if (isStream) {
-      this.#pump(bytes).catch(this.#onBodyError)
+    if (stream !== undefined) {
+      this.#pump(stream).catch(this.#onBodyError)
     }
     if (outcome === ANSWERED) {
       bridge.take()
     }
   }
 
-  async #pump(body: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const chunk of body) {
+  async #pump(body: AsyncIterable<unknown>): Promise<void> {
+    for await (const piece of body) {
       if (this.#slot < 0) {
         return
       }
-      if (!(chunk instanceof Uint8Array)) {
-        throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The pieces of a request body must be Uint8Arrays.')
-      }
+      const chunk = pieceOf(piece)
       if (chunk.length === 0) {
         continue
       }
@@ -227,7 +227,7 @@ function aborted(signal: AbortSignal | undefined): AmphisError {
 }
 
 /** Runs a request that was made by hand. */
-export function handle(context: ExchangeContext, request: HandleRequest): Promise<HandleResponse> {
+export function handle(context: ExchangeContext, request: PreparedRequest): Promise<HandleResponse> {
   return new Promise((resolve, reject) => {
     // What throws here rejects the promise.
     new HandleExchange(context, resolve, reject).begin(request)

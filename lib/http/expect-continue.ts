@@ -1,5 +1,6 @@
 // `Expect: 100-continue`: whether a client waits, and the word that it waits for.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { rawHeader } from '../wire/host-headers.js'
 import { isGone, isHttp2 } from '../wire/http2-response.js'
 
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
@@ -14,9 +15,9 @@ interface InterimResponse extends ServerResponse {
  * Whether the client holds its body back until a `100 Continue`. Node sends one by itself unless the server has a
  * listener for 'checkContinue', which then gets the request.
  */
-export function awaitsContinue({ headers, httpVersion }: IncomingMessage, response: ServerResponse): boolean {
-  const { expect } = headers
-  if (expect === undefined || httpVersion === '1.0' || !CONTINUE.test(expect) || response.headersSent) {
+export function awaitsContinue(request: IncomingMessage, response: ServerResponse): boolean {
+  const expect = rawHeader(request, 'expect')
+  if (expect === undefined || request.httpVersion === '1.0' || !CONTINUE.test(expect) || response.headersSent) {
     return false
   }
   if (isHttp2(response)) {

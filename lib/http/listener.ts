@@ -6,13 +6,15 @@ import { debugHeaders, debugPage, debugText, wantsPage } from '../debug/page.js'
 import { observeRequest, requestObserved, tellRequestError } from '../diagnostics.js'
 import { answerTo, knownAnswer, logAnswered, type ErrorAnswer } from '../wire/error-answer.js'
 import { abortResponse, isGone } from '../wire/http2-response.js'
+import { headersOf } from '../wire/host-headers.js'
 import { mountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
-import { headOfSocket } from '../wire/request-head.js'
+import { headOfSocket, type RequestHead } from '../wire/request-head.js'
 import { defaultsOf } from '../wire/served-socket.js'
 import { stopExpecting } from './expect-continue.js'
 import { HttpExchange, type FailureHandler } from './exchange.js'
-import { incomingBody } from './request-body.js'
+import { describeBody } from './parsed-body.js'
+import { bodyConsumed, incomingBody, isUnread, type IncomingBody } from './request-body.js'
 
 /** Express' and Connect's `next`. */
 export type Next = (error?: unknown) => void
@@ -23,16 +25,49 @@ export interface ListenerHost extends ExchangeHost {
   readonly versions: readonly string[]
 }
 
-/** Runs a request of `node:http`. Errors before the response starts go to `fail`. */
+/**
+ * Runs a request of `node:http`. Errors before the response starts go to `fail`.
+ *
+ * What the request says is read at once: while Python starts, a host may put back what it has cut off for this call.
+ */
 function run(host: ListenerHost, request: IncomingMessage, response: ServerResponse, fail: FailureHandler): void {
-  observeRequest(host.options, request, response)
-  const { context } = host
-  if (context !== undefined) {
-    begin(context, request, response, fail)
+  const { options, context } = host
+  observeRequest(options, request, response)
+  if (isGone(response)) {
+    // The client has left while middleware was at work.
     return
   }
+  let head: RequestHead
+  let body: IncomingBody
+  try {
+    const { prefix, url } = mountPath(request, options.rootPath)
+    const forwarded = forwardedOf(options, request)
+    const headers = headersOf(request)
+    body = incomingBody(request, options)
+    const described = body.bytes === undefined ? headers : describeBody(request, headers, body)
+    head = headOfSocket(request, prefix, url, options.pathsend, forwarded, described)
+  } catch (error) {
+    fail(error as AmphisError)
+    return
+  }
+  if (context !== undefined) {
+    begin(context, request, response, head, body, fail)
+    return
+  }
+  if (body.bytes !== undefined) {
+    // They are the parser's, which may use them for something else meanwhile.
+    body = { ...body, bytes: Buffer.from(body.bytes) }
+  }
   host.start().then(
-    (started) => begin(started, request, response, fail),
+    (started) => {
+      if (isGone(response)) {
+        // The client has left while Python started.
+      } else if (body.kind === 'stream' && !isUnread(request)) {
+        fail(bodyConsumed(request, options.reuseParsedBody))
+      } else {
+        begin(started, request, response, head, body, fail)
+      }
+    },
     (error: unknown) => fail(error as AmphisError),
   )
 }
@@ -41,16 +76,12 @@ function begin(
   context: ExchangeContext,
   request: IncomingMessage,
   response: ServerResponse,
+  head: RequestHead,
+  body: IncomingBody,
   fail: FailureHandler,
 ): void {
-  if (isGone(response)) {
-    // The client has left while Python started, or while middleware was at work.
-    return
-  }
   try {
-    const { prefix, url } = mountPath(request)
-    const head = headOfSocket(request, prefix, url, context.options.pathsend, forwardedOf(context.options, request))
-    new HttpExchange(context, request, response, fail).begin(head, incomingBody(request, context.options.maxBodySize))
+    new HttpExchange(context, request, response, fail).begin(head, body)
   } catch (error) {
     fail(error as AmphisError)
   }

@@ -1,6 +1,9 @@
 // Finds the body of a request and pumps it to Python.
 import type { IncomingMessage } from 'node:http'
 import { AmphisError } from '../base/errors.js'
+import type { ResolvedOptions } from '../base/options.js'
+import { rawHeader } from '../wire/host-headers.js'
+import { parsedBody, type ParsedBody } from './parsed-body.js'
 
 /** Bytes that Python may leave unread before the client's socket is no longer read. */
 const HIGH_WATER = 256 * 1024
@@ -29,31 +32,34 @@ export interface BodyTarget {
 
 /** A request's body before it is sent to Python. */
 export type IncomingBody =
-  /** The whole body, or none. */
-  | { kind: 'whole'; bytes: Uint8Array | undefined }
+  /** None. */
+  | { kind: 'whole'; bytes: undefined }
+  /** What a parser has left of it. */
+  | ({ kind: 'whole' } & ParsedBody)
   /** To be read from the request. */
-  | { kind: 'stream' }
+  | { kind: 'stream'; bytes: undefined }
 
 const NO_BODY: IncomingBody = { kind: 'whole', bytes: undefined }
-const STREAM: IncomingBody = { kind: 'stream' }
+const STREAM: IncomingBody = { kind: 'stream', bytes: undefined }
 
-interface ParsedRequest extends IncomingMessage {
+interface HostRequest extends IncomingMessage {
   rawBody?: unknown
   body?: unknown
   /** Set by Express and Connect: with the path that the app is mounted at. */
   originalUrl?: string
+  /** That path. */
+  baseUrl?: unknown
   /** Of HTTP/2. */
   stream?: { endAfterHeaders: boolean }
 }
 
 /** Whether a body follows the head (RFC 9112 6.3). */
-function hasBody({ headers, httpVersionMajor, stream }: ParsedRequest): boolean {
-  if (httpVersionMajor >= 2) {
+function hasBody(request: HostRequest, length: string | undefined): boolean {
+  if (request.httpVersionMajor >= 2) {
     // HTTP/2 frames its bodies by itself, and says with the head whether there is none.
-    return stream?.endAfterHeaders !== true
+    return request.stream?.endAfterHeaders !== true
   }
-  const length = headers['content-length']
-  return length === undefined ? headers['transfer-encoding'] !== undefined : length !== '0'
+  return length === undefined ? rawHeader(request, 'transfer-encoding') !== undefined : length !== '0'
 }
 
 /** What a request is told whose body is larger than `maxBodySize`. */
@@ -71,38 +77,58 @@ export function bodyTooLarge({ method, url }: IncomingMessage, maxBodySize: numb
  * @throws {AmphisError} `AMPHIS_ERR_BODY_CONSUMED` when only parsed data is left, `AMPHIS_ERR_BODY_TOO_LARGE` when the
  * head or the parser says that it is larger than `maxBodySize`
  */
-export function incomingBody(request: ParsedRequest, maxBodySize: number): IncomingBody {
-  if (!hasBody(request)) {
+export function incomingBody(
+  request: HostRequest,
+  { maxBodySize, reuseParsedBody }: Pick<ResolvedOptions, 'maxBodySize' | 'reuseParsedBody'>,
+): IncomingBody {
+  const length = rawHeader(request, 'content-length')
+  if (!hasBody(request, length)) {
     return NO_BODY
   }
-  if (Number(request.headers['content-length'] ?? 0) > maxBodySize) {
+  if (Number(length ?? 0) > maxBodySize) {
     throw bodyTooLarge(request, maxBodySize)
   }
-  if (!request.readableDidRead && !request.readableEnded) {
+  if (isUnread(request)) {
     return STREAM
   }
-  const { rawBody, body } = request
-  for (const candidate of [rawBody, body]) {
-    if (candidate instanceof Uint8Array || typeof candidate === 'string') {
-      const bytes = typeof candidate === 'string' ? Buffer.from(candidate) : candidate
-      if (bytes.length > maxBodySize) {
-        // A parser inflates what was compressed.
-        throw bodyTooLarge(request, maxBodySize)
-      }
-      return { kind: 'whole', bytes }
-    }
+  const parsed = parsedBody(request, reuseParsedBody)
+  if (parsed === undefined) {
+    throw bodyConsumed(request, reuseParsedBody)
   }
-  throw new AmphisError(
+  if (parsed.bytes.length > maxBodySize) {
+    // A parser inflates what was compressed.
+    throw bodyTooLarge(request, maxBodySize)
+  }
+  return { kind: 'whole', ...parsed }
+}
+
+/** Whether nobody has begun to read a request's body. */
+export function isUnread(request: IncomingMessage): boolean {
+  return !request.readableDidRead && !request.readableEnded
+}
+
+/** What a request is told of whose body only parsed data is left, or nothing. */
+export function bodyConsumed({ method, originalUrl, url, baseUrl }: HostRequest, isReused: boolean): AmphisError {
+  const mount = typeof baseUrl === 'string' && baseUrl !== '' ? `'${baseUrl}', ` : ''
+  return new AmphisError(
     'AMPHIS_ERR_BODY_CONSUMED',
-    `The body of ${request.method} ${request.originalUrl ?? request.url} was read before the Python app saw it. ` +
-      'Mount the Python app before body parsers such as express.json(), or let the parser keep the bytes: ' +
-      'express.json({ verify: (req, res, bytes) => { req.rawBody = bytes } }).',
+    `The body of ${method} ${originalUrl ?? url} was read before the Python app saw it. ` +
+      'Mount the app before parsers of bodies:\n' +
+      `  app.use(${mount}python.middleware)\n` +
+      '  app.use(express.json())\n' +
+      'or let the parser keep the bytes:\n' +
+      '  app.use(express.json({ verify: (req, res, bytes) => { req.rawBody = bytes } }))\n' +
+      (isReused
+        ? 'The option reuseParsedBody is of no use here: it takes JSON, and forms without lists and nested values.'
+        : 'The option reuseParsedBody has JSON and simple forms written anew from what the parser has made of them.'),
   )
 }
 
 /** The bytes that the head promises (RFC 9112 6.2); `NaN` where the end is known only when it comes. */
-function promisedLength({ headers }: IncomingMessage): number {
-  return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? NaN) : NaN
+function promisedLength(request: IncomingMessage): number {
+  return rawHeader(request, 'transfer-encoding') === undefined
+    ? Number(rawHeader(request, 'content-length') ?? NaN)
+    : NaN
 }
 
 /**

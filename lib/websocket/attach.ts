@@ -14,7 +14,7 @@ export type UpgradableServer = Server | HttpsServer | Http2Server | Http2SecureS
 export interface AttachOptions {
   /**
    * The prefix under which the app is mounted, such as '/api': its WebSockets are those below it, and the prefix is
-   * their `root_path`. Empty for all.
+   * their `root_path`; that of a handler with the option `rootPath` is what the option says. Empty for all.
    * @default ''
    */
   path?: string | undefined
@@ -111,8 +111,10 @@ class Router {
     if (route === undefined) {
       return undefined
     }
-    const rest = url.slice(route.path.length)
-    return { route, mount: { prefix: route.path, url: rest.startsWith('/') ? rest : `/${rest}` } }
+    // With rootPath the host leaves the URL whole: the path only chooses whose WebSocket it is.
+    const prefix = route.host.options.rootPath === '' ? route.path : ''
+    const rest = url.slice(prefix.length)
+    return { route, mount: { prefix, url: rest.startsWith('/') ? rest : `/${rest}` } }
   }
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {

@@ -9,7 +9,7 @@ import { logAnswered } from '../wire/error-answer.js'
 import { namesTwoHosts } from '../wire/host-header.js'
 import { mountPath, type MountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
-import { headOfSocket } from '../wire/request-head.js'
+import { headOfSocket, type RequestHead } from '../wire/request-head.js'
 import { servingOf } from '../wire/served-socket.js'
 import type { UpgradeHost, WebSocketContext } from './context.js'
 import { answerError, WebSocketExchange } from './exchange.js'
@@ -23,7 +23,7 @@ export function createUpgradeListener(host: UpgradeHost): UpgradeListener {
   return (request, socket, head) => {
     hearErrors(socket)
     if (isWebSocket(request)) {
-      upgrade(host, request, socket, head, mountPath(request))
+      upgrade(host, request, socket, head, mountPath(request, host.options.rootPath))
     } else {
       leaveUpgrade(request, socket, head)
     }
@@ -68,12 +68,13 @@ export function upgrade(
     return
   }
   observeWebSocket(host.options, request, socket)
+  const said = headOf(host, request, mount)
   whenStarted(
     host,
     request,
     (context) => {
       if (!socket.destroyed) {
-        context.handshakes.upgrade(request, socket, head, acceptOn(host, context, mount))
+        context.handshakes.upgrade(request, socket, head, acceptOn(host, context, said))
       }
     },
     (error) => {
@@ -96,10 +97,11 @@ export function connect(
   const answer = response as unknown as ServerResponse
   observeWebSocket(host.options, like, response.stream)
   webSocketObserved(like)?.answeredBy(answer)
+  const said = headOf(host, like, mount)
   whenStarted(
     host,
     like,
-    (context) => context.handshakes.connect(request, response, acceptOn(host, context, mount)),
+    (context) => context.handshakes.connect(request, response, acceptOn(host, context, said)),
     (error) => answerError(answer, error),
   )
 }
@@ -125,14 +127,25 @@ function whenStarted(
     .catch((error: unknown) => host.options.logger.error(error))
 }
 
-function acceptOn(host: UpgradeHost, context: WebSocketContext, { prefix, url }: MountPath): Accepter {
+/** Reads the head at once, for the host may change the request while Python starts; what is wrong with it waits. */
+function headOf({ options }: UpgradeHost, request: IncomingMessage, { prefix, url }: MountPath): RequestHead | Error {
+  try {
+    return headOfSocket(request, prefix, url, options.pathsend, forwardedOf(options, request))
+  } catch (error) {
+    return error as Error
+  }
+}
+
+function acceptOn(host: UpgradeHost, context: WebSocketContext, head: RequestHead | Error): Accepter {
   return (handshake: Handshake) => {
     try {
       const { request } = handshake
       if (servingOf(request.socket) !== undefined && namesTwoHosts(request)) {
         throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', `The handshake of ${request.url} names more than one host.`)
       }
-      const head = headOfSocket(request, prefix, url, context.options.pathsend, forwardedOf(context.options, request))
+      if (head instanceof Error) {
+        throw head
+      }
       const exchange = new WebSocketExchange(context, handshake)
       exchange.begin(head)
       return exchange

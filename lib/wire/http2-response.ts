@@ -57,6 +57,11 @@ const SINGLE_FIELDS = new Set([
 /** Those of them that may list several values. */
 const LISTS = new Set(['content-encoding', 'content-language'])
 
+/** Whether a request or response of HTTP/2 has no second header of this name, which is in lower case. */
+export function isSingleField(name: string): boolean {
+  return SINGLE_FIELDS.has(name)
+}
+
 const BLANKS = /^[\t ]+|[\t ]+$/g
 
 /** Whether a response of `node:http`'s shape is one of `node:http2`. */

@@ -14,11 +14,24 @@ export interface MountPath {
  *
  * `originalUrl` is not looked at: after a rewrite it would name another path than the one that the host has routed
  * (and may have authorised) by.
+ *
+ * @param rootPath the option of the handler: an app that is mounted where it says is mounted there once
  */
-export function mountPath(request: IncomingMessage & { baseUrl?: unknown }): MountPath {
+export function mountPath(request: IncomingMessage & { baseUrl?: unknown }, rootPath: string): MountPath {
   const { baseUrl } = request
   const prefix = typeof baseUrl === 'string' ? baseUrl : ''
-  const url = request.url ?? '/'
+  const rest = request.url ?? '/'
   // Connect leaves `?query` where the mount point itself was asked for.
-  return { prefix, url: url.startsWith('?') ? `/${url}` : url }
+  const url = rest.startsWith('?') ? `/${rest}` : rest
+  return prefix !== '' && rootPath !== '' && decoded(prefix) === decoded(rootPath)
+    ? { prefix: '', url: prefix + url }
+    : { prefix, url }
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
 }

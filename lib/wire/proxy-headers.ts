@@ -50,13 +50,12 @@ export function forwardedOf(
   return { ...(scheme !== undefined && { scheme }), ...(client !== undefined && { client }) }
 }
 
-/** Of several headers the last is the nearest proxy's; Node has joined them. */
+/** Of several headers the last is the nearest proxy's; Node has joined them, unless the host has put another there. */
 function lastOf(joined: string, rawHeaders: readonly string[]): string {
   if (joined.includes(',')) {
-    for (let at = rawHeaders.length - 2; at >= 0; at -= 2) {
-      if (rawHeaders[at]!.toLowerCase() === PROTO) {
-        return rawHeaders[at + 1]!.trim()
-      }
+    const values = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]!.toLowerCase() === PROTO)
+    if (values.length > 0 && values.join(', ') === joined) {
+      return values.at(-1)!.trim()
     }
   }
   return joined.trim()

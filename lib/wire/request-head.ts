@@ -5,6 +5,7 @@ import { AmphisError } from '../base/errors.js'
 import type { HandleRequest } from '../base/types.js'
 import { describeTls } from '../tls/extension.js'
 import { FIELD_VALUE, TOKEN } from './field-syntax.js'
+import { headersOf, type HeadedRequest } from './host-headers.js'
 import type { Forwarded } from './proxy-headers.js'
 
 /**
@@ -49,26 +50,27 @@ function checkLine(method: string, prefix: string, url: string): void {
 }
 
 /** What `node:http` knows of a request, of its WebSocket handshakes too. */
-export interface SocketRequest {
+export interface SocketRequest extends HeadedRequest {
   readonly method?: string | undefined
-  readonly httpVersion: string
   readonly socket: Socket
-  readonly rawHeaders: readonly string[]
 }
 
 /**
- * The head of a request that came over a socket. Its headers were checked by Node's parser; its URL may have been
- * rewritten since.
+ * The head of a request that came over a socket, as it is now. Its headers were checked by Node's parser, or are
+ * checked where the host has changed them; its URL may have been rewritten since.
  *
+ * @param all the headers, where they are not those of the request
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
  */
 export function headOfSocket(
-  { method = 'GET', httpVersion, socket, rawHeaders }: SocketRequest,
+  request: SocketRequest,
   prefix: string,
   url: string,
   pathsend: boolean,
   forwarded?: Forwarded,
+  all: readonly string[] = headersOf(request),
 ): RequestHead {
+  const { method = 'GET', httpVersion, socket } = request
   checkLine(method, prefix, url)
   const own = connectionOf(socket)
   const fields =
@@ -76,7 +78,7 @@ export function headOfSocket(
       ? fieldsOf(own, prefix, httpVersion, pathsend)
       : joinFields(own, prefix, httpVersion, pathsend, forwarded)
   const line = `${method}\0${url}\0${fields}`
-  const headers = rawHeaders[0]?.startsWith(':') === true ? withoutPseudoHeaders(rawHeaders) : rawHeaders
+  const headers = all[0]?.startsWith(':') === true ? withoutPseudoHeaders(all) : all
   return headers.length === 0
     ? { text: line, fields: FIXED_FIELDS }
     : { text: `${line}\0${headers.join('\0')}`, fields: FIXED_FIELDS + headers.length }
@@ -106,16 +108,16 @@ function withoutPseudoHeaders(rawHeaders: readonly string[]): readonly string[] 
   return headers
 }
 
+/** A request that was made by hand, with its headers as names and values in turn. */
+export type ListedRequest = Omit<HandleRequest, 'headers' | 'body'> & { readonly headers: readonly string[] }
+
 /**
  * The head of a request that was made by hand; everything in it is checked.
  *
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
  */
-export function headOfRequest(request: HandleRequest): RequestHead {
-  if (typeof request !== 'object' || request === null) {
-    throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', "A request is an object with a url: handle({ url: '/path' }).")
-  }
-  const { method = 'GET', url, rootPath = '', httpVersion = '1.1', scheme = 'http', client, server } = request
+export function headOfRequest(request: ListedRequest): RequestHead {
+  const { method = 'GET', url, rootPath = '', httpVersion = '1.1', scheme = 'http', client, server, headers } = request
   if (typeof url !== 'string' || typeof method !== 'string' || typeof rootPath !== 'string') {
     throw new AmphisError(
       'AMPHIS_ERR_INVALID_REQUEST',
@@ -128,7 +130,6 @@ export function headOfRequest(request: HandleRequest): RequestHead {
   if (!JOINED_TEXT.test(line)) {
     throw invalid('scheme, HTTP version or address', line.replaceAll('\0', ' '))
   }
-  const headers = flatHeaders(request.headers)
   let text = `${method}\0${url}\0${rootPath}\0${line}`
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!
@@ -142,32 +143,6 @@ export function headOfRequest(request: HandleRequest): RequestHead {
     text += `\0${name}\0${value}`
   }
   return { text, fields: FIXED_FIELDS + headers.length }
-}
-
-function flatHeaders(headers: HandleRequest['headers']): readonly string[] {
-  if (headers === undefined) {
-    return []
-  }
-  if (isFlat(headers)) {
-    if (headers.length % 2 !== 0) {
-      throw new AmphisError(
-        'AMPHIS_ERR_INVALID_REQUEST',
-        'A list of headers holds names and values in turn, but this one has an odd length.',
-      )
-    }
-    return headers
-  }
-  const flat: string[] = []
-  for (const [name, value] of Object.entries(headers)) {
-    for (const one of isFlat(value) ? value : [value]) {
-      flat.push(name, one)
-    }
-  }
-  return flat
-}
-
-function isFlat(value: unknown): value is readonly string[] {
-  return Array.isArray(value)
 }
 
 type Address = readonly [host: string, port: number | null] | null
@@ -254,6 +229,18 @@ function serverOf(socket: ConnectionSocket): Address {
     return [localAddress, localPort ?? null]
   }
   const path = socket.server?.address?.()
-  // The path of a Unix socket may hold anything but NUL; what latin-1 can't say goes as UTF-8 bytes.
-  return typeof path === 'string' ? [Buffer.from(path, 'utf8').toString('latin1'), null] : null
+  return typeof path === 'string' ? [socketName(path), null] : null
+}
+
+// What would end a field of the head, or a line.
+const UNSAID = /[\0\r\n]/g
+
+/**
+ * The path of a Unix socket, which may hold anything; what latin-1 can't say goes as UTF-8 bytes. Abstract names begin
+ * with a NUL, and may have more: they are shown as the kernel does, `@name`.
+ */
+function socketName(path: string): string {
+  return Buffer.from(path, 'utf8')
+    .toString('latin1')
+    .replace(UNSAID, (mark) => (mark === '\0' ? '@' : '?'))
 }

@@ -1,0 +1,77 @@
+// What `handle()` is given as one request: a `Request`, or the parts of one, and what goes before it.
+import { AmphisError, wrongArgument } from '../base/errors.js'
+import { kindOf, tagOf } from '../base/shown.js'
+import type { HandleRequest } from '../base/types.js'
+import { hasName } from '../wire/default-headers.js'
+import { headOfRequest, type RequestHead } from '../wire/request-head.js'
+import { bodyOf } from './body.js'
+import { flatHeaders } from './headers.js'
+import type { HandleBody } from './pieces.js'
+
+/** A request, ready to be sent. */
+export interface PreparedRequest {
+  readonly head: RequestHead
+  readonly body: HandleBody
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * Reads and checks a request.
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`; `AMPHIS_ERR_BODY_CONSUMED` for a `Request` that was read
+ */
+export function prepareRequest(given: HandleRequest | Request, more: Partial<HandleRequest>): PreparedRequest {
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || tagOf(given) === 'URL') {
+    throw wrongArgument(
+      'AMPHIS_ERR_INVALID_REQUEST',
+      `A request is a Request, or an object with a url: handle({ url: '/path' }); but this one is ${kindOf(given)}.`,
+    )
+  }
+  const request = isRequest(given) ? partsOf(given, more) : { ...given, ...presentOf(more) }
+  const { url } = request
+  if (typeof url !== 'string') {
+    throw wrongArgument(
+      'AMPHIS_ERR_INVALID_REQUEST',
+      `A request needs a url, a string such as '/path?query', but it is ${kindOf(url)}.`,
+    )
+  }
+  const headers = flatHeaders(request.headers)
+  const body = bodyOf(request.body)
+  if (isRequest(given) && !hasName(headers, 'host')) {
+    // As whoever sends it would.
+    headers.unshift('host', new URL(given.url).host)
+  }
+  if (body.type !== undefined && !hasName(headers, 'content-type')) {
+    headers.push('content-type', body.type)
+  }
+  return { head: headOfRequest({ ...request, headers }), body, signal: request.signal }
+}
+
+/** A `Request` of any realm or library. */
+function isRequest(value: object): value is Request {
+  return tagOf(value) === 'Request'
+}
+
+function partsOf(request: Request, more: Partial<HandleRequest>): HandleRequest {
+  const own = presentOf(more)
+  if (request.bodyUsed && own.body === undefined) {
+    throw new AmphisError('AMPHIS_ERR_BODY_CONSUMED', 'The body of the Request was read before. Hand over its clone().')
+  }
+  const { protocol, pathname, search } = new URL(request.url)
+  const { rootPath = '' } = own
+  const isBelow = rootPath !== '' && (pathname === rootPath || pathname.startsWith(`${rootPath}/`))
+  return {
+    method: request.method,
+    url: (isBelow ? pathname.slice(rootPath.length) || '/' : pathname) + search,
+    headers: request.headers,
+    body: own.body === undefined ? request.body : undefined,
+    scheme: protocol.slice(0, -1),
+    signal: request.signal,
+    ...own,
+  }
+}
+
+/** Without what is `undefined`. */
+function presentOf(more: Partial<HandleRequest>): Partial<HandleRequest> {
+  return Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined))
+}
