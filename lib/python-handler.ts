@@ -9,6 +9,7 @@ import { startPython, type RunningPython } from './bridge/start.js'
 import { handle, type HandleResponse } from './handle/handle.js'
 import { createListener, createMiddleware, type ListenerHost, type Next } from './http/listener.js'
 import { packageRoot } from './package-root.js'
+import { assertAppReadable } from './python/app-files.js'
 import { attach, type AttachOptions, type UpgradableServer } from './websocket/attach.js'
 import type { UpgradeHost, WebSocketContext } from './websocket/context.js'
 import { Handshakes } from './websocket/handshake.js'
@@ -168,6 +169,7 @@ export class PythonHandler implements AsyncDisposable {
 
   async #startOnce(): Promise<WebSocketContext> {
     const options = this.#options
+    assertAppReadable(options.appDir, options.app)
     const python = await startPython(options)
     this.#python = python
     if (this.#closing !== undefined) {

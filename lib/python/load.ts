@@ -7,6 +7,7 @@ import { AmphisError } from '../base/errors.js'
 import { packageRoot } from '../package-root.js'
 import { readArchitectures } from './binary-architecture.js'
 import type { PythonInstallation } from './discover.js'
+import { assertReadable } from './obstacle.js'
 import { mappedFiles, platformName, platformRemedy, PREBUILT } from './platform.js'
 
 // Missing from `os.constants.dlopen`. Node.js closes a library that is no addon; with this it stays loaded.
@@ -48,6 +49,7 @@ export function libpythonError(libpython: string, error: unknown): AmphisError {
   if (disabled !== undefined) {
     return disabled
   }
+  assertReadable(libpython, 'AMPHIS_ERR_LIBPYTHON_NOT_FOUND', libpython, true)
   const words = error instanceof Error ? error.message : String(error)
   // Asked of the file itself: for another architecture glibc says that the file does not exist.
   const architectures = readArchitectures(libpython)
