@@ -10,10 +10,11 @@ import { handle, type HandleResponse } from './handle/handle.js'
 import { createListener, createMiddleware, type ListenerHost, type Next } from './http/listener.js'
 import { packageRoot } from './package-root.js'
 import { assertAppReadable } from './python/app-files.js'
-import { attach, type AttachOptions, type UpgradableServer } from './websocket/attach.js'
+import { attach } from './websocket/attach.js'
 import type { UpgradeHost, WebSocketContext } from './websocket/context.js'
 import { Handshakes } from './websocket/handshake.js'
-import { createUpgradeListener, type UpgradeListener } from './websocket/upgrade.js'
+import type { AttachOptions, UpgradableServer, UpgradeListener } from './websocket/servers.js'
+import { createUpgradeListener } from './websocket/upgrade.js'
 
 const { version } = createRequire(packageRoot)('./package.json') as { version: string }
 

@@ -22,6 +22,10 @@ export type AmphisErrorCode =
   | 'AMPHIS_ERR_PYTHON_START'
   /** The native addon is missing for this platform, is of another version, or does not load. */
   | 'AMPHIS_ERR_BINDING'
+  /** This Node.js is older than amphis needs; the error is an `Error`, no `AmphisError`. */
+  | 'AMPHIS_ERR_NODE_VERSION'
+  /** Node.js' permission model refuses what amphis needs. */
+  | 'AMPHIS_ERR_NODE_PERMISSION'
   /** The module of the app does not exist. */
   | 'AMPHIS_ERR_APP_NOT_FOUND'
   /** The module of the app exists but raised while it was imported. */

@@ -1,4 +1,5 @@
 // `amphis APP`: from the arguments to serving, in this process or in others.
+import { assertMayStartProcesses } from '../base/node-permissions.js'
 import { UsageError } from './errors/usage-error.js'
 import { inheritedSocket } from './listen/socket-activation.js'
 import { openLog } from './log/log.js'
@@ -38,6 +39,7 @@ export async function serveCommand(args: string[]): Promise<void> {
   }
   const fd = inheritedSocket(options.fd, process.env, process.pid)
   const configuration = { app, options: { ...options, fd } }
+  if (options.reload || options.workers > 1) assertMayStartProcesses()
   if (options.reload) {
     const { serveWithReload } = await import('./reload/supervisor.js')
     await serveWithReload(configuration, { commandLine, env })

@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { AmphisError } from '../base/errors.js'
+import { withPermissions } from '../base/node-permissions.js'
 import { readArchitectures } from './binary-architecture.js'
 import { firstReadable, isFolder } from './file-system.js'
 import { type Candidate, locateInterpreter, type PythonSource } from './locate.js'
@@ -243,9 +244,13 @@ async function askInstallation(asked: Candidate, context: Context): Promise<Pyth
 export async function discoverPython(options: DiscoverOptions): Promise<PythonInstallation> {
   const { python, appDir, env = process.env, platform = process.platform, timeout } = options
   assertPlatform(platform)
-  const interpreter = await locateInterpreter({ python, appDir, env })
-  return (
-    (await readInstallation(interpreter, platform)) ??
-    (await askInstallation(interpreter, { appDir, env, platform, timeout }))
-  )
+  try {
+    const interpreter = await locateInterpreter({ python, appDir, env })
+    return (
+      (await readInstallation(interpreter, platform)) ??
+      (await askInstallation(interpreter, { appDir, env, platform, timeout }))
+    )
+  } catch (error) {
+    throw withPermissions(error)
+  }
 }

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { AmphisError } from '../base/errors.js'
+import { NEEDED_FLAGS, withPermissions } from '../base/node-permissions.js'
 import { packageRoot } from '../package-root.js'
 import { readArchitectures } from './binary-architecture.js'
 import type { PythonInstallation } from './discover.js'
@@ -20,7 +21,11 @@ const LIBPYTHON = /\/(?:libpython\d+\.\d+[a-z]*\.(?:so|dylib)|Python\.framework\
  * addon. Only the process itself knows; each thread has a JavaScript state of its own.
  */
 function loadedLibpythons(): string[] {
-  return mappedFiles().filter((file) => LIBPYTHON.test(file))
+  try {
+    return mappedFiles().filter((file) => LIBPYTHON.test(file))
+  } catch (error) {
+    throw withPermissions(error)
+  }
 }
 
 function realPath(path: string): string {
@@ -37,7 +42,7 @@ function addonsDisabled(error: unknown): AmphisError | undefined {
     ? new AmphisError(
         'AMPHIS_ERR_BINDING',
         'This Node.js may not load native addons, and amphis is one. ' +
-          'Start it without --no-addons, and with --allow-addons where the permission model is on.',
+          `Start it without --no-addons, and with --allow-addons where --permission is given. ${NEEDED_FLAGS}`,
         { cause: error },
       )
     : undefined

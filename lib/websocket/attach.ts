@@ -1,24 +1,12 @@
 // `python.attach`: the handlers of one server, by path.
-import type { IncomingMessage, Server } from 'node:http'
-import type { Http2SecureServer, Http2Server, Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import type { Server as HttpsServer } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { AmphisError } from '../base/errors.js'
 import type { MountPath } from '../wire/mount-path.js'
 import type { UpgradeHost } from './context.js'
+import type { AttachOptions, UpgradableServer } from './servers.js'
 import { connect, hearErrors, isWebSocket, leaveUpgrade, refuseUpgrade, upgrade } from './upgrade.js'
-
-/** A server of Node's whose WebSockets can be taken. */
-export type UpgradableServer = Server | HttpsServer | Http2Server | Http2SecureServer
-
-export interface AttachOptions {
-  /**
-   * The prefix under which the app is mounted, such as '/api': its WebSockets are those below it, and the prefix is
-   * their `root_path`. Empty for all.
-   * @default ''
-   */
-  path?: string | undefined
-}
 
 interface Route {
   readonly path: string
