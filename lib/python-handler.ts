@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { ConcurrencyLimit } from './base/concurrency-limit.js'
-import { AmphisError, fromDescription, type ErrorDescription } from './base/errors.js'
+import { AmphisError, fromDescription, seenFrom, type ErrorDescription } from './base/errors.js'
 import { resolveOptions, type ResolvedOptions } from './base/options.js'
 import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types.js'
 import { startPython, type RunningPython } from './bridge/start.js'
@@ -54,7 +54,11 @@ export class PythonHandler implements AsyncDisposable {
    * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
    */
   constructor(app: string | PythonHandlerOptions) {
-    this.#options = resolveOptions(app)
+    try {
+      this.#options = resolveOptions(app)
+    } catch (error) {
+      throw seenFrom(error, PythonHandler as unknown as () => void)
+    }
     // oxlint-disable-next-line typescript/no-this-alias -- for the getter below
     const handler = this
     this.#host = {
@@ -87,7 +91,11 @@ export class PythonHandler implements AsyncDisposable {
    * @throws {AmphisError} what kept it from starting
    */
   async ready(): Promise<this> {
-    await this.#start()
+    try {
+      await this.#start()
+    } catch (error) {
+      throw seenFrom(error, this.ready)
+    }
     return this
   }
 
@@ -117,7 +125,11 @@ export class PythonHandler implements AsyncDisposable {
    * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
    */
   attach(server: UpgradableServer, options?: AttachOptions): () => void {
-    return attach(this.#host, server, options)
+    try {
+      return attach(this.#host, server, options)
+    } catch (error) {
+      throw seenFrom(error, this.attach)
+    }
   }
 
   /**
@@ -126,7 +138,11 @@ export class PythonHandler implements AsyncDisposable {
    * @throws {AmphisError} what happened before the response started; a `PythonError` when the app raised
    */
   async handle(request: HandleRequest): Promise<HandleResponse> {
-    return handle(this.#context ?? (await this.#start()), request)
+    try {
+      return await handle(this.#context ?? (await this.#start()), request)
+    } catch (error) {
+      throw seenFrom(error, this.handle)
+    }
   }
 
   /** Whether a request would be taken now: the app has started, is not closing, and `limitConcurrency` has room. */

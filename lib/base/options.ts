@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { isAppTarget } from './app-target.js'
 import { AmphisError } from './errors.js'
+import { failedRequest } from './failed-request.js'
 import { TrustedPeers } from './trusted-peers.js'
 import type { Logger, PythonHandlerOptions } from './types.js'
 
@@ -44,7 +45,14 @@ const consoleLogger: Logger = {
   debug: () => {},
   info: (...values) => console.info(...values),
   warn: (...values) => console.warn(...values),
-  error: (...values) => console.error(...values),
+  error(...values) {
+    const request = values.length === 1 ? failedRequest(values[0]) : undefined
+    if (request === undefined) {
+      console.error(...values)
+    } else {
+      console.error('%s failed:', request, values[0])
+    }
+  },
 }
 /* oxlint-enable no-console */
 

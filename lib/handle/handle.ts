@@ -1,5 +1,6 @@
 // `handle()`: a request without a socket, and its `HandleResponse`.
 import { AmphisError } from '../base/errors.js'
+import { noteFailedRequest } from '../base/failed-request.js'
 import type { HandleRequest } from '../base/types.js'
 import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
 import type { ExchangeContext } from '../bridge/context.js'
@@ -58,6 +59,7 @@ class HandleExchange implements Exchange {
   #isSettled = false
   #timer: NodeJS.Timeout | undefined
   #signal: AbortSignal | undefined
+  #request: HandleRequest | undefined
   /** Bytes of the request's body that Python has not read. */
   #unread = 0
   #resumeBody: (() => void) | undefined
@@ -69,6 +71,7 @@ class HandleExchange implements Exchange {
   }
 
   begin(request: HandleRequest): void {
+    this.#request = request
     const head = headOfRequest(request)
     const { body, signal } = request
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
@@ -150,6 +153,7 @@ class HandleExchange implements Exchange {
   }
 
   onFail(error: AmphisError): void {
+    noteFailedRequest(error, this.#request?.method, this.#request?.url)
     const { logger } = this.#context.options
     if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
       logger.debug(error)

@@ -1,5 +1,6 @@
 // Finds the body of a request and pumps it to Python.
 import type { IncomingMessage } from 'node:http'
+import { askedUrl } from '../base/asked-url.js'
 import { AmphisError } from '../base/errors.js'
 
 /** Bytes that Python may leave unread before the client's socket is no longer read. */
@@ -40,8 +41,6 @@ const STREAM: IncomingBody = { kind: 'stream' }
 interface ParsedRequest extends IncomingMessage {
   rawBody?: unknown
   body?: unknown
-  /** Set by Express and Connect: with the path that the app is mounted at. */
-  originalUrl?: string
   /** Of HTTP/2. */
   stream?: { endAfterHeaders: boolean }
 }
@@ -94,7 +93,7 @@ export function incomingBody(request: ParsedRequest, maxBodySize: number): Incom
   }
   throw new AmphisError(
     'AMPHIS_ERR_BODY_CONSUMED',
-    `The body of ${request.method} ${request.originalUrl ?? request.url} was read before the Python app saw it. ` +
+    `The body of ${request.method} ${askedUrl(request)} was read before the Python app saw it. ` +
       'Mount the Python app before body parsers such as express.json(), or let the parser keep the bytes: ' +
       'express.json({ verify: (req, res, bytes) => { req.rawBody = bytes } }).',
   )
