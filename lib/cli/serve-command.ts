@@ -14,9 +14,6 @@ import { parseCommandLine } from './options/parse.js'
  * @throws {UsageError} when the command line, or a file of configuration, was not understood
  */
 export async function serveCommand(args: string[]): Promise<void> {
-  if (args[0]?.endsWith('.py')) {
-    throw new UsageError(`${args[0]} is a file, not module:attribute. To run it as a script: amphis run ${args[0]}`)
-  }
   const commandLine = parseCommandLine(args)
   if (commandLine.options.help) {
     const { usage } = await import('./options/usage.js')
@@ -34,7 +31,8 @@ export async function serveCommand(args: string[]): Promise<void> {
   for (const message of misspeltVariables(process.env)) warn(message)
   if (app === undefined) {
     throw new UsageError(
-      'Which app? Name it as module:attribute, such as main:app, or give amphis.config.js the key app.',
+      'Which app? Name it as module:attribute, such as `amphis main:app`, or give amphis.config.js the key app. ' +
+        '`amphis init` writes a new project, `amphis --help` shows all there is.',
     )
   }
   const fd = inheritedSocket(options.fd, process.env, process.pid)

@@ -12,6 +12,7 @@ import { AmphisError } from '../base/errors.js'
 import { DefaultHeaders, flatHeaders } from '../wire/default-headers.js'
 import { serveSocket } from '../wire/served-socket.js'
 import { answerHealth } from './health.js'
+import { misspeltOption } from './node-options.js'
 import { closeWhenIdle } from './http2-idle.js'
 
 /** Options of {@link createServer}: its own, and those of `node:https` (or `node:http`, without a certificate). */
@@ -94,6 +95,12 @@ export function createServer(python: ServedHandler, options: ServerOptions = {})
   if (typeof python?.listener !== 'function') {
     throw invalid("createServer needs a PythonHandler: createServer(new PythonHandler('module:attribute')).")
   }
+  for (const name of Object.keys(options)) {
+    const meant = misspeltOption(name, OWN_OPTIONS)
+    if (meant !== undefined) {
+      throw invalid(`There is no option ${name} of createServer. Did you mean ${meant}?`)
+    }
+  }
   const {
     http2 = false,
     serverHeader = true,
@@ -116,6 +123,8 @@ export function createServer(python: ServedHandler, options: ServerOptions = {})
   python.attach(server)
   return server
 }
+
+const OWN_OPTIONS = ['http2', 'serverHeader', 'dateHeader', 'headers', 'healthPath', 'readyPath']
 
 /** What the `server` header says. */
 const SERVER_NAME = 'amphis'

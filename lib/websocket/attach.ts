@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { AmphisError } from '../base/errors.js'
+import { unknownOption } from '../base/nearest.js'
 import type { MountPath } from '../wire/mount-path.js'
 import type { UpgradeHost } from './context.js'
 import type { AttachOptions, UpgradableServer } from './servers.js'
@@ -40,7 +41,7 @@ export function attach(host: UpgradeHost, server: UpgradableServer, options: Att
 function pathOf(options: AttachOptions): string {
   for (const name of Object.keys(options)) {
     if (name !== 'path') {
-      throw invalid(`There is no option ${name} of attach. The only one is path.`)
+      throw invalid(unknownOption(name, ['path'], ' of attach'))
     }
   }
   const { path = '' } = options

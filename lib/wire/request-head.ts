@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { AmphisError } from '../base/errors.js'
+import { nearestOption } from '../base/nearest.js'
 import type { HandleRequest } from '../base/types.js'
 import { describeTls } from '../tls/extension.js'
 import { FIELD_VALUE, TOKEN } from './field-syntax.js'
@@ -103,6 +104,30 @@ function withoutPseudoHeaders(rawHeaders: readonly string[]): readonly string[] 
   return headers
 }
 
+const REQUEST_OPTIONS: ReadonlySet<string> = new Set([
+  'method',
+  'url',
+  'headers',
+  'body',
+  'rootPath',
+  'httpVersion',
+  'scheme',
+  'client',
+  'server',
+  'signal',
+] satisfies (keyof HandleRequest)[])
+
+/** What is merely more than is needed, is nobody's mistake. */
+function assertNotMisspelt(name: string): void {
+  const meant = nearestOption(name, [...REQUEST_OPTIONS])
+  if (meant !== undefined) {
+    throw new AmphisError(
+      'AMPHIS_ERR_INVALID_REQUEST',
+      `There is no option ${name} of a request. Did you mean ${meant}?`,
+    )
+  }
+}
+
 /**
  * The head of a request that was made by hand; everything in it is checked.
  *
@@ -111,6 +136,11 @@ function withoutPseudoHeaders(rawHeaders: readonly string[]): readonly string[] 
 export function headOfRequest(request: HandleRequest): RequestHead {
   if (typeof request !== 'object' || request === null) {
     throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', "A request is an object with a url: handle({ url: '/path' }).")
+  }
+  for (const name of Object.keys(request)) {
+    if (!REQUEST_OPTIONS.has(name)) {
+      assertNotMisspelt(name)
+    }
   }
   const { method = 'GET', url, rootPath = '', httpVersion = '1.1', scheme = 'http', client, server } = request
   if (typeof url !== 'string' || typeof method !== 'string' || typeof rootPath !== 'string') {
