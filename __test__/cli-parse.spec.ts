@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import test from 'ava'
 import { nearest } from '../lib/base/nearest.js'
 import { UsageError } from '../lib/cli/errors/usage-error.js'
-import { listenProblem, socketProblem, toUrl } from '../lib/cli/listen/address.js'
+import { descriptorProblem, listenProblem, socketProblem, toUrl } from '../lib/cli/listen/address.js'
 import { parseCommandLine } from '../lib/cli/options/parse.js'
 import { OPTIONS } from '../lib/cli/options/table.js'
 import { usage } from '../lib/cli/options/usage.js'
@@ -200,6 +200,21 @@ test('knows what to do about an address that cannot be listened on', (t) => {
   t.regex(listenProblem('EADDRNOTAVAIL', '192.0.2.1', 80) ?? '', /192\.0\.2\.1.*--host/)
   t.regex(listenProblem('ENOTFOUND', 'no.such.host', 80) ?? '', /no\.such\.host.*--host/)
   t.is(listenProblem('EMFILE', '127.0.0.1', 80), undefined)
+})
+
+test('names the error of the system, by which people search', (t) => {
+  const inUse = /\(EADDRINUSE: address already in use\)$/
+  t.regex(listenProblem('EADDRINUSE', '::', 80) ?? '', inUse)
+  t.regex(listenProblem('EADDRINUSE', '::', 80, { name: 'nginx', pid: 7 }) ?? '', inUse)
+  t.regex(socketProblem('EADDRINUSE', '/run/app.sock') ?? '', inUse)
+  t.regex(listenProblem('EACCES', '127.0.0.1', 80) ?? '', /\(EACCES: permission denied\)$/)
+  t.regex(socketProblem('EACCES', '/run/app.sock') ?? '', /\(EACCES: permission denied\)$/)
+  for (const code of ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']) {
+    t.regex(listenProblem(code, 'host', 80) ?? '', new RegExp(`\\(${code}(?:: [a-z ]+)?\\)$`))
+  }
+  for (const code of ['EBADF', 'ENOTSOCK', 'EINVAL', 'EOPNOTSUPP']) {
+    t.regex(descriptorProblem(code, 3) ?? '', new RegExp(`\\(${code}(?:: [a-z ]+)?\\)$`))
+  }
 })
 
 test('knows what to do about a socket that cannot be made', (t) => {
