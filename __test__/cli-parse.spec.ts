@@ -1,10 +1,13 @@
+import { execFile } from 'node:child_process'
 import test from 'ava'
+import { nearest } from '../lib/base/nearest.js'
 import { UsageError } from '../lib/cli/errors/usage-error.js'
-import { listenProblem, socketProblem, toUrl } from '../lib/cli/listen/address.js'
-import { nearest } from '../lib/cli/options/nearest.js'
+import { descriptorProblem, listenProblem, socketProblem, toUrl } from '../lib/cli/listen/address.js'
 import { parseCommandLine } from '../lib/cli/options/parse.js'
 import { OPTIONS } from '../lib/cli/options/table.js'
 import { usage } from '../lib/cli/options/usage.js'
+import { program } from './helpers/command-line.js'
+import { scratchFolder } from './helpers/scratch.js'
 
 test('says nothing of what it is not told', (t) => {
   t.deepEqual(parseCommandLine([]), { app: undefined, options: {} })
@@ -80,7 +83,10 @@ const misuses: [args: string[], message: string][] = [
   [['--timeout-request'], '--timeout-request needs a value: --timeout-request SECONDS.'],
   [['--ssl-cert-reqs', '3'], '--ssl-cert-reqs takes 0, 1 or 2, not "3".'],
   [['--lifespan', 'maybe'], '--lifespan takes auto, on or off, not "maybe".'],
-  [['main.py'], 'APP takes module:attribute, such as main:app, not "main.py".'],
+  [
+    ['--port', '1', 'main'],
+    'APP takes module:attribute, such as main:app, not "main". Did you mean `amphis main:app`?',
+  ],
   [['--', '-odd:app'], 'APP takes module:attribute, such as main:app, not "-odd:app".'],
   [['a:app', 'b:app'], 'One app can be served at a time, not a:app and b:app.'],
 ]
@@ -90,6 +96,64 @@ for (const [args, message] of misuses) {
     t.throws(() => parseCommandLine(args), { instanceOf: UsageError, message })
   })
 }
+
+// The right command for what somebody typed who knows another tool, or guessed.
+const guesses: [typed: string, meant: string][] = [
+  ['help', '--help'],
+  ['hlep', '--help'],
+  ['help init', 'init --help'],
+  ['version', '--version'],
+  ['start', 'main:app'],
+  ['serve main:app', 'main:app'],
+  ['serve web', 'web:app'],
+  ['dev main.py', 'main:app --reload'],
+  ['dev', 'main:app --reload'],
+  ['main', 'main:app'],
+  ['main.py', 'main:app'],
+  ['./main.py', 'main:app'],
+  ['main.py:api', 'main:api'],
+  ['app/main.py', 'app.main:app'],
+  ['app/main', 'app.main:app'],
+  ['app/main:app', 'app.main:app'],
+  ['/srv/shop/main.py', 'main:app --app-dir /srv/shop'],
+  ['../shop/main.py', 'main:app --app-dir ../shop'],
+  ['inti', 'init'],
+  ['new shop --ts', 'init shop --ts'],
+  ['vnev', 'venv'],
+  ['rnu -m pytest', 'run -m pytest'],
+]
+
+for (const [typed, meant] of guesses) {
+  test(`suggests amphis ${meant} for amphis ${typed}`, (t) => {
+    const error = t.throws(() => parseCommandLine(typed.split(' ')), { instanceOf: UsageError })
+    t.deepEqual(
+      [...error.message.matchAll(/Did you mean `amphis ([^`]+)`\?/g)].map(([, command]) => command),
+      [meant],
+    )
+  })
+}
+
+test('takes the name of the app, and the folder that holds it, from the files that are there', async (t) => {
+  const folder = await scratchFolder(t, {
+    'shop/main.py': 'from fastapi import FastAPI\n\napi = FastAPI(title="shop")\n',
+    'web/__init__.py': 'from quart import Quart\n\nserver: Quart = Quart(__name__)\n',
+    'plain.py': 'async def application(scope, receive, send):\n    pass\n',
+  })
+  for (const [typed, meant] of [
+    ['shop', 'shop.main:api'],
+    ['shop/main.py', 'shop.main:api'],
+    ['dev shop', 'shop.main:api --reload'],
+    ['web', 'web:server'],
+    ['plain', 'plain:application'],
+  ] as const) {
+    const stderr = await new Promise<string>((resolve) => {
+      execFile(process.execPath, [program, ...typed.split(' ')], { cwd: folder }, (_error, _stdout, said) =>
+        resolve(said),
+      )
+    })
+    t.true(stderr.includes(`Did you mean \`amphis ${meant}\`?`), stderr)
+  }
+})
 
 test('shows every option in the help, a line each, on a page', (t) => {
   const lines = usage().split('\n')
@@ -136,6 +200,21 @@ test('knows what to do about an address that cannot be listened on', (t) => {
   t.regex(listenProblem('EADDRNOTAVAIL', '192.0.2.1', 80) ?? '', /192\.0\.2\.1.*--host/)
   t.regex(listenProblem('ENOTFOUND', 'no.such.host', 80) ?? '', /no\.such\.host.*--host/)
   t.is(listenProblem('EMFILE', '127.0.0.1', 80), undefined)
+})
+
+test('names the error of the system, by which people search', (t) => {
+  const inUse = /\(EADDRINUSE: address already in use\)$/
+  t.regex(listenProblem('EADDRINUSE', '::', 80) ?? '', inUse)
+  t.regex(listenProblem('EADDRINUSE', '::', 80, { name: 'nginx', pid: 7 }) ?? '', inUse)
+  t.regex(socketProblem('EADDRINUSE', '/run/app.sock') ?? '', inUse)
+  t.regex(listenProblem('EACCES', '127.0.0.1', 80) ?? '', /\(EACCES: permission denied\)$/)
+  t.regex(socketProblem('EACCES', '/run/app.sock') ?? '', /\(EACCES: permission denied\)$/)
+  for (const code of ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']) {
+    t.regex(listenProblem(code, 'host', 80) ?? '', new RegExp(`\\(${code}(?:: [a-z ]+)?\\)$`))
+  }
+  for (const code of ['EBADF', 'ENOTSOCK', 'EINVAL', 'EOPNOTSUPP']) {
+    t.regex(descriptorProblem(code, 3) ?? '', new RegExp(`\\(${code}(?:: [a-z ]+)?\\)$`))
+  }
 })
 
 test('knows what to do about a socket that cannot be made', (t) => {

@@ -56,7 +56,10 @@ test('--uds leaves a socket alone that somebody listens on', async (t) => {
   await serveByCommand(t, 'main:app', '--uds', path)
   const { code, stderr } = await amphisEnds(t, 'main:app', '--uds', path, ...suite)
   t.is(code, 1)
-  t.is(stderr, `error: The socket ${path} is in use. Choose another with --uds, or stop who listens there.\n`)
+  t.is(
+    stderr,
+    `error: The socket ${path} is in use. Choose another with --uds, or stop who listens there. (EADDRINUSE: address already in use)\n`,
+  )
   t.is((await request('http://localhost/', { socketPath: path })).text, 'Hello, world!')
 })
 
@@ -65,7 +68,10 @@ test('--uds leaves a file alone that is no socket', async (t) => {
   await writeFile(path, 'data')
   const { code, stderr } = await amphisEnds(t, 'main:app', '--uds', path, ...suite)
   t.is(code, 1)
-  t.is(stderr, `error: There is a file ${path} that is no socket. Choose another path with --uds, or remove it.\n`)
+  t.is(
+    stderr,
+    `error: There is a file ${path} that is no socket. Choose another path with --uds, or remove it. (EEXIST: file already exists)\n`,
+  )
   t.is(await readFile(path, 'utf8'), 'data')
 })
 
@@ -73,7 +79,10 @@ test('--uds tells that its folder is missing', async (t) => {
   const path = join(await folder(t), 'missing', 'app.sock')
   const { code, stderr } = await amphisEnds(t, 'main:app', '--uds', path, ...suite)
   t.is(code, 1)
-  t.is(stderr, `error: The folder of ${path} does not exist. Make it, or choose another with --uds.\n`)
+  t.is(
+    stderr,
+    `error: The folder of ${path} does not exist. Make it, or choose another with --uds. (ENOENT: no such file or directory)\n`,
+  )
 })
 
 test('--uds tells that its path is too long', async (t) => {

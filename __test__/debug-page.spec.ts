@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import express from 'express'
 import { serve } from './helpers/server.js'
 import { launchChrome } from './helpers/headless-chrome.js'
 import { request } from './helpers/client.js'
@@ -29,6 +30,25 @@ test('shows a browser the exception, its cause and the source around the frames 
   t.regex(text, /<details class="library"><summary>\d+ frames in fastapi, starlette/)
   t.regex(text, /<tr><th>who<\/th><td>me<\/td><\/tr>/)
   t.regex(text, /amphis \d.* · Python 3\.\d+/)
+})
+
+test('shows the path as the client has asked for it, also below a mount', async (t) => {
+  const handler = createHandler(t, { app: 'raises:app', debug: true, logger: new Recorder(), lifespan: 'auto' })
+  const mounts: ((request: express.Request) => void)[] = [
+    () => {},
+    // Another host knows the prefix only.
+    (incoming) => delete (incoming as { originalUrl?: string }).originalUrl,
+  ]
+  for (const change of mounts) {
+    const app = express().use('/shop/api', (incoming, response) => {
+      change(incoming)
+      handler.listener(incoming, response)
+    })
+    const { url } = await serve(t, app)
+    const { text } = await request(`${url}/shop/api/cause?who=me`, { headers: html })
+    t.true(text.includes('GET /shop/api/cause?who=me'), text.slice(0, 2000))
+    t.regex(text, /<tr><th>Path<\/th><td>\/shop\/api\/cause<\/td><\/tr>/)
+  }
 })
 
 test('gives others the traceback as text', async (t) => {

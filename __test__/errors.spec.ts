@@ -1,13 +1,15 @@
+import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import express, { type ErrorRequestHandler } from 'express'
-import { AmphisError, PythonError } from '../index.js'
+import { AmphisError, PythonError, PythonHandler } from '../index.js'
 import { request } from './helpers/client.js'
 import { runNode } from './helpers/node-process.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { createHandler, shareHandler } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
-import { Recorder } from './helpers/recorder.js'
+import { Recorder, textOf } from './helpers/recorder.js'
 import { serve } from './helpers/server.js'
+import { WebSocketClient } from './helpers/websocket-client.js'
 
 const main = shareHandler('main:app')
 const error = shareHandler({ app: 'error:app', logger: new Recorder() })
@@ -317,7 +319,6 @@ test('a hundred failing requests among a hundred good ones', async (t) => {
 })
 
 test('an error prints with its traceback', async (t) => {
-  const { inspect } = await import('node:util')
   const failure = await fail(t, '/before')
   t.regex(inspect(failure), /PythonError[\s\S]*AMPHIS_ERR_PYTHON|AMPHIS_ERR_PYTHON[\s\S]*PythonError/)
   t.regex(inspect(failure), /error\.py", line \d+, in before/)
@@ -329,4 +330,123 @@ test('no task of a failed request is left', async (t) => {
     (await probe.tasks()).filter((task) => /^(app|before)$/.test(task)),
     [],
   )
+})
+
+// How it prints
+
+test('the classes have the names by which they are exported', async (t) => {
+  t.is(AmphisError.name, 'AmphisError')
+  t.is(PythonError.name, 'PythonError')
+  const failure = await fail(t, '/before')
+  t.is(failure.name, 'PythonError')
+  t.regex(inspect(failure), /^PythonError: before the response\n/)
+  t.regex(inspect(new AmphisError('AMPHIS_ERR_CLOSED', 'words')), /^AmphisError: words\n/)
+  class Own extends AmphisError {}
+  t.false(failure instanceof Own)
+  t.true(new Own('AMPHIS_ERR_CLOSED', 'words') instanceof Own)
+})
+
+test('the traceback stands before the frames of the caller, and none of amphis is among them', async (t) => {
+  async function somebodysCall() {
+    const response = await error.handle({ url: '/before' })
+    return response.text()
+  }
+  const failure = await t.throwsAsync(somebodysCall(), { instanceOf: PythonError })
+  const stack = failure.stack ?? ''
+  const [said = '', ...frames] = stack.split(/\n(?= {4}at )/)
+  t.is(said, `PythonError: before the response\n\n${failure.traceback.trimEnd()}`)
+  t.regex(frames.join('\n'), /somebodysCall .*errors\.spec/)
+  t.notRegex(stack, /\/dist\/|parseError|dispatch/)
+  t.true(inspect(failure).includes(stack))
+})
+
+test('an error of the start or of an option begins at its caller, however many wait for it', async (t) => {
+  const broken = createHandler(t, 'missing_module:app')
+  async function waits() {
+    await broken.ready()
+  }
+  const outcomes = await Promise.allSettled([waits(), waits(), broken.handle({ url: '/' })])
+  for (const outcome of outcomes) {
+    const { stack = '' } = (outcome as PromiseRejectedResult).reason as Error
+    t.notRegex(stack, /\/dist\//)
+    t.is(stack.split('AmphisError: ').length, 2, stack)
+  }
+  const { stack = '' } = t.throws(() => new PythonHandler({ app: 'main:app', lifespan: 'no' as 'off' })) as Error
+  t.regex(stack.split('\n')[1] ?? '', /^ {4}at .*errors\.spec/)
+})
+
+test('what replaces the inspection of errors, as Next.js does, keeps the traceback', async (t) => {
+  const failure = await fail(t, '/before')
+  // oxlint-disable-next-line no-extend-native -- as Next.js does
+  Object.defineProperty(Error.prototype, inspect.custom, { value: () => 'frames only', configurable: true })
+  try {
+    t.is(inspect(new Error('another')), 'frames only')
+    t.true(inspect(failure).includes(failure.traceback.trimEnd()))
+    t.true(inspect({ failure }, { depth: 4 }).includes('raise ValueError("before the response")'))
+  } finally {
+    delete (Error.prototype as { [inspect.custom]?: unknown })[inspect.custom]
+  }
+})
+
+test('a copy of an error, as another thread gets it, still shows the traceback', async (t) => {
+  const failure = await fail(t, '/before')
+  const copy = structuredClone(failure)
+  t.is(copy.message, 'before the response')
+  t.true(copy.stack?.startsWith(`PythonError: before the response\n\n${failure.traceback.trimEnd()}`))
+})
+
+test('without a logger of its own, a handler says which request has failed', async (t) => {
+  const child = runNode(
+    t,
+    { app: 'error:app', lifespan: 'off' },
+    `
+    import http from 'node:http'
+    import { once } from 'node:events'
+    const handler = new PythonHandler(options)
+    const server = http.createServer((request, response) => {
+      // As Express does below a mount.
+      request.originalUrl = request.url
+      request.url = request.url.slice('/api'.length)
+      handler.listener(request, response)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = 'http://127.0.0.1:' + server.address().port
+    await (await fetch(url + '/api/before?token=secret', { method: 'PUT' })).text()
+    await (await fetch(url + '/api/%25s%2541')).text()
+    server.closeAllConnections()
+    server.close()
+    await handler.close()`,
+  )
+  const { stderr } = await child.ends()
+  t.regex(stderr, /^PUT \/api\/before failed: PythonError: before the response\n\nTraceback/m)
+  t.regex(stderr, /^GET \/api\/%25s%2541 failed: PythonError: /m)
+  t.notRegex(stderr, /secret/)
+})
+
+test('what keeps an app from starting is logged in full once, by requests and WebSockets together', async (t) => {
+  const logger = new Recorder()
+  const broken = createHandler(t, { app: 'raises_on_import:app', logger })
+  const { url, server } = await serve(t, broken.listener)
+  broken.attach(server)
+  for (const path of ['/first', '/second', '/third']) t.is((await request(url + path)).status, 500)
+  for (const path of ['/fourth', '/fifth']) {
+    const { status } = await WebSocketClient.refused(t, url + path)
+    t.is(status, 500)
+  }
+  t.is(logger.errors().length, 1)
+  t.is(logger.at('warn').length, 0)
+  const again = logger.at('debug').map(textOf)
+  t.deepEqual(
+    again.map((text) => text.split(' failed as one before: ')[0]),
+    ['GET /second', 'GET /third', 'WS /fourth', 'WS /fifth'],
+  )
+  for (const text of again) t.is(text.split('\n').length, 1, text)
+})
+
+test('every request that an app itself fails is logged in full', async (t) => {
+  const logger = new Recorder()
+  const failing = createHandler(t, { app: 'error:app', logger })
+  const { url } = await serve(t, failing.listener)
+  for (const path of ['/before', '/before']) await request(url + path)
+  t.is(logger.errors().length, 2)
 })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { serve } from './helpers/server.js'
 import { AmphisError, PythonError, PythonHandler } from '../index.js'
 import { valuesOf } from './helpers/client.js'
 import { shareProbe, unique } from './helpers/probe.js'
@@ -441,6 +442,58 @@ for (const [name, options] of [
     t.true((failure?.message.length ?? 0) > 20, failure?.message)
   })
 }
+
+for (const [given, meant] of [
+  [{ appdir: '' }, 'appDir'],
+  [{ app_dir: '' }, 'appDir'],
+  [{ 'ws-max-size': 1 }, 'wsMaxSize'],
+  [{ timeout_graceful_shutdown: 1 }, 'timeoutGracefulShutdown'],
+  [{ lifespawn: 'off' }, 'lifespan'],
+  [{ Python: '' }, 'python'],
+] as const) {
+  test(`suggests ${meant} for ${Object.keys(given).join()}`, (t) => {
+    const [name] = Object.keys(given)
+    const options = { app: 'main:app', ...given }
+    t.throws(() => new PythonHandler(options), { message: `There is no option ${name}. Did you mean ${meant}?` })
+  })
+}
+
+test('lists all options where none is near', (t) => {
+  const options = { app: 'main:app', banana: 1 }
+  t.throws(() => new PythonHandler(options), {
+    message: /^There is no option banana\. The options are app, appDir, .*/,
+  })
+})
+
+for (const [app, meant] of [
+  ['main', 'main:app'],
+  ['main.py', 'main:app'],
+  ['./app/main.py', 'app.main:app'],
+  ['app/main:api', 'app.main:api'],
+] as const) {
+  test(`suggests ${meant} for the app ${app}`, (t) => {
+    t.true(t.throws(() => new PythonHandler(app))?.message.includes(`Did you mean '${meant}'?`))
+  })
+}
+
+test('suggests the nearest option of attach and of a request', async (t) => {
+  const handler = createHandler(t, 'main:app')
+  const { server } = await serve(t, handler.listener)
+  t.throws(() => handler.attach(server, { paht: '/' } as object), { message: /no option paht of attach.*mean path\?/ })
+  t.throws(() => handler.attach(server, { banana: '/' } as object), { message: /no option banana of attach.* path\./ })
+  for (const [name, meant] of [
+    ['header', 'headers'],
+    ['root_path', 'rootPath'],
+    ['methd', 'method'],
+  ]) {
+    await t.throwsAsync(handler.handle({ url: '/', [String(name)]: '' }), {
+      code: 'AMPHIS_ERR_INVALID_REQUEST',
+      message: `There is no option ${name} of a request. Did you mean ${meant}?`,
+    })
+  }
+  // What is only more than is needed, stays.
+  t.is((await handler.handle(Object.assign({ url: '/' }, { id: 7, headersSent: false }))).status, 200)
+})
 
 test('does nothing until it is asked: an impossible handler can be made and closed', async (t) => {
   const handler = new PythonHandler({ app: 'nowhere:app', appDir: '/nowhere', python: '/nowhere' })

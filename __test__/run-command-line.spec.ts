@@ -63,7 +63,7 @@ test('what is mistyped ends with 2, what is not there with 1, in one line that s
   t.is(script.code, 2)
   t.is(
     script.stderr,
-    'error: run/facts.py is a file, not module:attribute. To run it as a script: amphis run run/facts.py\n',
+    'error: run/facts.py is a file, not module:attribute. Did you mean `amphis run.facts:app`? To run it as a script: amphis run run/facts.py\n',
   )
   t.deepEqual([missing.code, missing.stdout], [1, ''])
   t.regex(missing.stderr, /^error: \/no\/such\/python \(from option python\) does not exist\. .*\n$/)

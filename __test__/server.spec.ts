@@ -335,6 +335,12 @@ const wrong: [what: string, options: unknown, message: RegExp][] = [
     { headers: { 'Content-Length': '1' } },
     /^Option headers must be made of .*Content-Length/,
   ],
+  [
+    'a misspelt option',
+    { serverheader: false },
+    /^There is no option serverheader of createServer.*mean serverHeader\?$/,
+  ],
+  ['a misspelt option of Node.js', { keepAliveTimeOut: 1 }, /no option keepAliveTimeOut .*mean keepAliveTimeout\?$/],
   ['a key alone', { key }, /^Option key needs the certificate/],
   ['a certificate alone', { cert }, /^Option cert needs its private key/],
   ['a certificate that is none', { cert: 'x', key }, /^The options of TLS cannot be used: .*Check cert, key/],
@@ -350,6 +356,10 @@ for (const [what, options, message] of wrong) {
     t.throws(() => createServer(served, options as ServerOptions), { code: 'AMPHIS_ERR_INVALID_OPTIONS', message })
   })
 }
+
+test('leaves options to Node.js that a newer one may know', (t) => {
+  t.notThrows(() => createServer(served, { somethingQuiteNew: true } as ServerOptions).close())
+})
 
 test('needs a handler', (t) => {
   t.throws(() => createServer('main:app' as unknown as PythonHandler), {

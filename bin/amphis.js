@@ -1,5 +1,13 @@
 #!/usr/bin/env -S node --
 // The dashes keep Node 20 from taking --env-file for an option of its own.
-import { main } from '../dist/cli/main.js'
+import { createRequire } from 'node:module'
 
+try {
+  createRequire(import.meta.url)('../node-version.cjs')
+} catch (error) {
+  process.stderr.write('error: ' + (error instanceof Error ? error.message : error) + '\n')
+  process.exit(1)
+}
+// By its address: TypeScript need not look into it.
+const { main } = await import(new URL('../dist/cli/main.js', import.meta.url).href)
 void main(process.argv.slice(2))

@@ -3,6 +3,8 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { askedUrl } from './base/asked-url.js'
+import { noteFailedRequest } from './base/failed-request.js'
 import type { ResolvedOptions } from './base/options.js'
 import { unwatchConnection, watchEnd } from './wire/connection-close.js'
 import { isHttp2 } from './wire/http2-response.js'
@@ -209,6 +211,7 @@ export function tellRequestError(
   response: ServerResponse,
   error: unknown,
 ): void {
+  noteFailedRequest(error, request.method, askedUrl(request))
   let observed = requestObserved(request)
   if (requestError.hasSubscribers) {
     observed ??= new ObservedRequest(peers, request, response)
@@ -221,6 +224,7 @@ export function tellRequestError(
 
 /** The same of a WebSocket. */
 export function tellWebSocketError(peers: Peers, request: IncomingMessage, error: unknown): void {
+  noteFailedRequest(error, 'WS', askedUrl(request))
   let observed = webSocketObserved(request)
   if (webSocketError.hasSubscribers) {
     observed ??= new ObservedWebSocket(peers, request)

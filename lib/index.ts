@@ -7,7 +7,7 @@ export {
   type PythonException,
   type PythonFrame,
 } from './base/errors.js'
-export type { AttachOptions, UpgradableServer } from './websocket/attach.js'
+export type { AttachOptions, UpgradableServer, UpgradeListener } from './websocket/servers.js'
 export type { Observation, Outcome, RequestObservation, WebSocketObservation } from './diagnostics.js'
 export { HandleResponse } from './handle/handle.js'
 export { PythonHandler } from './python-handler.js'
@@ -20,4 +20,3 @@ export {
   type ServerOptions,
 } from './server/server.js'
 export type { HandleBody, HandleHeaders, HandleRequest, Logger, PythonHandlerOptions, Versions } from './base/types.js'
-export type { UpgradeListener } from './websocket/upgrade.js'

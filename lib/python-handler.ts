@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { ConcurrencyLimit } from './base/concurrency-limit.js'
-import { AmphisError, fromDescription, type ErrorDescription } from './base/errors.js'
+import { AmphisError, fromDescription, seenFrom, type ErrorDescription } from './base/errors.js'
 import { resolveOptions, type ResolvedOptions } from './base/options.js'
 import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types.js'
 import { startPython, type RunningPython } from './bridge/start.js'
@@ -10,10 +10,12 @@ import { handle, type HandleResponse } from './handle/handle.js'
 import { prepareRequest } from './handle/request.js'
 import { createListener, createMiddleware, type ListenerHost, type Next } from './http/listener.js'
 import { packageRoot } from './package-root.js'
-import { attach, type AttachOptions, type UpgradableServer } from './websocket/attach.js'
+import { assertAppReadable } from './python/app-files.js'
+import { attach } from './websocket/attach.js'
 import type { UpgradeHost, WebSocketContext } from './websocket/context.js'
 import { Handshakes } from './websocket/handshake.js'
-import { createUpgradeListener, type UpgradeListener } from './websocket/upgrade.js'
+import type { AttachOptions, UpgradableServer, UpgradeListener } from './websocket/servers.js'
+import { createUpgradeListener } from './websocket/upgrade.js'
 
 const { version } = createRequire(packageRoot)('./package.json') as { version: string }
 
@@ -53,7 +55,11 @@ export class PythonHandler implements AsyncDisposable {
    * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
    */
   constructor(app: string | PythonHandlerOptions) {
-    this.#options = resolveOptions(app)
+    try {
+      this.#options = resolveOptions(app)
+    } catch (error) {
+      throw seenFrom(error, PythonHandler as unknown as () => void)
+    }
     // oxlint-disable-next-line typescript/no-this-alias -- for the getter below
     const handler = this
     this.#host = {
@@ -86,7 +92,11 @@ export class PythonHandler implements AsyncDisposable {
    * @throws {AmphisError} what kept it from starting
    */
   async ready(): Promise<this> {
-    await this.#start()
+    try {
+      await this.#start()
+    } catch (error) {
+      throw seenFrom(error, this.ready)
+    }
     return this
   }
 
@@ -116,7 +126,11 @@ export class PythonHandler implements AsyncDisposable {
    * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
    */
   attach(server: UpgradableServer, options?: AttachOptions): () => void {
-    return attach(this.#host, server, options)
+    try {
+      return attach(this.#host, server, options)
+    } catch (error) {
+      throw seenFrom(error, this.attach)
+    }
   }
 
   /**
@@ -126,8 +140,12 @@ export class PythonHandler implements AsyncDisposable {
    * @throws {AmphisError} what happened before the response started; a `PythonError` when the app raised
    */
   async handle(request: HandleRequest | Request, more: Partial<HandleRequest> = {}): Promise<HandleResponse> {
-    const prepared = prepareRequest(request, more)
-    return handle(this.#context ?? (await this.#start()), prepared)
+    try {
+      const prepared = prepareRequest(request, more)
+      return await handle(this.#context ?? (await this.#start()), prepared)
+    } catch (error) {
+      throw seenFrom(error, this.handle)
+    }
   }
 
   /** Whether a request would be taken now: the app has started, is not closing, and `limitConcurrency` has room. */
@@ -171,6 +189,7 @@ export class PythonHandler implements AsyncDisposable {
 
   async #startOnce(): Promise<WebSocketContext> {
     const options = this.#options
+    assertAppReadable(options.appDir, options.app)
     const python = await startPython(options)
     this.#python = python
     if (this.#closing !== undefined) {

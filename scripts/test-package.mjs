@@ -25,8 +25,8 @@ import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
 
 const allowed = [
-  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|index\.js|index\.d\.ts|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
-  /^dist\/.+\.(?:js|d\.ts)$/,
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config)\.(?:cjs|d\.ts|d\.cts)|index\.js|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^dist\/.+\.(?:js|d\.cts)$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
   /^docs\/(?:[a-z]+\.md|README\.md|demo\.png)$/,
 ]
@@ -35,10 +35,16 @@ const required = [
   'README.md',
   'CHANGELOG.md',
   'index.js',
+  'index.cjs',
   'index.d.ts',
+  'index.d.cts',
+  'config.cjs',
+  'config.d.ts',
+  'config.d.cts',
+  'node-version.cjs',
   'binding.cjs',
   'dist/index.js',
-  'dist/index.d.ts',
+  'dist/index.d.cts',
   'bin/amphis.js',
 ]
 
@@ -136,7 +142,9 @@ import { once } from 'node:events'
 import { PythonHandler } from 'amphis'
 import { defineConfig } from 'amphis/config'
 
-assert.equal(createRequire(import.meta.url)('amphis').PythonHandler, PythonHandler)
+const require = createRequire(import.meta.url)
+assert.deepEqual({ ...require('amphis') }, { ...(await import('amphis')) })
+assert.equal(require('amphis/config').defineConfig, defineConfig)
 assert.equal(defineConfig({ port: 1 }).port, 1)
 
 const handler = new PythonHandler({ app: 'main:app', python: process.env.AMPHIS_TEST_PYTHON, lifespan: 'off' })
@@ -149,6 +157,46 @@ server.closeAllConnections()
 server.close()
 await handler.close()
 `
+
+const typed = `
+import { createServer, HandleResponse, PythonError, PythonHandler, type PythonHandlerOptions, type UpgradeListener } from 'amphis'
+import { defineConfig, type ConfigExport } from 'amphis/config'
+
+const options: PythonHandlerOptions = { app: 'main:app', factory: false }
+export const python: PythonHandler = new PythonHandler(options)
+export const upgrade: UpgradeListener = python.upgrade
+export const config: ConfigExport = defineConfig({ port: 1 })
+export const response: Promise<HandleResponse> = python.handle({ url: '/' })
+export const server = createServer(python, { http2: false })
+export const type = (error: unknown) => (error instanceof PythonError ? error.type : undefined)
+// @ts-expect-error -- had it no types, this would be none
+new PythonHandler(1)
+`
+
+/**
+ * What TypeScript makes of the types, as a module of either kind, where nothing has types but Node.js: those of `ws` and
+ * the rest are not what a user has.
+ *
+ * @param {string} project
+ */
+async function checkTypes(project) {
+  for (const extension of ['cts', 'mts']) writeFileSync(join(project, `typed.${extension}`), typed)
+  const importEquals =
+    "import amphis = require('amphis')\nexport const handler = new amphis.PythonHandler('main:app')\n"
+  writeFileSync(join(project, 'required.cts'), importEquals)
+  const typesOfNode = ['--types', 'node', '--typeRoots', inRoot('node_modules/@types')]
+  const strictly = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2022', ...typesOfNode]
+  const both = ['typed.cts', 'typed.mts', 'required.cts']
+  for (const { module, resolution, files } of [
+    { module: 'node16', resolution: 'node16', files: both },
+    { module: 'nodenext', resolution: 'nodenext', files: both },
+    { module: 'preserve', resolution: 'bundler', files: both },
+    { module: 'esnext', resolution: 'bundler', files: ['typed.mts'] },
+  ]) {
+    const args = ['--module', module, '--moduleResolution', resolution, ...strictly, ...files]
+    await expectSuccess(`types, ${module}`, inRoot('node_modules/.bin/tsc'), args, { cwd: project })
+  }
+}
 
 /**
  * A project of `amphis init`, started by its one command: in TypeScript as for development, in JavaScript with the Python
@@ -219,7 +267,7 @@ await main(async () => {
     await expectSuccess('publint', inRoot('node_modules/.bin/publint'), ['run', tarball, '--strict'], {
       env: colourEnv,
     })
-    await expectSuccess('attw', inRoot('node_modules/.bin/attw'), [tarball, '--profile', 'esm-only', '--no-emoji'])
+    await expectSuccess('attw', inRoot('node_modules/.bin/attw'), [tarball, '--no-emoji'])
 
     const addon = await packAddon(folder)
     if (!addon) {
@@ -234,6 +282,7 @@ await main(async () => {
     const options = { cwd: project, env: { AMPHIS_TEST_PYTHON: process.env.AMPHIS_TEST_PYTHON ?? venv } }
     const install = ['install', '--no-audit', '--no-fund', '--loglevel=error', tarball, addon.tarball]
     await expectSuccess('installs into an empty project', 'npm', install, options)
+    await checkTypes(project)
     await expectSuccess('serves an app from there', process.execPath, ['consumer.js'], options)
     await expectSuccess('its command line runs', join(project, 'node_modules/.bin/amphis'), ['--version'], options)
     const packages = [tarball, addon.tarball]

@@ -1,5 +1,7 @@
 // `AmphisError`, `PythonError`, and the codes by which they are told apart.
 
+import { inspect, type InspectOptions } from 'node:util'
+
 /** What went wrong, as a word that stays the same between versions. */
 export type AmphisErrorCode =
   /** An option is missing, unknown, of the wrong type or out of range. */
@@ -22,6 +24,10 @@ export type AmphisErrorCode =
   | 'AMPHIS_ERR_PYTHON_START'
   /** The native addon is missing for this platform, is of another version, or does not load. */
   | 'AMPHIS_ERR_BINDING'
+  /** This Node.js is older than amphis needs; the error is an `Error`, no `AmphisError`. */
+  | 'AMPHIS_ERR_NODE_VERSION'
+  /** Node.js' permission model refuses what amphis needs. */
+  | 'AMPHIS_ERR_NODE_PERMISSION'
   /** The module of the app does not exist. */
   | 'AMPHIS_ERR_APP_NOT_FOUND'
   /** The module of the app exists but raised while it was imported. */
@@ -68,8 +74,36 @@ export type AmphisErrorCode =
 const AMPHIS_ERROR: unique symbol = Symbol.for('amphis.AmphisError')
 const PYTHON_ERROR: unique symbol = Symbol.for('amphis.PythonError')
 
-function isBranded(value: unknown, brand: symbol): boolean {
-  return typeof value === 'object' && value !== null && brand in value
+function isBranded(value: unknown, mark: symbol): boolean {
+  return typeof value === 'object' && value !== null && mark in value
+}
+
+/**
+ * Gives a class its name and its mark. Not within the class: what speaks of a class there makes the bundler rename it,
+ * and Node.js prints the new name.
+ */
+function brand(type: { prototype: object }, name: string, mark: symbol): void {
+  // On the prototype, so that V8 finds the name when it writes the first line of `stack`.
+  Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true })
+  Object.defineProperty(type.prototype, mark, { value: true })
+  // Whatever Node.js' inspection is replaced by (Next.js keeps only frames of JavaScript), this prints the whole stack.
+  Object.defineProperty(type.prototype, inspect.custom, { value: inspectWhole, configurable: true, writable: true })
+  Object.defineProperty(type, Symbol.hasInstance, {
+    configurable: true,
+    value(this: unknown, value: unknown): boolean {
+      return this === type
+        ? isBranded(value, mark)
+        : (Function.prototype[Symbol.hasInstance] as (value: unknown) => boolean).call(this, value)
+    },
+  })
+}
+
+function inspectWhole(this: Error, _depth: number, options: InspectOptions, own: unknown): string {
+  const native = typeof own === 'function' ? (own as typeof inspect) : inspect
+  const text = native(this, { ...options, customInspect: false })
+  // Node.js puts brackets around errors without frames, which helps nobody with a traceback in them.
+  const { stack = '' } = this
+  return text.startsWith(`[${stack}]`) ? stack + text.slice(stack.length + 2) : text
 }
 
 /** Any error that amphis itself raises. Tell them apart by `code`. */
@@ -81,19 +115,8 @@ export class AmphisError extends Error {
     super(message, options)
     this.code = code
   }
-
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return this === AmphisError
-      ? isBranded(value, AMPHIS_ERROR)
-      : Function.prototype[Symbol.hasInstance].call(this, value)
-  }
-
-  // On the prototype, so that V8 finds the name when it writes the first line of `stack`.
-  static {
-    Object.defineProperty(this.prototype, 'name', { value: 'AmphisError', configurable: true, writable: true })
-    Object.defineProperty(this.prototype, AMPHIS_ERROR, { value: true })
-  }
 }
+brand(AmphisError, 'AmphisError', AMPHIS_ERROR)
 
 /** The same where an argument is of the wrong kind, which is a `TypeError` to everybody else. */
 class ArgumentError extends TypeError {
@@ -178,25 +201,59 @@ export class PythonError extends AmphisError {
     // Not enumerable: `stack` already shows it, and console.error would print it a second time.
     Object.defineProperty(this, 'traceback', { value: traceback, configurable: true, writable: true })
     Object.defineProperty(this, 'exceptions', { value: exceptions, configurable: true, writable: true })
-    // Loggers and Express print `stack` and nothing else.
-    const shown = traceback.trimEnd() || (message === '' ? type : `${type}: ${message}`)
-    Object.defineProperty(this, 'stack', {
-      value: `${this.stack ?? `${this.name}: ${message}`}\n\n${shown}`,
-      configurable: true,
-      writable: true,
-    })
+    setFrames(this, framesOf(this))
   }
+}
+brand(PythonError, 'PythonError', PYTHON_ERROR)
 
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return this === PythonError
-      ? isBranded(value, PYTHON_ERROR)
-      : Function.prototype[Symbol.hasInstance].call(this, value)
-  }
+/** The frames of JavaScript in the stack of an error that was just made, each a line. */
+function framesOf({
+  name,
+  message,
+  stack = '',
+}: {
+  name: string
+  message: string
+  stack?: string | undefined
+}): string {
+  const head = message === '' ? name : `${name}: ${message}`
+  return stack.startsWith(head) ? stack.slice(head.length + 1) : ''
+}
 
-  static {
-    Object.defineProperty(this.prototype, 'name', { value: 'PythonError', configurable: true, writable: true })
-    Object.defineProperty(this.prototype, PYTHON_ERROR, { value: true })
+/**
+ * Writes the stack: loggers and Express print it and nothing else. The traceback stands before the frames, where all
+ * that cut a stack into message and frames take it for a part of the message.
+ */
+function setFrames(error: AmphisError, frames: string): void {
+  const { name, message } = error
+  const parts = [message === '' ? name : `${name}: ${message}`]
+  if (error instanceof PythonError) {
+    const { type, traceback } = error
+    parts.push(`\n${traceback.trimEnd() || (message === '' ? type : `${type}: ${message}`)}`)
   }
+  if (frames !== '') {
+    parts.push(frames)
+  }
+  Object.defineProperty(error, 'stack', { value: parts.join('\n'), configurable: true, writable: true })
+}
+
+// An error may be given to several callers: the first is named.
+const placed = new WeakSet<object>()
+
+/**
+ * Has the frames of an error of amphis begin at those who called a function: what lies below is no place of theirs.
+ *
+ * @param entry a function that is being called
+ * @returns the error
+ */
+export function seenFrom(error: unknown, entry: (...args: never[]) => unknown): unknown {
+  if (error instanceof AmphisError && !placed.has(error)) {
+    placed.add(error)
+    const holder: { stack?: string } = {}
+    Error.captureStackTrace(holder, entry)
+    setFrames(error, (holder.stack ?? '').split('\n').slice(1).join('\n'))
+  }
+  return error
 }
 
 /** An error as the native side describes it. */
@@ -212,7 +269,8 @@ export interface ErrorDescription {
 export function fromDescription({ code, type, message, traceback, exceptions }: ErrorDescription): AmphisError {
   // The native side has the same words for them.
   const known = (code || 'AMPHIS_ERR_PYTHON') as AmphisErrorCode
-  return type || traceback || known === 'AMPHIS_ERR_PYTHON'
+  const isRaised = type || traceback || known === 'AMPHIS_ERR_PYTHON'
+  const error = isRaised
     ? new PythonError({
         code: known,
         type: type || 'BaseException',
@@ -221,4 +279,7 @@ export function fromDescription({ code, type, message, traceback, exceptions }: 
         exceptions: exceptions ?? [],
       })
     : new AmphisError(known, message)
+  // It comes from Python: the frames are of the bridge, and say nothing.
+  setFrames(error, '')
+  return error
 }

@@ -2,6 +2,8 @@
 import { resolve } from 'node:path'
 import { isAppTarget } from './app-target.js'
 import { AmphisError } from './errors.js'
+import { failedRequest } from './failed-request.js'
+import { unknownOption } from './nearest.js'
 import { TrustedPeers } from './trusted-peers.js'
 import type { Logger, PythonHandlerOptions } from './types.js'
 
@@ -49,7 +51,14 @@ const consoleLogger: Logger = {
   debug: () => {},
   info: (...values) => console.info(...values),
   warn: (...values) => console.warn(...values),
-  error: (...values) => console.error(...values),
+  error(...values) {
+    const request = values.length === 1 ? failedRequest(values[0]) : undefined
+    if (request === undefined) {
+      console.error(...values)
+    } else {
+      console.error('%s failed:', request, values[0])
+    }
+  },
 }
 /* oxlint-enable no-console */
 
@@ -175,12 +184,18 @@ export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOp
   }
   for (const name of Object.keys(options)) {
     if (!KNOWN.includes(name as (typeof KNOWN)[number])) {
-      throw invalid(`There is no option ${name}. The options are ${KNOWN.join(', ')}.`)
+      throw invalid(unknownOption(name, KNOWN))
     }
   }
   const app = text('app', options.app)
   if (!isAppTarget(app)) {
-    throw expected('app', "of the form 'module:attribute', both of them Python names joined by dots", app)
+    const module = app
+      .replace(/^(?:\.\/)+/, '')
+      .replace(/\.py(?=$|:)/, '')
+      .replaceAll('/', '.')
+    const meant = module.includes(':') ? module : `${module}:app`
+    const { message } = expected('app', "of the form 'module:attribute', both of them Python names joined by dots", app)
+    throw invalid(isAppTarget(meant) ? `${message} Did you mean '${meant}'?` : message)
   }
   const rootPath = text('rootPath', options.rootPath ?? '').replace(/\/+$/, '')
   if (rootPath !== '' && !rootPath.startsWith('/')) {

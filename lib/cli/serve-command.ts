@@ -1,4 +1,5 @@
 // `amphis APP`: from the arguments to serving, in this process or in others.
+import { assertMayStartProcesses } from '../base/node-permissions.js'
 import { UsageError } from './errors/usage-error.js'
 import { inheritedSocket } from './listen/socket-activation.js'
 import { openLog } from './log/log.js'
@@ -13,9 +14,6 @@ import { parseCommandLine } from './options/parse.js'
  * @throws {UsageError} when the command line, or a file of configuration, was not understood
  */
 export async function serveCommand(args: string[]): Promise<void> {
-  if (args[0]?.endsWith('.py')) {
-    throw new UsageError(`${args[0]} is a file, not module:attribute. To run it as a script: amphis run ${args[0]}`)
-  }
   const commandLine = parseCommandLine(args)
   if (commandLine.options.help) {
     const { usage } = await import('./options/usage.js')
@@ -33,11 +31,13 @@ export async function serveCommand(args: string[]): Promise<void> {
   for (const message of misspeltVariables(process.env)) warn(message)
   if (app === undefined) {
     throw new UsageError(
-      'Which app? Name it as module:attribute, such as main:app, or give amphis.config.js the key app.',
+      'Which app? Name it as module:attribute, such as `amphis main:app`, or give amphis.config.js the key app. ' +
+        '`amphis init` writes a new project, `amphis --help` shows all there is.',
     )
   }
   const fd = inheritedSocket(options.fd, process.env, process.pid)
   const configuration = { app, options: { ...options, fd } }
+  if (options.reload || options.workers > 1) assertMayStartProcesses()
   if (options.reload) {
     const { serveWithReload } = await import('./reload/supervisor.js')
     await serveWithReload(configuration, { commandLine, env })

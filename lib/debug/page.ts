@@ -1,6 +1,7 @@
 // The page that shows an error in development.
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
+import { askedUrl } from '../base/asked-url.js'
 import { PythonError, type PythonException, type PythonFrame } from '../base/errors.js'
 import { countOf, libraryOf, runsOf } from './frame-owner.js'
 
@@ -10,7 +11,9 @@ export interface DebugPage {
   /** `module:attribute`; its package counts as the user's own. */
   readonly app: string
   /** What was asked; undefined where the app has not even started. */
-  readonly request?: Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders' | 'httpVersion'> | undefined
+  readonly request?:
+    | (Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders' | 'httpVersion'> & Parameters<typeof askedUrl>[0])
+    | undefined
   /** Such as `Python 3.12.1`, for the foot. */
   readonly versions?: readonly string[]
   /** Why it is shown. @default because of `--debug` */
@@ -108,7 +111,7 @@ export function debugPage(page: DebugPage): string {
   const { error, app, request, versions = [], reason = DEBUG_REASON, script } = page
   const type = error instanceof PythonError ? error.type : error.name
   const own = error instanceof PythonError ? error.exceptions : []
-  const asked = request === undefined ? `starting ${app}` : `${request.method ?? 'GET'} ${request.url ?? '/'}`
+  const asked = request === undefined ? `starting ${app}` : `${request.method ?? 'GET'} ${askedUrl(request)}`
   const stack =
     own.length > 0
       ? chain(own, app)
@@ -220,7 +223,9 @@ function linesOf(file: string): string[] | undefined {
   }
 }
 
-function requestTables({ method, url = '/', httpVersion, rawHeaders }: NonNullable<DebugPage['request']>): string {
+function requestTables(request: NonNullable<DebugPage['request']>): string {
+  const { method, httpVersion, rawHeaders } = request
+  const url = askedUrl(request)
   const mark = url.indexOf('?')
   const query = mark === -1 ? [] : [...new URLSearchParams(url.slice(mark + 1))]
   const headers: [string, string][] = []

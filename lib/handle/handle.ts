@@ -1,5 +1,6 @@
 // `handle()`: a request without a socket, and its `HandleResponse`.
 import { AmphisError } from '../base/errors.js'
+import { noteFailedRequest } from '../base/failed-request.js'
 import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
 import type { ExchangeContext } from '../bridge/context.js'
 import type { Exchange } from '../bridge/exchange.js'
@@ -70,6 +71,7 @@ class HandleExchange implements Exchange {
   #isSettled = false
   #timer: NodeJS.Timeout | undefined
   #signal: AbortSignal | undefined
+  #request: PreparedRequest | undefined
   /** Bytes of the request's body that Python has not read. */
   #unread = 0
   #resumeBody: (() => void) | undefined
@@ -80,7 +82,13 @@ class HandleExchange implements Exchange {
     this.#reject = reject
   }
 
-  begin({ head, body: { bytes, stream }, signal }: PreparedRequest): void {
+  begin(request: PreparedRequest): void {
+    this.#request = request
+    const {
+      head,
+      body: { bytes, stream },
+      signal,
+    } = request
     if (signal?.aborted === true) {
       throw aborted(signal)
     }
@@ -150,6 +158,7 @@ class HandleExchange implements Exchange {
   }
 
   onFail(error: AmphisError): void {
+    noteFailedRequest(error, this.#request?.method, this.#request?.url)
     const { logger } = this.#context.options
     if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
       logger.debug(error)

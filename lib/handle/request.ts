@@ -1,5 +1,6 @@
 // What `handle()` is given as one request: a `Request`, or the parts of one, and what goes before it.
 import { AmphisError, wrongArgument } from '../base/errors.js'
+import { nearestOption } from '../base/nearest.js'
 import { kindOf, tagOf } from '../base/shown.js'
 import type { HandleRequest } from '../base/types.js'
 import { hasName } from '../wire/default-headers.js'
@@ -10,6 +11,9 @@ import type { HandleBody } from './pieces.js'
 
 /** A request, ready to be sent. */
 export interface PreparedRequest {
+  /** For words. */
+  readonly method: string | undefined
+  readonly url: string
   readonly head: RequestHead
   readonly body: HandleBody
   readonly signal: AbortSignal | undefined
@@ -27,6 +31,10 @@ export function prepareRequest(given: HandleRequest | Request, more: Partial<Han
       `A request is a Request, or an object with a url: handle({ url: '/path' }); but this one is ${kindOf(given)}.`,
     )
   }
+  if (!isRequest(given)) {
+    assertNoneMisspelt(given)
+  }
+  assertNoneMisspelt(more)
   const request = isRequest(given) ? partsOf(given, more) : { ...given, ...presentOf(more) }
   const { url } = request
   if (typeof url !== 'string') {
@@ -44,7 +52,8 @@ export function prepareRequest(given: HandleRequest | Request, more: Partial<Han
   if (body.type !== undefined && !hasName(headers, 'content-type')) {
     headers.push('content-type', body.type)
   }
-  return { head: headOfRequest({ ...request, headers }), body, signal: request.signal }
+  const head = headOfRequest({ ...request, headers })
+  return { method: request.method, url, head, body, signal: request.signal }
 }
 
 /** A `Request` of any realm or library. */
@@ -74,4 +83,30 @@ function partsOf(request: Request, more: Partial<HandleRequest>): HandleRequest 
 /** Without what is `undefined`. */
 function presentOf(more: Partial<HandleRequest>): Partial<HandleRequest> {
   return Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined))
+}
+
+const REQUEST_OPTIONS: ReadonlySet<string> = new Set([
+  'method',
+  'url',
+  'headers',
+  'body',
+  'rootPath',
+  'httpVersion',
+  'scheme',
+  'client',
+  'server',
+  'signal',
+] satisfies (keyof HandleRequest)[])
+
+/** What is merely more than is needed, is nobody's mistake. */
+function assertNoneMisspelt(request: object): void {
+  for (const name of Object.keys(request)) {
+    const meant = REQUEST_OPTIONS.has(name) ? undefined : nearestOption(name, [...REQUEST_OPTIONS])
+    if (meant !== undefined) {
+      throw new AmphisError(
+        'AMPHIS_ERR_INVALID_REQUEST',
+        `There is no option ${name} of a request. Did you mean ${meant}?`,
+      )
+    }
+  }
 }

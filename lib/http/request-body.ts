@@ -1,5 +1,6 @@
 // Finds the body of a request and pumps it to Python.
 import type { IncomingMessage } from 'node:http'
+import { askedUrl } from '../base/asked-url.js'
 import { AmphisError } from '../base/errors.js'
 import type { ResolvedOptions } from '../base/options.js'
 import { rawHeader } from '../wire/host-headers.js'
@@ -45,9 +46,7 @@ const STREAM: IncomingBody = { kind: 'stream', bytes: undefined }
 interface HostRequest extends IncomingMessage {
   rawBody?: unknown
   body?: unknown
-  /** Set by Express and Connect: with the path that the app is mounted at. */
-  originalUrl?: string
-  /** That path. */
+  /** Set by Express and Connect: the path that the app is mounted at. */
   baseUrl?: unknown
   /** Of HTTP/2. */
   stream?: { endAfterHeaders: boolean }
@@ -108,11 +107,12 @@ export function isUnread(request: IncomingMessage): boolean {
 }
 
 /** What a request is told of whose body only parsed data is left, or nothing. */
-export function bodyConsumed({ method, originalUrl, url, baseUrl }: HostRequest, isReused: boolean): AmphisError {
+export function bodyConsumed(request: HostRequest, isReused: boolean): AmphisError {
+  const { method, baseUrl } = request
   const mount = typeof baseUrl === 'string' && baseUrl !== '' ? `'${baseUrl}', ` : ''
   return new AmphisError(
     'AMPHIS_ERR_BODY_CONSUMED',
-    `The body of ${method} ${originalUrl ?? url} was read before the Python app saw it. ` +
+    `The body of ${method} ${askedUrl(request)} was read before the Python app saw it. ` +
       'Mount the app before parsers of bodies:\n' +
       `  app.use(${mount}python.middleware)\n` +
       '  app.use(express.json())\n' +

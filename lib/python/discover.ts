@@ -1,10 +1,13 @@
 // What the Python found is, and whether it will do.
+import { constants } from 'node:fs'
 import { readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { AmphisError } from '../base/errors.js'
+import { withPermissions } from '../base/node-permissions.js'
 import { readArchitectures } from './binary-architecture.js'
-import { firstExisting, isFolder } from './file-system.js'
+import { firstReadable, isFolder } from './file-system.js'
 import { type Candidate, locateInterpreter, type PythonSource } from './locate.js'
+import { assertReadable, findDenial } from './obstacle.js'
 import { assertPlatform } from './platform.js'
 import type { InterpreterFacts } from './probe.js'
 import { findVirtualEnvironment, type PythonVersion, type VirtualEnvironment } from './pyvenv-config.js'
@@ -128,6 +131,26 @@ async function assertEnvironment(
   )
 }
 
+/** The library, unless the only one there is closed to this user. */
+async function findLibrary(candidate: Candidate, candidates: readonly string[]): Promise<string | undefined> {
+  const libpython = await firstReadable(candidates)
+  const closed = libpython === undefined ? candidates.find((path) => findDenial(path, constants.R_OK)) : undefined
+  if (closed !== undefined) {
+    const subject = `The shared library of ${describe(candidate)}`
+    assertReadable(closed, 'AMPHIS_ERR_LIBPYTHON_NOT_FOUND', subject, true)
+  }
+  return libpython
+}
+
+/**
+ * What is in folders that may not be read does not exist for CPython, which then misses a module and not a permission.
+ */
+function assertPackages({ source }: Candidate, root: string, [major, minor]: PythonVersion): void {
+  const folder = join(root, 'lib', `python${major}.${minor}`, 'site-packages')
+  const subject = `The packages of the virtual environment ${root} (from ${source})`
+  assertReadable(folder, 'AMPHIS_ERR_PYTHON_NOT_FOUND', subject)
+}
+
 /**
  * Tells what a virtual environment is from its files alone: to start a process would cost more than all the rest.
  * Gives no answer as soon as one sign contradicts another, for then the interpreter itself knows better.
@@ -152,10 +175,11 @@ async function readInstallation(
     return undefined
   }
   const clues: LibraryClues = { platform, version, basePrefix: dirname(home), multiarch: OWN_MULTIARCH }
-  const libpython = await firstExisting(libraryCandidates(clues))
+  const libpython = await findLibrary({ path: executable, source }, libraryCandidates(clues))
   if (libpython === undefined) {
     return undefined
   }
+  assertPackages({ path: executable, source }, venv.root, version)
   assertArchitecture({ path: executable, source }, libpython)
   return { executable, version, libpython, prefix: venv.root, source }
 }
@@ -175,11 +199,12 @@ async function askInstallation(asked: Candidate, context: Context): Promise<Pyth
   assertVersion(candidate, facts.version)
   const venv = await findVirtualEnvironment(candidate.path)
   if (venv !== undefined) {
+    assertPackages(candidate, venv.root, facts.version)
     await assertEnvironment(candidate, venv, facts.version)
   }
   const clues: LibraryClues = { ...facts, platform }
   const candidates = libraryCandidates(clues)
-  const libpython = await firstExisting(candidates)
+  const libpython = await findLibrary(candidate, candidates)
   if (libpython === undefined) {
     const folders = new Set(candidates.map((path) => dirname(path)))
     throw new AmphisError(
@@ -219,9 +244,13 @@ async function askInstallation(asked: Candidate, context: Context): Promise<Pyth
 export async function discoverPython(options: DiscoverOptions): Promise<PythonInstallation> {
   const { python, appDir, env = process.env, platform = process.platform, timeout } = options
   assertPlatform(platform)
-  const interpreter = await locateInterpreter({ python, appDir, env })
-  return (
-    (await readInstallation(interpreter, platform)) ??
-    (await askInstallation(interpreter, { appDir, env, platform, timeout }))
-  )
+  try {
+    const interpreter = await locateInterpreter({ python, appDir, env })
+    return (
+      (await readInstallation(interpreter, platform)) ??
+      (await askInstallation(interpreter, { appDir, env, platform, timeout }))
+    )
+  } catch (error) {
+    throw withPermissions(error)
+  }
 }

@@ -1,12 +1,21 @@
 // Small questions to the file system.
 import { constants } from 'node:fs'
-import { access, lstat, readlink, stat } from 'node:fs/promises'
+import { access, lstat, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** Whether something is there, through symbolic links. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await access(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.R_OK)
     return true
   } catch {
     return false
@@ -40,24 +49,10 @@ export async function isTaken(path: string): Promise<boolean> {
   }
 }
 
-/** Where a chain of symbolic links breaks off; the path itself when it is no link. */
-export async function brokenTarget(path: string): Promise<string> {
-  let current = path
-  // As many links as the kernel follows; a loop ends here too.
-  for (let hops = 0; hops < 40; hops++) {
-    try {
-      current = resolve(dirname(current), await readlink(current))
-    } catch {
-      break
-    }
-  }
-  return current
-}
-
-/** The first of the paths that exists. */
-export async function firstExisting(paths: readonly string[]): Promise<string | undefined> {
+/** The first of the paths that this user can read. */
+export async function firstReadable(paths: readonly string[]): Promise<string | undefined> {
   for (const path of paths) {
-    if (await exists(path)) {
+    if (await isReadable(path)) {
       return path
     }
   }

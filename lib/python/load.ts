@@ -4,9 +4,11 @@ import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { AmphisError } from '../base/errors.js'
+import { NEEDED_FLAGS, withPermissions } from '../base/node-permissions.js'
 import { packageRoot } from '../package-root.js'
 import { readArchitectures } from './binary-architecture.js'
 import type { PythonInstallation } from './discover.js'
+import { assertReadable } from './obstacle.js'
 import { mappedFiles, platformName, platformRemedy, PREBUILT } from './platform.js'
 
 // Missing from `os.constants.dlopen`. Node.js closes a library that is no addon; with this it stays loaded.
@@ -19,7 +21,11 @@ const LIBPYTHON = /\/(?:libpython\d+\.\d+[a-z]*\.(?:so|dylib)|Python\.framework\
  * addon. Only the process itself knows; each thread has a JavaScript state of its own.
  */
 function loadedLibpythons(): string[] {
-  return mappedFiles().filter((file) => LIBPYTHON.test(file))
+  try {
+    return mappedFiles().filter((file) => LIBPYTHON.test(file))
+  } catch (error) {
+    throw withPermissions(error)
+  }
 }
 
 function realPath(path: string): string {
@@ -36,7 +42,7 @@ function addonsDisabled(error: unknown): AmphisError | undefined {
     ? new AmphisError(
         'AMPHIS_ERR_BINDING',
         'This Node.js may not load native addons, and amphis is one. ' +
-          'Start it without --no-addons, and with --allow-addons where the permission model is on.',
+          `Start it without --no-addons, and with --allow-addons where --permission is given. ${NEEDED_FLAGS}`,
         { cause: error },
       )
     : undefined
@@ -48,6 +54,7 @@ export function libpythonError(libpython: string, error: unknown): AmphisError {
   if (disabled !== undefined) {
     return disabled
   }
+  assertReadable(libpython, 'AMPHIS_ERR_LIBPYTHON_NOT_FOUND', libpython, true)
   const words = error instanceof Error ? error.message : String(error)
   // Asked of the file itself: for another architecture glibc says that the file does not exist.
   const architectures = readArchitectures(libpython)

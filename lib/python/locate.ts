@@ -1,8 +1,10 @@
 // Which interpreter: the order of the search.
+import { constants, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { AmphisError } from '../base/errors.js'
-import { brokenTarget, exists, firstExisting, isExecutableFile, isFolder, isTaken, upwards } from './file-system.js'
+import { exists, isExecutableFile, isFolder, isTaken, upwards } from './file-system.js'
+import { describeDenial, findDenial, findObstacle, type Obstacle } from './obstacle.js'
 
 /** What named the Python that is used. */
 export type PythonSource =
@@ -43,11 +45,27 @@ function notFound({ path, source }: Candidate, what: string): AmphisError {
   return new AmphisError('AMPHIS_ERR_PYTHON_NOT_FOUND', `${path} (from ${source}) ${what}. ${REMEDIES[source]}`)
 }
 
+function denied({ path, source }: Candidate, obstacle: Obstacle, wish: 'execute' | 'read'): AmphisError {
+  const what = describeDenial(obstacle, path, { wish, isPython: true })
+  return new AmphisError('AMPHIS_ERR_PYTHON_NOT_FOUND', `${path} (from ${source}) ${what}`)
+}
+
 async function findOnPath(name: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   for (const folder of (env.PATH ?? '').split(delimiter)) {
     const path = join(folder, name)
     if (isAbsolute(path) && (await isExecutableFile(path))) {
       return path
+    }
+  }
+  return undefined
+}
+
+/** The first folder of PATH that this user may not look into, in words: a shell passes over it as well. */
+function closedOnPath(env: NodeJS.ProcessEnv): string | undefined {
+  for (const folder of (env.PATH ?? '').split(delimiter)) {
+    const denial = isAbsolute(folder) ? findDenial(folder, constants.X_OK) : undefined
+    if (denial !== undefined) {
+      return describeDenial(denial, folder, { wish: 'read', isPython: true })
     }
   }
   return undefined
@@ -79,8 +97,9 @@ async function besideApp(appDir: string): Promise<Candidate | undefined> {
       const isEnvironment =
         (await exists(join(path, 'pyvenv.cfg'))) ||
         (await isTaken(join(path, 'bin', 'python'))) ||
-        // A symbolic link that leads nowhere was an environment once.
-        ((await isTaken(path)) && !(await exists(path)))
+        // A symbolic link that leads nowhere was an environment once, and a folder that is closed to this user may be
+        // one: another Python in its place would lack the app's packages.
+        ((await isTaken(path)) && (!(await exists(path)) || findDenial(join(path, 'pyvenv.cfg')) !== undefined))
       if (isEnvironment) {
         return { path, source }
       }
@@ -103,7 +122,8 @@ async function uvEnvironment(value: string, appDir: string): Promise<Candidate> 
 
 /** A conda environment without Python (one for Node.js, say) is nothing unusual: the search goes on after it. */
 async function condaEnvironment(path: string): Promise<Candidate | undefined> {
-  const lacksPython = (await isFolder(path)) && !(await isTaken(join(path, 'bin', 'python')))
+  const python = join(path, 'bin', 'python')
+  const lacksPython = (await isFolder(path)) && !(await isTaken(python)) && findDenial(python) === undefined
   return lacksPython ? undefined : { path, source: 'CONDA_PREFIX' }
 }
 
@@ -134,10 +154,12 @@ async function findCandidate({ python, appDir, env }: LocateOptions): Promise<Ca
   if (path !== undefined) {
     return { path, source: 'PATH' }
   }
+  const closed = closedOnPath(env)
   throw new AmphisError(
     'AMPHIS_ERR_PYTHON_NOT_FOUND',
     'No Python was found: option python, AMPHIS_PYTHON, VIRTUAL_ENV, UV_PROJECT_ENVIRONMENT and CONDA_PREFIX name ' +
-      `none, there is no .venv or venv from ${resolve(appDir)} upwards, and no python3 on PATH. ${REMEDIES.PATH}`,
+      `none, there is no .venv or venv from ${resolve(appDir)} upwards, and no python3 on PATH. ` +
+      `${closed === undefined ? '' : `A folder of PATH ${closed} Or: `}${REMEDIES.PATH}`,
   )
 }
 
@@ -147,16 +169,16 @@ async function interpreterOf(environment: Candidate): Promise<Candidate> {
   const isVenv = await exists(join(path, 'pyvenv.cfg'))
   for (const name of isVenv ? ['python', 'python3'] : ['python3', 'python']) {
     const interpreter = join(path, 'bin', name)
-    if (await isTaken(interpreter)) {
+    if ((await isTaken(interpreter)) || findDenial(interpreter) !== undefined) {
       return { path: interpreter, source }
     }
   }
-  const madeOnWindows = await firstExisting([join(path, 'Scripts', 'python.exe')])
+  const madeOnWindows = await exists(join(path, 'Scripts', 'python.exe'))
   throw notFound(
     environment,
-    madeOnWindows === undefined
-      ? 'has no bin/python, so it is not a Python environment'
-      : 'is a virtual environment that was made on Windows',
+    madeOnWindows
+      ? 'is a virtual environment that was made on Windows'
+      : 'has no bin/python, so it is not a Python environment',
   )
 }
 
@@ -171,14 +193,36 @@ export async function locateInterpreter(options: LocateOptions): Promise<Candida
   if (await isExecutableFile(interpreter.path)) {
     return interpreter
   }
-  if (await exists(interpreter.path)) {
-    throw notFound(interpreter, 'is not a program that can be executed')
+  throw unusable(interpreter)
+}
+
+/** Whether anybody may execute it; a folder, whether anybody may go through it. */
+function isProgram(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  return stats === undefined || stats.isDirectory() || (stats.mode & 0o111) !== 0
+}
+
+/** Why an interpreter that was named, or is where one ought to be, cannot be run. */
+function unusable(interpreter: Candidate): AmphisError {
+  const obstacle = findObstacle(interpreter.path, constants.X_OK)
+  if (obstacle === undefined) {
+    return notFound(interpreter, 'is not a program that can be executed, for it is not a file')
   }
-  const target = await brokenTarget(interpreter.path)
-  throw notFound(
-    interpreter,
-    target === interpreter.path
-      ? 'does not exist'
-      : `is a symbolic link to ${target}, which does not exist: that Python was removed or upgraded`,
-  )
+  switch (obstacle.kind) {
+    case 'denied':
+      return isProgram(obstacle.path)
+        ? denied(interpreter, obstacle, 'execute')
+        : notFound(interpreter, `is not a program that can be executed: no "x" in the mode of ${obstacle.path}`)
+    case 'loop':
+      return notFound(interpreter, `is a symbolic link in a loop (ELOOP): ${obstacle.target} leads back to itself`)
+    case 'no folder':
+      return notFound(interpreter, `does not exist: ${obstacle.path} is no folder`)
+    default:
+      return notFound(
+        interpreter,
+        obstacle.target === interpreter.path
+          ? 'does not exist'
+          : `is a symbolic link to ${obstacle.target}, which does not exist: that Python was removed or upgraded`,
+      )
+  }
 }

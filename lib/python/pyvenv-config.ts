@@ -1,6 +1,7 @@
 // Reads `pyvenv.cfg`.
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { assertReadable } from './obstacle.js'
 
 /** Major, minor and, where known, micro. */
 export type PythonVersion = readonly [number, number, number?]
@@ -59,13 +60,20 @@ export function parsePyvenvConfig(text: string): PyvenvConfig {
   return config
 }
 
-/** The virtual environment that an interpreter belongs to, found as CPython finds it: by its own path, unresolved. */
+/**
+ * The virtual environment that an interpreter belongs to, found as CPython finds it: by its own path, unresolved.
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_PYTHON_NOT_FOUND` when its `pyvenv.cfg` may not be read: CPython would pass over it
+ *   in silence, and miss all packages
+ */
 export async function findVirtualEnvironment(executable: string): Promise<VirtualEnvironment | undefined> {
   const folder = dirname(executable)
   for (const root of [dirname(folder), folder]) {
+    const file = join(root, 'pyvenv.cfg')
     try {
-      return { root, config: parsePyvenvConfig(await readFile(join(root, 'pyvenv.cfg'), 'utf8')) }
+      return { root, config: parsePyvenvConfig(await readFile(file, 'utf8')) }
     } catch {
+      assertReadable(file, 'AMPHIS_ERR_PYTHON_NOT_FOUND')
       // No such file here.
     }
   }

@@ -13,6 +13,7 @@ import { DefaultHeaders, flatHeaders } from '../wire/default-headers.js'
 import { serveSocket } from '../wire/served-socket.js'
 import { takeClientErrors } from './client-error.js'
 import { answerHealth } from './health.js'
+import { misspeltOption } from './node-options.js'
 import { closeWhenIdle } from './http2-idle.js'
 import { requireOneHost } from './one-host.js'
 
@@ -96,6 +97,12 @@ export function createServer(python: ServedHandler, options: ServerOptions = {})
   if (typeof python?.listener !== 'function') {
     throw invalid("createServer needs a PythonHandler: createServer(new PythonHandler('module:attribute')).")
   }
+  for (const name of Object.keys(options)) {
+    const meant = misspeltOption(name, OWN_OPTIONS)
+    if (meant !== undefined) {
+      throw invalid(`There is no option ${name} of createServer. Did you mean ${meant}?`)
+    }
+  }
   const {
     http2 = false,
     serverHeader = true,
@@ -119,6 +126,8 @@ export function createServer(python: ServedHandler, options: ServerOptions = {})
   python.attach(server)
   return server
 }
+
+const OWN_OPTIONS = ['http2', 'serverHeader', 'dateHeader', 'headers', 'healthPath', 'readyPath']
 
 /** What the `server` header says. */
 const SERVER_NAME = 'amphis'

@@ -1,24 +1,13 @@
 // `python.attach`: the handlers of one server, by path.
-import type { IncomingMessage, Server } from 'node:http'
-import type { Http2SecureServer, Http2Server, Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import type { Server as HttpsServer } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { AmphisError } from '../base/errors.js'
+import { unknownOption } from '../base/nearest.js'
 import type { MountPath } from '../wire/mount-path.js'
 import type { UpgradeHost } from './context.js'
+import type { AttachOptions, UpgradableServer } from './servers.js'
 import { connect, hearErrors, isWebSocket, leaveUpgrade, refuseUpgrade, upgrade } from './upgrade.js'
-
-/** A server of Node's whose WebSockets can be taken. */
-export type UpgradableServer = Server | HttpsServer | Http2Server | Http2SecureServer
-
-export interface AttachOptions {
-  /**
-   * The prefix under which the app is mounted, such as '/api': its WebSockets are those below it, and the prefix is
-   * their `root_path`; that of a handler with the option `rootPath` is what the option says. Empty for all.
-   * @default ''
-   */
-  path?: string | undefined
-}
 
 interface Route {
   readonly path: string
@@ -52,7 +41,7 @@ export function attach(host: UpgradeHost, server: UpgradableServer, options: Att
 function pathOf(options: AttachOptions): string {
   for (const name of Object.keys(options)) {
     if (name !== 'path') {
-      throw invalid(`There is no option ${name} of attach. The only one is path.`)
+      throw invalid(unknownOption(name, ['path'], ' of attach'))
     }
   }
   const { path = '' } = options

@@ -14,9 +14,7 @@ import { servingOf } from '../wire/served-socket.js'
 import type { UpgradeHost, WebSocketContext } from './context.js'
 import { answerError, WebSocketExchange } from './exchange.js'
 import { responseOn, type Accepter, type Handshake } from './handshake.js'
-
-/** A server's 'upgrade' listener. */
-export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+import type { UpgradeListener } from './servers.js'
 
 /** `(req, socket, head) => void` for the 'upgrade' event of `node:http`. Takes every WebSocket. */
 export function createUpgradeListener(host: UpgradeHost): UpgradeListener {

@@ -1,5 +1,6 @@
 // The status, headers and log level that each error stands for.
 import type { AmphisError, AmphisErrorCode } from '../base/errors.js'
+import { failedRequest } from '../base/failed-request.js'
 import type { Logger } from '../base/types.js'
 
 /** What a client is told of an error that kept a request from being answered by the app. */
@@ -38,10 +39,20 @@ export function answerTo(error: AmphisError): ErrorAnswer {
   return knownAnswer(error) ?? INTERNAL
 }
 
-/** Logs an error that was answered, as far as it is worth it. */
+// What kept an app from starting answers every request until somebody mends it.
+const told = new WeakSet<AmphisError>()
+
+/** Logs an error that was answered, as far as it is worth it: the same one in full only once. */
 export function logAnswered(logger: Logger, error: AmphisError): void {
   const { level } = answerTo(error)
-  if (level !== undefined) {
-    logger[level](level === 'error' ? error : error.message)
+  if (level !== 'error') {
+    if (level !== undefined) {
+      logger[level](error.message)
+    }
+  } else if (told.has(error)) {
+    logger.debug(`${failedRequest(error) ?? 'Another request'} failed as one before: ${error.message}`)
+  } else {
+    told.add(error)
+    logger.error(error)
   }
 }

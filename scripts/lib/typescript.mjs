@@ -1,4 +1,5 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fingerprint, readStamp, writeStamp } from './fingerprint.mjs'
 import { inRoot } from './paths.mjs'
 import { Problem } from './problem.mjs'
@@ -38,8 +39,39 @@ async function bundle() {
   })
 }
 
+/** What users import has types. */
+const publicEntries = ['index', 'config']
+
+const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
+
 /**
- * `lib/` compiled and bundled to `dist/`, with a declaration file for each of its files.
+ * Leaves the declarations that the public ones need, as those of CommonJS: both kinds of modules can import them, and a
+ * class is then the same to either. An import of anything but Node.js' own modules would need types that a user may not
+ * have.
+ */
+function publishDeclarations() {
+  /** @type {Map<string, string>} */
+  const kept = new Map()
+  /** @param {string} path */
+  const keep = (path) => {
+    if (kept.has(path)) return
+    const text = readFileSync(`${path}.d.ts`, 'utf8')
+    kept.set(path, text.replaceAll(specifiers, '$1.cjs'))
+    const [, direct, within] =
+      /^(?:import|export)\b.* from '((?!node:|\.)[^']+)'|import\('((?!node:|\.)[^']+)'/m.exec(text) ?? []
+    const stranger = direct ?? within
+    if (stranger) throw new Problem(`the types of ${path} need those of ${stranger}`, 'keep them out of what is public')
+    for (const [, specifier = ''] of text.matchAll(specifiers)) keep(join(dirname(path), specifier))
+  }
+  for (const entry of publicEntries) keep(inRoot('dist', entry))
+  for (const { name, parentPath } of readdirSync(inRoot('dist'), { recursive: true, withFileTypes: true })) {
+    if (name.endsWith('.d.ts')) rmSync(join(parentPath, name))
+  }
+  for (const [path, text] of kept) writeFileSync(`${path}.d.cts`, text)
+}
+
+/**
+ * `lib/` compiled and bundled to `dist/`, with declarations for what is public.
  *
  * @type {import('./setup.mjs').Step}
  */
@@ -55,6 +87,7 @@ export const typescript = {
     rmSync(inRoot('dist'), { recursive: true, force: true })
     const { code } = await run(inRoot('node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], { env: colourEnv })
     if (code !== 0) throw new Problem('lib/ does not compile', "TypeScript's own message is above")
+    publishDeclarations()
     await bundle()
     writeStamp(stampFile, compiled)
   },

@@ -1,11 +1,19 @@
 // Addresses as URLs, and what to do when one cannot be listened on.
 import { isIPv6 } from 'node:net'
+import { getSystemErrorMap } from 'node:util'
 import type { PortOwner } from './port-owner.js'
 
 /** The address to type into a browser. */
 export function toUrl(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
   // In a URL the percent sign of a zone (fe80::1%eth0) is escaped.
   return `${scheme}://${isIPv6(host) ? `[${host.replace('%', '%25')}]` : host}:${port}`
+}
+
+/** What was said, with the code and the words of the system behind it: people search by these. */
+function withCode(code: string | undefined, problem: string | undefined): string | undefined {
+  if (code === undefined || problem === undefined) return problem
+  const words = [...getSystemErrorMap().values()].find(([name]) => name === code)?.[1]
+  return `${problem} (${words === undefined ? code : `${code}: ${words}`})`
 }
 
 /**
@@ -20,6 +28,10 @@ export function listenProblem(
   port: number,
   owner?: PortOwner,
 ): string | undefined {
+  return withCode(code, portProblem(code, host, port, owner))
+}
+
+function portProblem(code: string | undefined, host: string, port: number, owner?: PortOwner): string | undefined {
   switch (code) {
     case 'EADDRINUSE':
       return owner === undefined
@@ -41,6 +53,10 @@ export function listenProblem(
 
 /** The same for a Unix socket. */
 export function socketProblem(code: string | undefined, path: string): string | undefined {
+  return withCode(code, pathProblem(code, path))
+}
+
+function pathProblem(code: string | undefined, path: string): string | undefined {
   switch (code) {
     case 'EADDRINUSE':
       return `The socket ${path} is in use. Choose another with --uds, or stop who listens there.`
@@ -60,6 +76,10 @@ export function socketProblem(code: string | undefined, path: string): string | 
 
 /** The same for an inherited descriptor. */
 export function descriptorProblem(code: string | undefined, fd: number): string | undefined {
+  return withCode(code, inheritedProblem(code, fd))
+}
+
+function inheritedProblem(code: string | undefined, fd: number): string | undefined {
   const remedy = 'Have the parent pass a listening socket on, and name it with --fd; that of systemd is --fd 3.'
   switch (code) {
     case 'EBADF':

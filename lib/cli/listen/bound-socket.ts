@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { closeSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import * as net from 'node:net'
-import { getSystemErrorName } from 'node:util'
+import { getSystemErrorMap, getSystemErrorName } from 'node:util'
 import { checkDescriptor, clearPath, listenFailure, type ListenOptions } from './listen.js'
 
 /**
@@ -75,6 +75,6 @@ function checked(handle: Handle | number): Handle {
 }
 
 function systemError(number: number): NodeJS.ErrnoException {
-  const code = getSystemErrorName(number)
-  return Object.assign(new Error(`bind ${code}`), { code })
+  const [code, words] = getSystemErrorMap().get(number) ?? [getSystemErrorName(number), 'unknown error']
+  return Object.assign(new Error(`bind ${code}: ${words}`), { code })
 }

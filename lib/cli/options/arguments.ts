@@ -1,7 +1,7 @@
 // Reads the arguments of the commands that have few options: `init` and `venv`.
 import { parseArgs } from 'node:util'
 import { UsageError } from '../errors/usage-error.js'
-import { nearest } from './nearest.js'
+import { nearest } from '../../base/nearest.js'
 
 /** The options of a command that has few: a flag, or what stands for the value. */
 export type Flags = Readonly<Record<string, { readonly short?: string; readonly placeholder?: string }>>

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { upwards } from '../../python/file-system.js'
 import { fileProblem } from '../errors/file-problem.js'
 import { UsageError } from '../errors/usage-error.js'
-import { nearest } from './nearest.js'
+import { nearest } from '../../base/nearest.js'
 import { APP, type Given, isSetting, keyOf, OPTIONS, type OptionSpec } from './table.js'
 import { type OptionValue, readConfigured } from './value.js'
 

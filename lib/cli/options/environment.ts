@@ -1,5 +1,5 @@
 // Reads the variables `AMPHIS_…`.
-import { nearest } from './nearest.js'
+import { nearest } from '../../base/nearest.js'
 import { APP, type Given, isSetting, OPTIONS, type OptionSpec, splitList, variableOf } from './table.js'
 import { type OptionValue, readText } from './value.js'
 

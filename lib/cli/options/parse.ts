@@ -1,7 +1,8 @@
 // Reads the command line of `amphis APP`.
 import { parseArgs } from 'node:util'
 import { UsageError } from '../errors/usage-error.js'
-import { nearest } from './nearest.js'
+import { nearest } from '../../base/nearest.js'
+import { suggestion } from './suggest.js'
 import { APP, type Given, isBare, OPTIONS, type OptionSpec, placeholderOf } from './table.js'
 import { type OptionValue, readText } from './value.js'
 
@@ -37,6 +38,22 @@ function unknown(spelling: string, known: Iterable<string>): UsageError {
   return new UsageError(`There is no option ${spelling}. ${remedy}`)
 }
 
+/** @throws {UsageError} with what was probably meant */
+function assertTarget(app: string, apps: readonly string[], args: readonly string[]): void {
+  if (app.endsWith('.py')) {
+    throw new UsageError(`${app} is a file, not module:attribute.${suggestion(apps, args)}`)
+  }
+  try {
+    readText('APP', APP, app)
+  } catch (error) {
+    throw new UsageError(`${(error as UsageError).message}${suggestion(apps, args)}`)
+  }
+  // It would be a module `py` of the package `main`.
+  if (/\.py:/.test(app)) {
+    throw new UsageError(`${app} names a file where a module is wanted.${suggestion(apps, args)}`)
+  }
+}
+
 /**
  * Reads the arguments after the command's name.
  *
@@ -58,7 +75,11 @@ export function parseCommandLine(args: string[]): Given {
     if (token.kind !== 'option') continue
     const { rawName, value, inlineValue } = token
     const option = known.get(token.name)
-    if (!option) throw unknown(rawName, known.keys())
+    if (!option) {
+      // Of a command that was misspelt it is the option.
+      if (apps[0] !== undefined) assertTarget(apps[0], apps, args)
+      throw unknown(rawName, known.keys())
+    }
     const { name, spec, bare } = option
     if (bare !== undefined) {
       if (value !== undefined) throw new UsageError(`${rawName} takes no value.`)
@@ -71,9 +92,9 @@ export function parseCommandLine(args: string[]): Given {
     const one = readText(rawName, spec, value)
     values[name] = spec.repeatable ? [...((values[name] as string[] | undefined) ?? []), String(one)] : one
   }
-  if (apps.length > 1) throw new UsageError(`One app can be served at a time, not ${apps.join(' and ')}.`)
   const [app] = apps
-  if (app !== undefined) readText('APP', APP, app)
+  if (app !== undefined) assertTarget(app, apps, args)
+  if (apps.length > 1) throw new UsageError(`One app can be served at a time, not ${apps.join(' and ')}.`)
   // Every value was made as its spec says.
   return { app, options: values }
 }

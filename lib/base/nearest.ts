@@ -37,3 +37,28 @@ export function nearest(
   const best = ranked[0]
   return best && best.away <= limit ? best.candidate : undefined
 }
+
+/** Letters alone: `app_dir` and `app-dir` are `appDir` of other languages. */
+function bare(word: string): string {
+  return word.replaceAll(/[-_]/g, '').toLowerCase()
+}
+
+/**
+ * What is said of an option that nobody knows: which one was probably meant, or all there are.
+ *
+ * @param of whose option it is: ` of attach`
+ */
+export function unknownOption(name: string, known: readonly string[], of = ''): string {
+  const close = nearestOption(name, known)
+  const remedy = close === undefined ? `The options are ${known.join(', ')}.` : `Did you mean ${close}?`
+  return `There is no option ${name}${of}. ${remedy}`
+}
+
+/** The option that was probably meant, however its words are joined; undefined where none is near. */
+export function nearestOption(name: string, known: readonly string[]): string | undefined {
+  const word = bare(name)
+  // Of a short word little would be left.
+  const limit = Math.min(Math.max(2, Math.floor(word.length / 3)), Math.floor(word.length / 2))
+  const close = nearest(word, known.map(bare), limit)
+  return known.find((option) => bare(option) === close)
+}

@@ -1,0 +1,4 @@
+'use strict'
+require('./node-version.cjs')
+// The very module that `import` gives: there is one of each class, whoever asks.
+module.exports = require('./dist/index.js')
