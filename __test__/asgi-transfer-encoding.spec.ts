@@ -136,7 +136,7 @@ for (const [name, fields] of Object.entries(said)) {
     for (const { target } of [whole(fields), streamed(fields)]) {
       const answer = await script.handle({ url: target })
       t.is(answer.status, 200)
-      t.deepEqual(valuesOf(answer.headers, 'transfer-encoding'), [])
+      t.deepEqual(valuesOf(answer.rawHeaders, 'transfer-encoding'), [])
       t.is(await answer.text(), 'hello')
     }
   })

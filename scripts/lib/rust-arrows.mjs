@@ -69,7 +69,7 @@ function knownPaths(source, module) {
         scope.pop()
       }
     } else {
-      for (const each of tree ? pathsOf(tree) : [path]) {
+      for (const each of tree ? pathsOf(tree) : [path ?? '']) {
         const absolute = fromRoot(each.split('::'), scope)
         if (absolute) paths.push(absolute)
       }
