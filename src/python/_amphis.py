@@ -63,6 +63,11 @@ def run_until_complete(loop, future):
     return loop.run_until_complete(future)
 
 
+def end_task(loop, task):
+    task.cancel()
+    loop.run_until_complete(task)
+
+
 def add_reader(loop, descriptor, callback):
     loop.add_reader(descriptor, callback)
 

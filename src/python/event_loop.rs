@@ -127,10 +127,8 @@ pub fn run_forever(py: Python<'_>) {
 /// end, for which the way out of Python waits.
 fn end_root(event_loop: &Bound<'_, PyAny>, root: Option<Bound<'_, PyAny>>) {
   let Some(root) = root else { return };
-  let ended = root
-    .call_method0("cancel")
-    .and_then(|_| sources::helpers(event_loop.py()))
-    .and_then(|helpers| helpers.call_method1("run_until_complete", (event_loop, root)));
+  let ended = sources::helpers(event_loop.py())
+    .and_then(|helpers| helpers.call_method1("end_task", (event_loop, root)));
   if let Err(error) = ended
     && !error.is_instance_of::<PyCancelledError>(event_loop.py())
   {
