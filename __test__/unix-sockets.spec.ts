@@ -21,7 +21,7 @@ const unique = `${process.pid}-${randomUUID()}`
 
 /** Listens until the test ends. */
 async function listenOn(t: ExecutionContext, server: Server, path: string): Promise<void> {
-  t.teardown(() => new Promise((resolve) => server.close(resolve)))
+  t.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())))
   server.listen(path)
   await once(server, 'listening')
 }
