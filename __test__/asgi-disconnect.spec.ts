@@ -36,7 +36,7 @@ async function arriveGone(t: ExecutionContext, handler: PythonHandler, lines: st
   const called = new Promise<void>((resolve) => (noteCall = resolve))
   const { port } = await serve(t, (req, res) => {
     res.once('close', () => {
-      handler.listener(req, res)
+      void handler.listener(req, res)
       noteCall()
     })
     // Not before the request is there.
@@ -287,7 +287,7 @@ for (const [kind, when, expected] of [
         if (!res.headersSent) res.statusCode = 503
         res.end('ended by the host')
       }
-      handler.listener(req, res)
+      void handler.listener(req, res)
     })
     const connection = await RawConnection.open(t, port)
     connection.write(get(`/${kind}?${name}`))
@@ -311,7 +311,7 @@ test('nothing is written to a connection that is only being closed', async (t) =
   let response: ServerResponse | undefined
   const { port } = await serve(t, (req, res) => {
     response = res
-    disconnect.listener(req, res)
+    void disconnect.listener(req, res)
     // Node's side of a client that has ended its own; what is still on its way keeps the connection open.
     req.socket.end(Buffer.alloc(32 * 2 ** 20))
   })
@@ -329,7 +329,7 @@ test('a late answer of the app does not cut the long one of the host', async (t)
   const name = unique()
   const size = 32 * 2 ** 20
   const { port } = await serve(t, (req, res) => {
-    handler.listener(req, res)
+    void handler.listener(req, res)
     res.statusCode = 503
     res.end(Buffer.alloc(size))
   })

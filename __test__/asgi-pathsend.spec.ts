@@ -284,7 +284,7 @@ test('middleware of Express gets the file, with the headers of both', async (t) 
 test('a file in the place of a response that the host has ended is closed', async (t) => {
   const path = await sparse(8 * mebibyte)
   const { url } = await serve(t, (req, res) => {
-    script.listener(req, res)
+    void script.listener(req, res)
     res.statusCode = 503
     res.end('of the host')
   })

@@ -51,7 +51,7 @@ const HOSTS: Record<string, (t: ExecutionContext, change: Change, handler: Pytho
   'node:http': async (t, change, { listener }) => {
     const { port } = await serve(t, (req, res) => {
       apply(change, req)
-      listener(req, res)
+      void listener(req, res)
     })
     return port
   },
@@ -85,7 +85,7 @@ const HOSTS: Record<string, (t: ExecutionContext, change: Change, handler: Pytho
     const handler = createHandler(t, 'scope:app')
     const { port } = await serve(t, (req, res) => {
       apply(change, req)
-      handler.listener(req, res)
+      void handler.listener(req, res)
       // Too late: the request was passed on as it was then.
       req.headers['x-late'] = 'yes'
       delete req.headers['x-kept']
@@ -288,7 +288,7 @@ test('a chunked body comes whole though the host has deleted transfer-encoding',
 test('a header beyond what Node shows to the host is not passed over its head', async (t) => {
   const { server, port } = await serve(t, (req, res) => {
     delete req.headers['x-user']
-    scope.listener(req, res)
+    void scope.listener(req, res)
   })
   server.maxHeadersCount = 3
   t.deepEqual(await ask(t, port, ['a: 1', 'b: 2', 'x-user: evil']), [
@@ -302,7 +302,7 @@ test('a proxy is believed by what the host has made of its headers', async (t) =
   const { port } = await serve(t, (req, res) => {
     req.headers['x-forwarded-for'] = '1.2.3.4'
     req.headers['x-forwarded-proto'] = 'https'
-    handler.listener(req, res)
+    void handler.listener(req, res)
   })
   const raw = await RawConnection.open(t, port)
   raw.write(head(['x-forwarded-for: 6.6.6.6', 'x-forwarded-proto: http', 'x-forwarded-proto: http']))
@@ -316,7 +316,7 @@ test('HTTP/2: deleted, replaced and added; the rest as it came', async (t) => {
     headers['x-user'] = 'ada'
     headers['x-added'] = ['1', '2']
     headers['content-length'] = '99'
-    scope.listener(req, res)
+    void scope.listener(req, res)
   })
   const session = await openSession(t, url)
   const sent = {
@@ -349,7 +349,7 @@ for (const [what, how, expected] of [
   test(`HTTP/2: the host is what the host says that it is: changes ${what}`, async (t) => {
     const { url } = await serveH2c(t, (req, res) => {
       apply(how, req)
-      scope.listener(req, res)
+      void scope.listener(req, res)
     })
     const session = await openSession(t, url)
     const seen = headersOf((await requestHttp2(session, { ':authority': 'test.example' })).json() as SeenScope)
@@ -409,7 +409,7 @@ test('any change at all is what Python sees, and nothing else is', async (t) => 
   const { port } = await serve(t, (req: IncomingMessage, res: ServerResponse) => {
     apply(how, req)
     shown = { ...req.headers }
-    scope.listener(req, res)
+    void scope.listener(req, res)
   })
   const name = fc.constantFrom(...names)
   const value = fc.constantFrom('1', '2', '1, 2', '1; 2')

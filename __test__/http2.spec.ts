@@ -172,7 +172,7 @@ test('the headers that a host has set are kept', async (t) => {
   const { url } = await serveH2c(t, (req, res) => {
     res.setHeader('x-host', 'yes')
     res.setHeader('set-cookie', 'host=1')
-    responses.listener(req, res)
+    void responses.listener(req, res)
   })
   const { headers } = await request(await openSession(t, url), { ':path': '/hop_by_hop' })
   t.is(headers['x-host'], 'yes')

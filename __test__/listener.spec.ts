@@ -201,7 +201,7 @@ test('serves over the HTTP/2 compatibility of Node', async (t) => {
       : req.url.startsWith('/hop')
         ? hop.listener
         : echo.listener
-    listener(req as never, res as never)
+    void listener(req as never, res as never)
   })
   const hop = createHandler(t, 'responses:app')
   server.listen(0, '127.0.0.1')
@@ -250,7 +250,7 @@ test('a request to upgrade is an ordinary one to an app of HTTP', async (t) => {
 test('leaves a response alone that somebody has already ended', async (t) => {
   const server = createServer((req, res) => {
     res.end('by somebody else')
-    main.listener(req, res)
+    void main.listener(req, res)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -264,7 +264,7 @@ test('merges headers set on the response before, the app winning', async (t) => 
   const { url } = await serve(t, (req, res) => {
     res.setHeader('X-Host', 'kept')
     res.setHeader('Content-Type', 'application/overruled')
-    main.listener(req, res)
+    void main.listener(req, res)
   })
   const answer = await request(url)
   t.deepEqual(

@@ -25,7 +25,7 @@ function passOn(handler: PythonHandler, req: Mounted, res: ServerResponse, how: 
   const { url = '', method } = req
   req.baseUrl = '/api'
   req.url = url.slice('/api'.length)
-  if (how === 'listener') handler.listener(req, res)
+  if (how === 'listener') void handler.listener(req, res)
   else handler.middleware(req, res, () => res.writeHead(599).end())
   delete req.baseUrl
   req.url = url
@@ -53,7 +53,7 @@ test('over HTTP/2 as well', async (t) => {
     const mounted = req as Mounted
     mounted.baseUrl = '/api'
     mounted.url = '/x?q'
-    handler.listener(req, res)
+    void handler.listener(req, res)
     mounted.url = '/other'
     mounted.baseUrl = ''
   })
@@ -87,7 +87,7 @@ test('koa-mount: the first request has the prefix of its mount', async (t) => {
     mount('/api', (ctx) => {
       ctx.respond = false
       ;(ctx.req as Mounted).baseUrl = '/api'
-      handler.listener(ctx.req, ctx.res)
+      void handler.listener(ctx.req, ctx.res)
     }),
   )
   // Koa's own listener lets its errors out by itself.

@@ -11,7 +11,7 @@ export type { AttachOptions, UpgradableServer, UpgradeListener } from './websock
 export type { Observation, Outcome, RequestObservation, WebSocketObservation } from './diagnostics.js'
 export { HandleResponse } from './handle/handle.js'
 export { PythonHandler } from './python-handler.js'
-export type { Next } from './http/listener.js'
+export type { Listener, Middleware, Next } from './http/listener.js'
 export {
   createServer,
   type PlainOptions,

@@ -1,5 +1,4 @@
 // `PythonHandler`: the start and the end of an app, and the ways to it.
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { ConcurrencyLimit } from './base/concurrency-limit.js'
 import { AmphisError, fromDescription, seenFrom, type ErrorDescription } from './base/errors.js'
@@ -8,7 +7,7 @@ import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types
 import { startPython, type RunningPython } from './bridge/start.js'
 import { handle, type HandleResponse } from './handle/handle.js'
 import { prepareRequest } from './handle/request.js'
-import { createListener, createMiddleware, type ListenerHost, type Next } from './http/listener.js'
+import { createListener, createMiddleware, type Listener, type ListenerHost, type Middleware } from './http/listener.js'
 import { packageRoot } from './package-root.js'
 import { assertAppReadable } from './python/app-files.js'
 import { attach } from './websocket/attach.js'
@@ -30,10 +29,16 @@ const { version } = createRequire(packageRoot)('./package.json') as { version: s
  * app.use('/api', python.middleware)
  */
 export class PythonHandler implements AsyncDisposable {
-  /** For `node:http`: `createServer(python.listener)`. Never throws; answers errors with a 500. */
-  readonly listener: (request: IncomingMessage, response: ServerResponse) => void
-  /** For Express and Connect: `app.use('/api', python.middleware)`. Errors go to `next`. */
-  readonly middleware: (request: IncomingMessage, response: ServerResponse, next: Next) => void
+  /**
+   * For `node:http`: `createServer(python.listener)`. Answers errors with a 500. The promise resolves when the response
+   * is over, or its client gone, and is not rejected for what was answered.
+   */
+  readonly listener: Listener
+  /**
+   * For Express and Connect: `app.use('/api', python.middleware)`. Errors go to `next`; without a `next` it is as
+   * {@link listener}.
+   */
+  readonly middleware: Middleware
   /**
    * For a server's 'upgrade' event: `server.on('upgrade', python.upgrade)`. Takes every WebSocket; {@link attach} takes
    * those below a path. Upgrades to anything else are left to other listeners, and answered as ordinary requests where

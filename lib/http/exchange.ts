@@ -26,6 +26,7 @@ export class HttpExchange implements Exchange {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #fail: FailureHandler
+  readonly #over: (() => void) | undefined
   readonly #writer: ResponseWriter
   #slot = -1
   #pump: RequestBodyPump | undefined
@@ -39,7 +40,15 @@ export class HttpExchange implements Exchange {
   /** Sends the response that is held back. */
   #held: (() => void) | undefined
 
-  constructor(context: ExchangeContext, request: IncomingMessage, response: ServerResponse, fail: FailureHandler) {
+  /** @param over told when the response is over, unless it failed before it began */
+  constructor(
+    context: ExchangeContext,
+    request: IncomingMessage,
+    response: ServerResponse,
+    fail: FailureHandler,
+    over?: () => void,
+  ) {
+    this.#over = over
     this.#context = context
     this.#request = request
     this.#response = response
@@ -52,6 +61,11 @@ export class HttpExchange implements Exchange {
     if (this.#slot >= 0) {
       this.#context.native.credit(this.#slot, bytes)
     }
+  }
+
+  /** The host could not send what it was given. */
+  failed(error: unknown): void {
+    this.#abandon(error)
   }
 
   /** Sends the request to Python. */
@@ -67,7 +81,9 @@ export class HttpExchange implements Exchange {
     // In the tick in which Node parses the head its body has not been seen yet.
     process.nextTick(() => {
       // The client may have left meanwhile, and its `close` is not said twice.
-      if (!isGone(this.#response)) {
+      if (isGone(this.#response)) {
+        this.#over?.()
+      } else {
         this.#stream(head)
       }
     })
@@ -252,7 +268,9 @@ export class HttpExchange implements Exchange {
     this.#release()
     this.#slot = -1
     this.#context.concurrency.leave()
-    unwatchConnection(this.#request.socket, this.#onClose)
+    if (this.#over === undefined || this.#response.socket !== null) {
+      unwatchConnection(this.#request.socket, this.#onClose)
+    }
     this.#wholeBody = undefined
     clearTimeout(this.#timer)
     this.#pump?.stop()
@@ -304,6 +322,11 @@ export class HttpExchange implements Exchange {
     // Also where the host has ended the response in the app's place.
     if (!this.#isEnded || !this.#response.writableFinished) {
       this.#disconnect()
+    }
+    if (this.#over !== undefined) {
+      // A pipelined response may have waited for its turn when the app was done.
+      unwatchConnection(this.#request.socket, this.#onClose)
+      this.#over()
     }
   }
 

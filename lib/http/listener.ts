@@ -5,12 +5,14 @@ import type { ExchangeContext, ExchangeHost } from '../bridge/context.js'
 import { debugHeaders, debugPage, debugText, wantsPage } from '../debug/page.js'
 import { observeRequest, requestObserved, tellRequestError } from '../diagnostics.js'
 import { answerTo, knownAnswer, logAnswered, type ErrorAnswer } from '../wire/error-answer.js'
+import { whenOver } from '../wire/connection-close.js'
 import { abortResponse, isGone } from '../wire/http2-response.js'
 import { headersOf } from '../wire/host-headers.js'
 import { mountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
 import { headOfSocket, type RequestHead } from '../wire/request-head.js'
 import { defaultsOf } from '../wire/served-socket.js'
+import { checkArguments } from './arguments.js'
 import { stopExpecting } from './expect-continue.js'
 import { HttpExchange, type FailureHandler } from './exchange.js'
 import { describeBody } from './parsed-body.js'
@@ -30,11 +32,18 @@ export interface ListenerHost extends ExchangeHost {
  *
  * What the request says is read at once: while Python starts, a host may put back what it has cut off for this call.
  */
-function run(host: ListenerHost, request: IncomingMessage, response: ServerResponse, fail: FailureHandler): void {
+function run(
+  host: ListenerHost,
+  request: IncomingMessage,
+  response: ServerResponse,
+  fail: FailureHandler,
+  over?: () => void,
+): void {
   const { options, context } = host
   observeRequest(options, request, response)
   if (isGone(response)) {
     // The client has left while middleware was at work.
+    over?.()
     return
   }
   let head: RequestHead
@@ -51,12 +60,16 @@ function run(host: ListenerHost, request: IncomingMessage, response: ServerRespo
     return
   }
   if (context !== undefined) {
-    begin(context, request, response, head, body, fail)
+    begin(context, request, response, head, body, fail, over)
     return
   }
   if (body.bytes !== undefined) {
     // They are the parser's, which may use them for something else meanwhile.
     body = { ...body, bytes: Buffer.from(body.bytes) }
+  }
+  if (over !== undefined) {
+    // A client that leaves meanwhile is not told of again.
+    whenOver(request, response, over)
   }
   host.start().then(
     (started) => {
@@ -65,7 +78,7 @@ function run(host: ListenerHost, request: IncomingMessage, response: ServerRespo
       } else if (body.kind === 'stream' && !isUnread(request)) {
         fail(bodyConsumed(request, options.reuseParsedBody))
       } else {
-        begin(started, request, response, head, body, fail)
+        begin(started, request, response, head, body, fail, over)
       }
     },
     (error: unknown) => fail(error as AmphisError),
@@ -79,9 +92,10 @@ function begin(
   head: RequestHead,
   body: IncomingBody,
   fail: FailureHandler,
+  over: (() => void) | undefined,
 ): void {
   try {
-    new HttpExchange(context, request, response, fail).begin(head, body)
+    new HttpExchange(context, request, response, fail, over).begin(head, body)
   } catch (error) {
     fail(error as AmphisError)
   }
@@ -100,37 +114,69 @@ function debugAnswer(host: ListenerHost, request: IncomingMessage, error: Amphis
   return { ...answer, text, headers: { ...debugHeaders(), 'content-type': 'text/html; charset=utf-8' } }
 }
 
-/** `(req, res) => void` for `node:http`: answers errors itself. */
-export function createListener(host: ListenerHost): (request: IncomingMessage, response: ServerResponse) => void {
+/**
+ * For `node:http`: answers errors itself. The promise resolves when the response is over, be it that its client has left,
+ * for hosts that wait for it.
+ */
+export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/** For Express and Connect: errors go to `next`. Without a `next` it is a {@link Listener}. */
+export interface Middleware {
+  (request: IncomingMessage, response: ServerResponse): Promise<void>
+  (request: IncomingMessage, response: ServerResponse, next: Next): void
+}
+
+export function createListener(host: ListenerHost): Listener {
   return (request, response) => {
-    run(host, request, response, (error) => {
-      tellRequestError(host.options, request, response, error)
-      const { status, text, headers } = host.options.debug ? debugAnswer(host, request, error) : answerTo(error)
-      if (response.headersSent || isGone(response)) {
-        abortResponse(response)
-      } else {
-        stopExpecting(response, request.complete)
-        // HTTP/2 has no such header.
-        const close = status === 503 && request.httpVersionMajor < 2 ? { connection: 'close' } : {}
-        const own = { 'content-type': 'text/plain; charset=utf-8', ...close, ...headers }
-        response.writeHead(status, { ...defaultsOf(response)?.toRecord(), ...own })
-        response.end(text)
-        const observed = requestObserved(request)
-        if (observed !== undefined && request.method !== 'HEAD') {
-          observed.bodyBytes += Buffer.byteLength(text)
-        }
-      }
-      // Last, since a logger may throw.
-      logAnswered(host.options.logger, error)
-    })
+    checkArguments('listener', request, response)
+    return listen(host, request, response)
   }
 }
 
-/** `(req, res, next) => void` for Express and Connect: errors go to `next`, with the status they stand for. */
-export function createMiddleware(
-  host: ListenerHost,
-): (request: IncomingMessage, response: ServerResponse, next: Next) => void {
-  return (request, response, next) => {
+function listen(host: ListenerHost, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  return new Promise((over) => {
+    const fail = (error: AmphisError): void => {
+      whenOver(request, response, over)
+      answerError(host, request, response, error)
+    }
+    run(host, request, response, fail, over)
+  })
+}
+
+/** Answers a request that has failed before its response started. */
+function answerError(host: ListenerHost, request: IncomingMessage, response: ServerResponse, error: AmphisError): void {
+  tellRequestError(host.options, request, response, error)
+  const { status, text, headers } = host.options.debug ? debugAnswer(host, request, error) : answerTo(error)
+  if (response.headersSent || isGone(response)) {
+    abortResponse(response)
+  } else {
+    stopExpecting(response, request.complete)
+    // HTTP/2 has no such header.
+    const close = status === 503 && request.httpVersionMajor < 2 ? { connection: 'close' } : {}
+    const own = { 'content-type': 'text/plain; charset=utf-8', ...close, ...headers }
+    response.writeHead(status, { ...defaultsOf(response)?.toRecord(), ...own })
+    response.end(text)
+    const observed = requestObserved(request)
+    if (observed !== undefined && request.method !== 'HEAD') {
+      observed.bodyBytes += Buffer.byteLength(text)
+    }
+  }
+  // Last, since a logger may throw.
+  logAnswered(host.options.logger, error)
+}
+
+/** Errors go to `next`, with the status they stand for. */
+export function createMiddleware(host: ListenerHost): Middleware {
+  // Of three parameters: h3 and others count them.
+  const middleware = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    next: Next | undefined,
+  ): void | Promise<void> => {
+    checkArguments('middleware', request, response, next)
+    if (next === undefined) {
+      return listen(host, request, response)
+    }
     run(host, request, response, (error) => {
       tellRequestError(host.options, request, response, error)
       const answer = knownAnswer(error)
@@ -144,4 +190,5 @@ export function createMiddleware(
       next(error)
     })
   }
+  return middleware as Middleware
 }

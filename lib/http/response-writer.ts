@@ -3,7 +3,7 @@ import type { AmphisError } from '../base/errors.js'
 import { PIECE_COST } from '../bridge/bridge.js'
 import type { OpenFile } from '../bridge/exchange.js'
 import { hasName } from '../wire/default-headers.js'
-import { abortResponse, http2Fields, http2Record, isHttp2 } from '../wire/http2-response.js'
+import { abortResponse, http2Fields, http2Record, isGone, isHttp2 } from '../wire/http2-response.js'
 import { defaultsOf } from '../wire/served-socket.js'
 import { sendFile, type BodyCounter } from './response-file.js'
 
@@ -17,9 +17,19 @@ const AHEAD = 256 * 1024
 
 const { write: plainWrite, writeHead: plainWriteHead } = ServerResponse.prototype
 
+/** A response that a host compresses keeps what it is given until it has enough, or is told to send it. */
+interface HeldResponse extends ServerResponse {
+  flush?: () => void
+}
+
+/** Node's own is deprecated, does nothing for bodies, and warns. */
+const { flush: plainFlush } = ServerResponse.prototype as HeldResponse
+
 /** Who is told how much of a response has left. */
 export interface CreditTaker {
   credit(bytes: number): void
+  /** What the host does with the response has failed, outside of any call. */
+  failed?(error: unknown): void
 }
 
 /** Puts what Python sends on a Node response, and tells Python how far the client has followed. */
@@ -36,6 +46,7 @@ export class ResponseWriter {
   #isThisTurn = false
   #isListening = false
   #isFileOnItsWay = false
+  #isFlushing = false
   #trailers: string[] = []
   #areTrailersWhole = false
 
@@ -84,11 +95,32 @@ export class ResponseWriter {
       return
     }
     this.#uncredited += body.length + PIECE_COST
-    if (!response.write(body, 'latin1')) {
+    const isTaken = response.write(body, 'latin1')
+    this.#flushSoon()
+    if (!isTaken) {
       this.#awaitDrain()
     } else if (this.#uncredited >= CREDIT && !this.#isDraining) {
       this.#giveCredit(this.#ahead)
     }
+  }
+
+  /** Has what was written sent by a host that compresses: once for what comes together, since it costs compression. */
+  #flushSoon(): void {
+    const response: HeldResponse = this.#response
+    if (this.#isFlushing || response.flush === plainFlush || typeof response.flush !== 'function') {
+      return
+    }
+    this.#isFlushing = true
+    setImmediate(() => {
+      this.#isFlushing = false
+      if (!response.writableEnded && !isGone(response)) {
+        try {
+          response.flush?.()
+        } catch (error) {
+          this.#taker.failed?.(error)
+        }
+      }
+    })
   }
 
   /** An open file as the rest of the body; `end`: no trailers follow. */

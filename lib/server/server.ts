@@ -70,7 +70,7 @@ export type PythonServer = HttpServer | HttpsServer | Http2Server | Http2SecureS
 
 /** What a server needs of the handler of its app; a `PythonHandler` has it. */
 export interface ServedHandler {
-  readonly listener: (request: IncomingMessage, response: ServerResponse) => void
+  readonly listener: (request: IncomingMessage, response: ServerResponse) => unknown
   /** Whether a request would be taken now. */
   readonly available: boolean
   /** Takes the WebSockets of a server. */

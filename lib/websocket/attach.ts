@@ -2,8 +2,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { AmphisError } from '../base/errors.js'
+import { wrongArgument, type AmphisError } from '../base/errors.js'
 import { unknownOption } from '../base/nearest.js'
+import { kindOf } from '../base/shown.js'
 import type { MountPath } from '../wire/mount-path.js'
 import type { UpgradeHost } from './context.js'
 import type { AttachOptions, UpgradableServer } from './servers.js'
@@ -26,8 +27,8 @@ const ROUTERS = new WeakMap<UpgradableServer, Router>()
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
 export function attach(host: UpgradeHost, server: UpgradableServer, options: AttachOptions = {}): () => void {
-  if (typeof server?.on !== 'function') {
-    throw invalid("attach needs a server of node:http, node:https or node:http2: attach(server, { path: '/api' }).")
+  if (!isServer(server)) {
+    throw invalid(`attach needs a server of node:http, node:https or node:http2: ${insteadOf(server)}`)
   }
   const path = pathOf(options)
   let router = ROUTERS.get(server)
@@ -38,13 +39,48 @@ export function attach(host: UpgradeHost, server: UpgradableServer, options: Att
   return router.add({ path, host })
 }
 
-function pathOf(options: AttachOptions): string {
+/** Whether this is a server of Node's that can have WebSockets, also of another realm. One of TCP has no time limit. */
+function isServer(value: unknown): value is UpgradableServer {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    ['on', 'off', 'address', 'listenerCount', 'setTimeout'].every(
+      (name) => typeof (value as Record<string, unknown>)[name] === 'function',
+    )
+  )
+}
+
+/** What to write in the place of something that is no server. */
+function insteadOf(value: unknown): string {
+  const use = "python.attach(server, { path: '/api' })"
+  const has = (name: string): boolean =>
+    (typeof value === 'object' || typeof value === 'function') && value !== null && name in value
+  if (has('getHttpServer')) {
+    return `python.attach(app.getHttpServer(), { path: '/api' }), not the application itself.`
+  }
+  if (has('addresses') && has('server')) {
+    return `python.attach(fastify.server, { path: '/api' }), not the instance of Fastify itself.`
+  }
+  if (has('listen') && has('use')) {
+    return `not the app, but what it gives for listening: const server = app.listen(3000), then ${use}.`
+  }
+  return `${use}, but this is ${kindOf(value)}.`
+}
+
+function pathOf(options: unknown): string {
+  if (typeof options !== 'object' || options === null || isList(options) || isServer(options)) {
+    const given: unknown = isList(options) ? options[0] : options
+    throw invalid(
+      `The second argument of attach is an object of options, but it is ${kindOf(options)}. ` +
+        `Write attach(server, { path: '${typeof given === 'string' ? given : '/api'}' }).`,
+    )
+  }
   for (const name of Object.keys(options)) {
     if (name !== 'path') {
       throw invalid(unknownOption(name, ['path'], ' of attach'))
     }
   }
-  const { path = '' } = options
+  const { path = '' } = options as AttachOptions
   if (typeof path !== 'string' || !PATH.test(path)) {
     throw invalid(
       `Option path must be a path such as '/api', without query and empty parts, but it is '${String(path)}'.`,
@@ -53,8 +89,12 @@ function pathOf(options: AttachOptions): string {
   return path.endsWith('/') ? path.slice(0, -1) : path
 }
 
+function isList(value: unknown): value is unknown[] {
+  return Array.isArray(value)
+}
+
 function invalid(message: string): AmphisError {
-  return new AmphisError('AMPHIS_ERR_INVALID_OPTIONS', message)
+  return wrongArgument('AMPHIS_ERR_INVALID_OPTIONS', message)
 }
 
 /** The handlers that are attached to one server. */

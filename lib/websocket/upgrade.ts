@@ -3,7 +3,8 @@ import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } 
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { AmphisError } from '../base/errors.js'
+import { AmphisError, wrongArgument } from '../base/errors.js'
+import { kindOf } from '../base/shown.js'
 import { observeWebSocket, tellWebSocketError, webSocketObserved } from '../diagnostics.js'
 import { logAnswered } from '../wire/error-answer.js'
 import { namesTwoHosts } from '../wire/host-header.js'
@@ -19,12 +20,35 @@ import type { UpgradeListener } from './servers.js'
 /** `(req, socket, head) => void` for the 'upgrade' event of `node:http`. Takes every WebSocket. */
 export function createUpgradeListener(host: UpgradeHost): UpgradeListener {
   return (request, socket, head) => {
+    checkArguments(request, socket, head)
     hearErrors(socket)
     if (isWebSocket(request)) {
       upgrade(host, request, socket, head, mountPath(request, host.options.rootPath))
     } else {
       leaveUpgrade(request, socket, head)
     }
+  }
+}
+
+/** Refuses a call by mistake, which would be noticed only when somebody opens a WebSocket, or later. */
+function checkArguments(request: unknown, socket: unknown, head: unknown): void {
+  const use = "python.upgrade is a listener: server.on('upgrade', python.upgrade)"
+  if (request === undefined) {
+    throw wrongArgument('AMPHIS_ERR_INVALID_OPTIONS', `${use}, without parentheses.`)
+  }
+  const isCalledByServer =
+    typeof request === 'object' &&
+    request !== null &&
+    'headers' in request &&
+    typeof (socket as Duplex | undefined | null)?.on === 'function' &&
+    ArrayBuffer.isView(head)
+  if (!isCalledByServer) {
+    const got = [request, socket, head].map(kindOf).join(', ')
+    throw wrongArgument(
+      'AMPHIS_ERR_INVALID_OPTIONS',
+      `${use}, or is called with what such a listener gets, python.upgrade(request, socket, head); but these are ${got}. ` +
+        'For the WebSockets of a server write python.attach(server).',
+    )
   }
 }
 

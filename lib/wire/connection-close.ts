@@ -1,7 +1,7 @@
 // The end of a connection: one listener for all its pipelined requests.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { isHttp2 } from './http2-response.js'
+import { isGone, isHttp2 } from './http2-response.js'
 
 const LISTENERS: unique symbol = Symbol('amphis.closeListeners')
 
@@ -46,4 +46,17 @@ export function watchEnd(request: IncomingMessage, response: ServerResponse, lis
     // A pipelined response has no socket before its turn, and is not told when the connection goes.
     watchConnection(request.socket, listener)
   }
+}
+
+/** Calls `listener` once when a response is over: it has reached the connection, or nothing more can. */
+export function whenOver(request: IncomingMessage, response: ServerResponse, listener: () => void): void {
+  if (isGone(response) || response.closed) {
+    listener()
+    return
+  }
+  const over = (): void => {
+    unwatchConnection(request.socket, over)
+    listener()
+  }
+  watchEnd(request, response, over)
 }
