@@ -283,6 +283,22 @@ test('a request to upgrade to h2c that has a body is served with it', async (t) 
   t.true(response.body.includes(body), response.body.slice(0, 100))
 })
 
+test('a request to upgrade to h2c whose body comes in pieces is served with it', async (t) => {
+  const echo = createHandler(t, 'echo:app')
+  const { server, port } = await serve(t, echo.listener)
+  echo.attach(server)
+  const raw = await RawConnection.open(t, port)
+  const piece = 'x'.repeat(100_000)
+  const length = `Host: test\r\nContent-Length: ${3 * piece.length}`
+  const asked = once(server, 'request')
+  raw.write(h2c('/x').replace('GET', 'POST').replace('Host: test', length) + piece)
+  await asked
+  raw.write(piece + piece)
+  const response = await raw.response()
+  t.is(response.status, 200)
+  t.true(response.body.includes(piece.repeat(3)), response.body.slice(0, 100))
+})
+
 test('requests to upgrade to h2c may follow each other on one connection', async (t) => {
   const warnings: Error[] = []
   const note = (warning: Error) => warnings.push(warning)

@@ -195,10 +195,17 @@ interface ServerSocket extends Duplex {
  * answered as any other (`curl --http2` sends such).
  */
 export function leaveUpgrade(request: IncomingMessage, socket: ServerSocket, head: Buffer): void {
-  const { server } = socket
+  // Of the connection itself: from Node.js 26 on there is another stream before it while a body is still to come.
+  const connection = request.socket as ServerSocket & Socket
+  const { server } = connection
   if (server === undefined) {
     refuseUpgrade(request, socket, 400)
-  } else if (server.listenerCount('upgrade') === 1 && !endIfBusy(socket)) {
+  } else if (server.listenerCount('upgrade') === 1 && !endIfBusy(connection)) {
+    if (!request.complete || request.readableLength > 0) {
+      // Such a Node goes on parsing the body, and would take nothing back: the connection ends with the answer.
+      server.emit('request', request, responseOn(request, connection))
+      return
+    }
     // Node has put its parser aside, and with it the body: it gets the request once more, without the wish.
     socket.unshift(Buffer.concat([Buffer.from(withoutUpgrade(request), 'latin1'), head]))
     server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
