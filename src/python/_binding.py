@@ -17,7 +17,43 @@ DEEP_BINDING = 0x2 | 0x8  # RTLD_NOW | RTLD_DEEPBIND
 COLLIDING = frozenset({"uvloop.loop", "_ssl", "_hashlib", "zlib", "_sqlite3", "_zstd", "_brotli"})
 
 
-def bind_deeply(adopt_uvloop):
+# The extension module of the package `setproctitle`; before its version 1.2 it was no package.
+TITLES = frozenset({"setproctitle._setproctitle", "setproctitle"})
+
+
+def adopt_title(module, set_title):
+    """Has `setproctitle` set the title of this process as Node does.
+
+    By itself it does nothing here: it looks for Python's arguments in front of the environment, and there
+    are Node's. Could it find them, it would write over the environment, which Node's threads read.
+    """
+    change, own = module.setproctitle, module.getproctitle
+    given = []
+
+    def setproctitle(title):
+        """setproctitle(title) -- Change the process title."""
+        if set_title(title):
+            given[:] = [title]
+        else:
+            change(title)
+
+    def getproctitle():
+        """getproctitle() -- Get the current process title."""
+        return given[0] if given else own() or command_line()
+
+    module.setproctitle = setproctitle
+    module.getproctitle = getproctitle
+
+
+def command_line():
+    try:
+        with open("/proc/self/cmdline", encoding="utf-8", errors="surrogateescape") as file:
+            return file.read().rstrip("\0").replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def bind_deeply(adopt_uvloop, set_title):
     """Has modules that are imported from here on see their own libraries first.
 
     Modules in C++ do not: they share `std::cout` and run-time type information with Node's libstdc++,
@@ -40,6 +76,8 @@ def bind_deeply(adopt_uvloop):
         execute(self, module)
         if module.__name__ == "uvloop.loop":
             adopt_uvloop(module)
+        elif module.__name__ in TITLES:
+            adopt_title(module, set_title)
 
     # In the class itself: finders, and whoever makes a loader by hand, keep what they have.
     if is_glibc():

@@ -11,3 +11,4 @@ pub mod pacing;
 pub mod signals;
 pub mod sources;
 pub mod tasks;
+mod title;

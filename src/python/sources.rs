@@ -5,7 +5,10 @@ use std::ffi::CStr;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-/// Has extension modules bound to their own libraries from here on, and uvloop changed when it is imported.
+use super::title;
+
+/// Has extension modules bound to their own libraries from here on, and uvloop and setproctitle changed when they are
+/// imported.
 ///
 /// # Errors
 ///
@@ -15,7 +18,13 @@ pub fn bind_extension_modules(py: Python<'_>) -> PyResult<()> {
   // A part of the import system, whose frames CPython leaves out of tracebacks and warnings by this name.
   let file = c"<frozen importlib._bootstrap_external>";
   PyModule::from_code(py, CODE, file, c"_amphis_binding")?
-    .call_method1("bind_deeply", (wrap_pyfunction!(adopt_uvloop, py)?,))
+    .call_method1(
+      "bind_deeply",
+      (
+        wrap_pyfunction!(adopt_uvloop, py)?,
+        wrap_pyfunction!(title::set_title, py)?,
+      ),
+    )
     .map(drop)
 }
 
