@@ -111,6 +111,46 @@ test('all of it holds in asyncio’s debug mode, in silence', async (t) => {
   t.notRegex(stderr, /never awaited|Traceback|Error/)
 })
 
+for (const how of ['from the start', 'once an app has turned it on'] as const) {
+  test(`asyncio’s debug mode, ${how}, names the request and the app of a slow first step`, async (t) => {
+    const isEarly = how === 'from the start'
+    const child = runNode(
+      t,
+      { app: 'tasks:app', lifespan: 'off' },
+      `const handler = new PythonHandler(options)
+       for (const url of ${JSON.stringify(isEarly ? [] : ['/debug_from_here'])}) await (await handler.handle({ url })).text()
+       console.log(await (await handler.handle({ url: '/slow_first_step?token=secret', method: 'PUT' })).text())`,
+      { env: isEarly ? { PYTHONASYNCIODEBUG: '1' } : {} },
+    )
+    const { code, stdout, stderr } = await child.ends()
+    t.is(code, 0, stderr)
+    t.is(stdout, '"done"\n')
+    t.regex(
+      stderr,
+      /^Executing <Task finished name='PUT \/slow_first_step' coro=<tasks\.app\(\).* took 0\.\d+ seconds$/m,
+    )
+    t.notRegex(stderr, /drain|secret/)
+  })
+}
+
+test('in asyncio’s debug mode a request that is cancelled before it has begun is over', async (t) => {
+  const child = runNode(
+    t,
+    { app: 'tasks:app', lifespan: 'off', timeoutGracefulShutdown: 0 },
+    `const handler = new PythonHandler({ ...options, timeoutRequest: 50 })
+     await handler.ready()
+     const codes = ['/slow_first_step', '/slow_first_step'].map((url) => handler.handle({ url }).catch((error) => error.code))
+     console.log((await Promise.all(codes)).join(' '))
+     await handler.close()
+     console.log('closed')`,
+    { env: { PYTHONASYNCIODEBUG: '1' } },
+  )
+  const { code, stdout, stderr } = await child.ends()
+  t.is(code, 0, stderr)
+  t.is(stdout, 'AMPHIS_ERR_REQUEST_TIMEOUT AMPHIS_ERR_REQUEST_TIMEOUT\nclosed\n')
+  t.notRegex(stderr, /never awaited|Traceback/)
+})
+
 test('a FastAPI app runs in asyncio’s debug mode', async (t) => {
   const child = runNode(
     t,

@@ -210,10 +210,10 @@ test('names the error of the system, by which people search', (t) => {
   t.regex(listenProblem('EACCES', '127.0.0.1', 80) ?? '', /\(EACCES: permission denied\)$/)
   t.regex(socketProblem('EACCES', '/run/app.sock') ?? '', /\(EACCES: permission denied\)$/)
   for (const code of ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']) {
-    t.regex(listenProblem(code, 'host', 80) ?? '', new RegExp(`\\(${code}(?:: [a-z ]+)?\\)$`))
+    t.regex(listenProblem(code, 'host', 80) ?? '', new RegExp(`\\(${code}(?:: [a-z -]+)?\\)$`))
   }
   for (const code of ['EBADF', 'ENOTSOCK', 'EINVAL', 'EOPNOTSUPP']) {
-    t.regex(descriptorProblem(code, 3) ?? '', new RegExp(`\\(${code}(?:: [a-z ]+)?\\)$`))
+    t.regex(descriptorProblem(code, 3) ?? '', new RegExp(`\\(${code}(?:: [a-z -]+)?\\)$`))
   }
 })
 

@@ -89,7 +89,10 @@ test('--uds tells that its path is too long', async (t) => {
   const path = join(await folder(t), 'x'.repeat(120))
   const { code, stderr } = await amphisEnds(t, 'main:app', '--uds', path, ...suite)
   t.is(code, 1)
-  t.is(stderr, `error: The path ${path} is too long for a socket. Choose a shorter one with --uds.\n`)
+  t.is(
+    stderr,
+    `error: The path ${path} is too long for a socket. Choose a shorter one with --uds. (ENAMETOOLONG: name too long)\n`,
+  )
 })
 
 // Proxies

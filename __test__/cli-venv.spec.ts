@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { amphisIn } from './helpers/command-line.js'
+import { amphisInTerminal } from './helpers/pseudo-terminal.js'
 import {
   fakeEnvironment,
   fakeInstallation,
@@ -20,6 +21,10 @@ const BARE = {
   UV_PROJECT_ENVIRONMENT: undefined,
   CONDA_PREFIX: undefined,
 }
+
+/** The last line: what there is now. */
+const READY =
+  /\.venv is ready after \d+\.\d s: Python 3\.\d+\.\d+, \d+ packages?, (?:uvloop \S+|without uvloop, .*-m pip install uvloop\))$/
 
 /** Runs `amphis venv` in a folder with these requirements. */
 async function project(t: ExecutionContext, requirements: string | undefined) {
@@ -57,16 +62,24 @@ test('makes .venv, installs the requirements, and then has nothing to do until t
   const lines = first.stdout.split('\n')
   t.regex(lines[0] ?? '', /^Making .*\.venv with Python 3\.\d+\.\d+ \(.+\)$/)
   t.is(lines[1], `Installing ${file} into ${join(folder, '.venv')}`)
-  t.is(lines.length, 3)
+  // pip may have its word between.
+  t.regex(lines.at(-2) ?? '', READY)
 
   const second = await venv()
-  t.deepEqual(second, { code: 0, signal: null, stdout: '', stderr: '' })
+  t.like(second, { code: 0, signal: null, stderr: '' })
+  t.regex(
+    second.stdout,
+    /^\S+\.venv: nothing to do, \S+requirements\.txt is installed; Python 3\.\d+\.\d+, \d+ packages?, .*\n$/,
+  )
 
   await writeFile(file, `${await localPackage(folder)}\n`)
   const third = await venv()
   t.is(third.code, 0, third.stderr)
-  t.is(third.stdout, `Installing ${file} into ${join(folder, '.venv')}\n`)
-  t.is((await venv()).stdout, '')
+  const [begin, ...rest] = third.stdout.trimEnd().split('\n')
+  t.is(begin, `Installing ${file} into ${join(folder, '.venv')}`)
+  t.true(rest.includes('Successfully installed amphis-teapot-1.0'), third.stdout)
+  t.regex(rest.at(-1) ?? '', READY)
+  t.regex((await venv()).stdout, /: nothing to do, /)
 
   // The app is served with it.
   await writeFile(
@@ -104,7 +117,7 @@ test('an environment that is named takes the place of .venv', async (t) => {
   const byUv = await venv([], { VIRTUAL_ENV: named, PATH: join(folder, 'uv') })
   t.is(byUv.code, 0, byUv.stderr)
   const asked = await readFile(join(folder, 'asked'), 'utf8')
-  t.is(asked, `pip install --quiet --python ${named}/bin/python -r ${file}\n`)
+  t.is(asked, `pip install --python ${named}/bin/python -r ${file}\n`)
   t.false(existsSync(join(folder, '.venv')))
   const plain = await venv([], { AMPHIS_PYTHON: await plainInterpreter(t) })
   t.is(plain.code, 0, plain.stderr)
@@ -122,7 +135,12 @@ async function plainInterpreter(t: ExecutionContext): Promise<string> {
 test('a folder without requirements gets an environment alone', async (t) => {
   const { folder, venv } = await project(t, undefined)
   await realEnvironment(join(folder, '.venv'))
-  t.deepEqual(await venv(), { code: 0, signal: null, stdout: '', stderr: '' })
+  const { stdout, ...ended } = await venv()
+  t.deepEqual(ended, { code: 0, signal: null, stderr: '' })
+  t.regex(
+    stdout,
+    /^\S+\.venv: nothing to do, there is no \S+requirements\.txt; Python 3\.\S+, 0 packages, without uvloop.*\n$/,
+  )
   const asked = await venv(['--requirements', 'dev.txt'])
   t.is(asked.code, 1)
   t.is(
@@ -158,6 +176,44 @@ test('says what is missing on the machine, and how to get it', async (t) => {
   const taken = await venv(['--python', await realInterpreter()])
   t.is(taken.code, 1)
   t.regex(taken.stderr, /^error: .*\.venv is there and is no virtual environment\. Remove it, or move it away\.\n$/)
+})
+
+test('shows what pip says while it says it, plainly where nobody looks', async (t) => {
+  const { folder } = await project(t, 'a-package\n')
+  const installation = await fakeInstallation(join(folder, 'python'))
+  await fakeEnvironment(join(folder, '.venv'), installation)
+  const gate = join(folder, 'gate')
+  // Says whether its output is a terminal, and waits.
+  const installs = `echo "Collecting a-package $*"; if [ -t 1 ]; then echo "to a terminal"; fi; /bin/cat ${gate}; exit 0`
+  await scriptedInterpreter(installation.interpreter, `case "$*" in *"import pip"*) exit 0;; esac; ${installs}`)
+  const open = () => execFileSync('/bin/sh', ['-c', `echo opened > ${gate}`])
+  execFileSync('mkfifo', [gate])
+
+  const piped = amphisIn(BARE, t, 'venv', folder)
+  await piped.prints('--progress-bar=off')
+  open()
+  const { code, stdout } = await piped.ends()
+  t.is(code, 0, stdout)
+  t.notRegex(stdout, /to a terminal/)
+  t.regex(stdout, /opened\n.*\.venv is ready after \d+\.\d s: Python 3\.12\.1, 0 packages, without uvloop/)
+
+  await writeFile(join(folder, 'requirements.txt'), 'another\n')
+  const terminal = amphisInTerminal(t, ['venv', folder], { env: BARE })
+  await terminal.prints('to a terminal')
+  open()
+  const seen = await terminal.ends()
+  t.is(seen.code, 0)
+  t.notRegex(seen.stdout, /--progress-bar/)
+})
+
+test('names uvloop where it is there', async (t) => {
+  const { folder, venv } = await project(t, undefined)
+  const installation = await fakeInstallation(join(folder, 'python'))
+  const root = await fakeEnvironment(join(folder, '.venv'), installation)
+  for (const name of ['uvloop-0.21.0', 'typing_extensions-4.15.0', 'pip-25.3', 'a-not-one']) {
+    await mkdir(join(root, 'lib/python3.12/site-packages', name === 'a-not-one' ? name : `${name}.dist-info`))
+  }
+  t.regex((await venv()).stdout, /; Python 3\.12\.1, 3 packages, uvloop 0\.21\.0\n$/)
 })
 
 test('says so when no package index can be reached', async (t) => {

@@ -46,6 +46,32 @@ async def run(app, scope, cycle):
         cycle.finish(None)
 
 
+def announce(task, coroutine):
+    """Prepares a task of asyncio's debug mode, which is yet to begin.
+
+    What the loop says of a slow step shall name the request and the app, not `run`. A task that is
+    cancelled before it has begun never comes into `run`: its cycle is told here.
+    """
+    variables = coroutine.cr_frame.f_locals
+    app, scope, cycle = variables["app"], variables["scope"], variables["cycle"]
+    if scope["type"] != "lifespan":
+        # Told twice, it does nothing.
+        task.add_done_callback(
+            lambda task: task.cancelled() and cycle.finish(asyncio.CancelledError())
+        )
+    try:
+        called = app if hasattr(app, "__qualname__") else type(app)
+        coroutine.__qualname__ = f"{called.__module__}.{called.__qualname__}"
+        kind = scope["type"]
+        if kind == "lifespan":
+            task.set_name(kind)
+        else:
+            task.set_name(f"{scope['method'] if kind == 'http' else 'WS'} {scope['path']}")
+    except Exception:
+        # A class of the app's that answers in its own way keeps the name that it has.
+        return
+
+
 async def root(loop):
     await loop.create_future()
 

@@ -1,4 +1,4 @@
-//! Extension modules that are changed when they are imported: `uvloop.loop` and `_ctypes`.
+//! Extension modules that are changed when they are imported: `uvloop.loop`, `_ctypes` and `setproctitle`'s.
 //!
 //! What is changed in Python shows there, so nothing is before one of them is about to run. On Linux [`binding`] tells;
 //! elsewhere it is done as soon as Python has started.
@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::binding;
 use super::original::Original;
-use super::sources;
+use super::{sources, title};
 
 /// Called with the file of each library that Python loads, before it runs.
 pub fn before_module_runs(path: &[u8]) {
@@ -17,7 +17,9 @@ pub fn before_module_runs(path: &[u8]) {
   let file = parts.next().unwrap_or_default();
   let folder = parts.next().unwrap_or_default();
   let is_uvloop = folder == b"uvloop" && file.starts_with(b"loop.");
-  if is_uvloop || file.starts_with(b"_ctypes.") {
+  // Before its version 1.2 `setproctitle` was no package.
+  let others = [&b"_ctypes."[..], b"_setproctitle.", b"setproctitle."];
+  if is_uvloop || others.iter().any(|name| file.starts_with(name)) {
     // Python is loading that module on this thread, so there is nothing to wait for.
     let _ = Python::try_attach(|py| {
       if let Err(error) = adopt(py) {
@@ -50,6 +52,9 @@ pub fn adopt(py: Python<'_>) -> PyResult<()> {
     let changes = PyDict::new(py);
     changes.set_item("uvloop.loop", wrap_pyfunction!(adopt_uvloop, py)?)?;
     changes.set_item("_ctypes", wrap_pyfunction!(adopt_ctypes, py)?)?;
+    for name in ["setproctitle._setproctitle", "setproctitle"] {
+      changes.set_item(name, wrap_pyfunction!(adopt_title, py)?)?;
+    }
     sources::adoption(py)?
       .call_method1("adopt", (changes,))
       .map(drop)
@@ -63,6 +68,15 @@ pub fn adopt(py: Python<'_>) -> PyResult<()> {
 fn adopt_uvloop(py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
   sources::uvloop_helpers(py)?
     .call_method1("adopt_module", (module,))
+    .map(drop)
+}
+
+/// Has `setproctitle` set the title as Node does. The package's own function has the same name as its module.
+#[pyfunction]
+fn adopt_title(py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
+  let set_title = wrap_pyfunction!(title::set_title, py)?;
+  sources::title(py)?
+    .call_method1("adopt_title", (module, set_title))
     .map(drop)
 }
 

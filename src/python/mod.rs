@@ -13,3 +13,4 @@ pub mod pacing;
 pub mod signals;
 pub mod sources;
 pub mod tasks;
+mod title;

@@ -13,6 +13,16 @@ pub fn adoption(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
   PyModule::from_code(py, CODE, file, c"_amphis_adoption")
 }
 
+/// The module of `python/_title.py`.
+///
+/// # Errors
+///
+/// What Python raises.
+pub fn title(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+  const CODE: &CStr = source(concat!(include_str!("_title.py"), "\0"));
+  PyModule::from_code(py, CODE, c"<amphis>/_title.py", c"_amphis_title")
+}
+
 /// The module of `python/_uvloop.py`.
 pub fn uvloop_helpers(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
   const CODE: &CStr = source(concat!(include_str!("_uvloop.py"), "\0"));

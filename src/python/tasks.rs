@@ -5,6 +5,9 @@
 //! task has no such option: while one is made, the loop's `call_soon` is shadowed by [`Steps::take`], and the step that
 //! the task hands to it is run here, in the task's own context, as the loop would have done.
 //!
+//! In asyncio's debug mode tasks start as asyncio starts them. The loop reports a slow step by the callback that it was
+//! called in, and to the loop a first step that is run here is a part of the drain: nobody would learn whose it was.
+//!
 //! Everything here happens on the Python thread, in a callback of the loop, where no task is current.
 
 use std::mem;
@@ -15,12 +18,19 @@ use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
 use crate::base::lock::lock;
+use crate::python::sources;
 
 /// Makes tasks of one event loop.
 pub struct Tasks {
   task_type: Py<PyAny>,
   /// Keyword arguments of the type.
   options: Py<PyDict>,
+  /// The same for a task whose first step the loop calls.
+  scheduled: Py<PyDict>,
+  /// Asked each time, for an app may change it at any time.
+  get_debug: Py<PyAny>,
+  /// Names a task of debug mode.
+  announce: Py<PyAny>,
   /// Where a task can't be told to start eagerly.
   shadow: Option<Shadow>,
 }
@@ -88,6 +98,7 @@ impl Tasks {
     options.set_item("loop", event_loop)?;
     // Before 3.12 a task without a name formats one at once.
     options.set_item("name", "amphis")?;
+    let scheduled = options.copy()?;
     let shadow = if py.version_info() >= (3, 12) {
       options.set_item("eager_start", true)?;
       None
@@ -108,28 +119,42 @@ impl Tasks {
     Ok(Self {
       task_type: task_type.unbind(),
       options: options.unbind(),
+      scheduled: scheduled.unbind(),
+      announce: sources::helpers(py)?.getattr("announce")?.unbind(),
+      get_debug: event_loop.getattr("get_debug")?.unbind(),
       shadow,
     })
   }
 
-  /// A task of `coroutine`, which has run until it ended or waits. The caller keeps it: asyncio holds tasks weakly.
+  /// A task of `coroutine`, which has run until it ended or waits; in debug mode it is yet to begin. The caller keeps it: asyncio holds tasks weakly.
   ///
   /// # Errors
   ///
   /// When the loop is closed. The coroutine may have run all the same.
   pub fn start<'py>(&self, coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = coroutine.py();
+    if self.get_debug.bind(py).call0()?.is_truthy()? {
+      let task = self.make(coroutine, &self.scheduled)?;
+      self.announce.bind(py).call1((&task, coroutine))?;
+      return Ok(task);
+    }
     match &self.shadow {
       // Whoever has put something of theirs in this place is to see our tasks as well.
       Some(shadow) if !shadow.is_taken(py)? => self.start_shadowed(shadow, coroutine),
-      _ => self.make(coroutine),
+      _ => self.make(coroutine, &self.options),
     }
   }
 
-  fn make<'py>(&self, coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+  fn make<'py>(
+    &self,
+    coroutine: &Bound<'py, PyAny>,
+    options: &Py<PyDict>,
+  ) -> PyResult<Bound<'py, PyAny>> {
     let py = coroutine.py();
-    let options = self.options.bind(py);
-    self.task_type.bind(py).call((coroutine,), Some(options))
+    self
+      .task_type
+      .bind(py)
+      .call((coroutine,), Some(options.bind(py)))
   }
 
   fn start_shadowed<'py>(
@@ -140,7 +165,7 @@ impl Tasks {
     let py = coroutine.py();
     let attributes = shadow.attributes.bind(py);
     attributes.set_item(intern!(py, "call_soon"), &shadow.take)?;
-    let task = self.make(coroutine);
+    let task = self.make(coroutine, &self.options);
     attributes.del_item(intern!(py, "call_soon"))?;
     let steps = shadow.steps.get();
     let taken = mem::take(&mut *lock(&steps.taken));

@@ -13,6 +13,9 @@ export interface Environment {
   folder: string | undefined
   /** What is said of it. */
   called: string
+  version: PythonVersion
+  /** Whether it was made just now. */
+  isNew: boolean
 }
 
 /**
@@ -29,7 +32,7 @@ export async function prepareEnvironment(folder: string, base: string | undefine
   // One of a folder above belongs to somebody else, and .venv comes before those that are not named here.
   if (isNamed || (own !== undefined && dirname(own) === folder)) {
     const called = isNamed ? `${found.prefix} (from ${found.source})` : shown(found.prefix)
-    return { executable: found.executable, folder: own, called }
+    return { executable: found.executable, folder: own, called, version: found.version, isNew: false }
   }
   return make(folder, base === undefined ? found : await discoverPython({ appDir: folder, python: base }))
 }
@@ -50,7 +53,7 @@ async function make(folder: string, { executable, version }: PythonInstallation)
     await rm(venv, { recursive: true, force: true })
     throw new ServeError(`${executable} cannot make a virtual environment${reason(output, version)}`)
   }
-  return { executable: join(venv, 'bin', 'python'), folder: venv, called: shown(venv) }
+  return { executable: join(venv, 'bin', 'python'), folder: venv, called: shown(venv), version, isNew: true }
 }
 
 function reason(output: string, [major, minor]: PythonVersion): string {

@@ -3,7 +3,9 @@ import { resolve } from 'node:path'
 import { ServeError } from '../errors/serve-error.js'
 import { readArguments } from '../options/arguments.js'
 import { prepareEnvironment } from './environment.js'
+import { shown } from '../text/shown.js'
 import { installRequirements } from './requirements.js'
+import { contentsOf } from './summary.js'
 
 const USAGE = `\
 Usage: amphis venv [FOLDER] [options]
@@ -39,7 +41,18 @@ export async function venv(args: string[]): Promise<number> {
     throw new ServeError(`There is no folder ${operand}. Name the folder of the app.`)
   }
   const asked = values.requirements as string | undefined
+  const begin = performance.now()
   const environment = await prepareEnvironment(folder, values.python as string | undefined)
-  await installRequirements(environment, resolve(folder, asked ?? 'requirements.txt'), asked !== undefined)
+  const file = resolve(folder, asked ?? 'requirements.txt')
+  const installation = await installRequirements(environment, file, asked !== undefined)
+  if (installation === 'manual') return 0
+  const contents = await contentsOf(environment)
+  if (environment.isNew || installation === 'installed') {
+    const seconds = ((performance.now() - begin) / 1000).toFixed(1)
+    console.log(`${environment.called} is ready after ${seconds} s: ${contents}`)
+  } else {
+    const requirements = installation === 'absent' ? `there is no ${shown(file)}` : `${shown(file)} is installed`
+    console.log(`${environment.called}: nothing to do, ${requirements}; ${contents}`)
+  }
   return 0
 }
