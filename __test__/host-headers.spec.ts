@@ -291,10 +291,17 @@ test('a header beyond what Node shows to the host is not passed over its head', 
     void scope.listener(req, res)
   })
   server.maxHeadersCount = 3
-  t.deepEqual(await ask(t, port, ['a: 1', 'b: 2', 'x-user: evil']), [
-    ['a', '1'],
-    ['b', '2'],
-  ])
+  const raw = await RawConnection.open(t, port)
+  raw.write(head(['a: 1', 'b: 2', 'x-user: evil']))
+  const { status, body } = await raw.response()
+  // Node.js 24 and later refuse such a request by themselves; Node.js 20 leaves out what is too much.
+  if (status !== 431) {
+    t.deepEqual(headersOf(JSON.parse(body) as SeenScope).slice(1), [
+      ['a', '1'],
+      ['b', '2'],
+    ])
+  }
+  t.false(body.includes('evil'))
 })
 
 test('a proxy is believed by what the host has made of its headers', async (t) => {
