@@ -223,8 +223,8 @@ impl HttpCycle {
     state.task.as_ref().map(|task| task.clone_ref(py))
   }
 
-  pub fn is_cancelled(&self) -> bool {
-    lock(&self.state).cancelled.is_some()
+  pub fn is_cut(&self) -> bool {
+    matches!(lock(&self.state).cancelled, Some(HandlerError::Cancelled))
   }
 
   /// Gives up on an app that did not let itself be cancelled: its request ends without it.
@@ -466,7 +466,7 @@ impl HttpCycle {
         }
         let is_event_stream = head.is_event_stream;
         lock(&cycle.state).response.start(head, kind)?;
-        if is_event_stream && cycle.owner.app.is_closing() {
+        if is_event_stream && cycle.owner.app.ends_events() {
           cycle.stop_events(py);
         }
         None
