@@ -28,6 +28,26 @@ for (const kind of ['sse_starlette', 'starlette', 'asks']) {
   }
 }
 
+test.serial(
+  'a worker that is replaced tells its event streams at once, as long as it may keep connections',
+  async (t) => {
+    const flags = ['--lifespan', 'off', '--workers', '2', '--timeout-keep-alive', '60']
+    const long = ['--timeout-graceful-shutdown', '60']
+    const { process: server, port } = await serveByCommand(t, 'event_streams:served', ...flags, ...long)
+    const raw = await RawConnection.open(t, port)
+    raw.write(line(`/starlette/${unique()}`))
+    await raw.until('data: ')
+    const began = performance.now()
+    server.child.kill('SIGHUP')
+    await raw.until('\r\n0\r\n\r\n')
+    t.true(performance.now() - began < 30_000)
+    // Another has its place.
+    const next = await RawConnection.open(t, port)
+    next.write(line(`/starlette/${unique()}`))
+    await next.until('data: ')
+  },
+)
+
 test.serial('a download is not cut when the command line stops', async (t) => {
   const { process: server, port, url } = await serveByCommand(t, 'event_streams:served', '--lifespan', 'off')
   const there = new Probe({ handle: async ({ url: path, ...rest }) => fetch(`${url}${path}`, rest) })

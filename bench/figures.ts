@@ -240,7 +240,32 @@ export const figures: readonly Figure[] = [
         { contestant: 'hypercorn', work: 'static', how: 'Starlette StaticFiles' },
       ],
       base: 'bare pathsend',
-      targets: [{ of: 'amphis-pathsend pathsend', over: 'bare pathsend', atLeast: 1 }],
+      targets: [
+        { of: 'amphis-pathsend pathsend', over: 'bare pathsend', atLeast: 1 },
+        { of: 'amphis static', over: 'uvicorn static', atLeast: 1 },
+      ],
+    }),
+  ),
+  slow(
+    httpThroughput('files-10k', {
+      title: 'a file of 10 KiB, read by the app',
+      work: 'static-10k',
+      connections: [32],
+      contestants: [
+        { contestant: 'bare', work: 'pathsend-10k', how: 'fs.createReadStream().pipe(res)' },
+        { contestant: 'amphis', work: 'static-10k', how: 'Starlette StaticFiles' },
+        { contestant: 'uvicorn', work: 'static-10k', how: 'Starlette StaticFiles' },
+        { contestant: 'granian', work: 'static-10k', how: 'Starlette StaticFiles, which it offers pathsend' },
+        { contestant: 'amphis', work: 'file-10k', how: 'Starlette FileResponse' },
+        { contestant: 'uvicorn', work: 'file-10k', how: 'Starlette FileResponse' },
+        { contestant: 'granian', work: 'file-10k', how: 'Starlette FileResponse, which it offers pathsend' },
+      ],
+      base: 'uvicorn static-10k',
+      targets: [
+        { of: 'amphis static-10k', over: 'uvicorn static-10k', atLeast: 1 },
+        { of: 'amphis file-10k', over: 'uvicorn file-10k', atLeast: 1 },
+      ],
+      notes: ["the app stats, opens, reads and closes the file in anyio's threads, one hand-over each"],
     }),
   ),
   slow(
@@ -273,12 +298,25 @@ export const figures: readonly Figure[] = [
       senders: [
         { contestant: 'bare', app: 'raw', how: 'fs.createReadStream().pipe(res)' },
         { contestant: 'amphis-pathsend', app: 'raw', how: 'raw ASGI' },
-        { contestant: 'amphis', app: 'fastapi', how: 'FileResponse' },
-        { contestant: 'uvicorn', app: 'fastapi', how: 'FileResponse' },
         { contestant: 'granian', app: 'raw', how: 'pathsend' },
       ],
       base: { title: 'pipe', name: 'bare raw' },
       targets: [{ of: 'amphis-pathsend raw', over: 'bare raw', atLeast: 0.8 }],
+    }),
+  ),
+  slow(
+    fileTransfer('files-100m', {
+      title: 'a file of 100 MiB, read by the app',
+      mebibytes: 100,
+      connections: [1, 8],
+      senders: [
+        { contestant: 'bare', app: 'raw', how: 'fs.createReadStream().pipe(res)' },
+        { contestant: 'amphis', app: 'fastapi', how: 'FileResponse' },
+        { contestant: 'uvicorn', app: 'fastapi', how: 'FileResponse' },
+        { contestant: 'granian', app: 'fastapi', how: 'FileResponse, which it offers pathsend' },
+      ],
+      base: { title: 'uvicorn', name: 'uvicorn fastapi' },
+      targets: [{ of: 'amphis fastapi', over: 'uvicorn fastapi', atLeast: 1 }],
     }),
   ),
   slow(

@@ -1,4 +1,4 @@
-import { chunk } from './harness/small-file.js'
+import { smallFiles } from './harness/small-file.js'
 
 /** What is asked of every contestant, and the one answer that counts as right. */
 export interface Work {
@@ -41,7 +41,13 @@ const echo = (kibibytes: number): Work => {
   }
 }
 
-const staticFile: Answer = { status: 200, contentType: 'application/octet-stream', body: chunk.toString('latin1') }
+const fileAnswer = (name: keyof typeof smallFiles): Answer => ({
+  status: 200,
+  contentType: 'application/octet-stream',
+  body: smallFiles[name].toString('latin1'),
+})
+const staticFile = fileAnswer('64-kib.bin')
+const tinyFile = fileAnswer('10-kib.bin')
 
 export const works = {
   hello: get('hello world (raw ASGI)', 'raw', '/'),
@@ -86,6 +92,9 @@ export const works = {
   'await-10ms': get('an app that awaits 10 ms (raw ASGI)', 'raw', '/await'),
   pathsend: get('a static file of 64 KiB', 'raw', '/static/64-kib.bin', staticFile),
   static: get('a static file of 64 KiB', 'starlette', '/static/64-kib.bin', staticFile),
+  'pathsend-10k': get('a file of 10 KiB', 'raw', '/static/10-kib.bin', tinyFile),
+  'static-10k': get('a file of 10 KiB', 'starlette', '/static/10-kib.bin', tinyFile),
+  'file-10k': get('a file of 10 KiB', 'starlette', '/file/10-kib.bin', tinyFile),
 } satisfies Record<string, Work>
 
 export type WorkName = keyof typeof works

@@ -18,6 +18,9 @@ import { createUpgradeListener } from './websocket/upgrade.js'
 
 const { version } = createRequire(packageRoot)('./package.json') as { version: string }
 
+/** For a server that goes on for a while: tells apps that send events at once that it is to stop. */
+export const endEvents: unique symbol = Symbol('amphis.endEvents')
+
 /**
  * A Python app inside this Node process: ASGI, or WSGI by an adapter.
  *
@@ -113,6 +116,11 @@ export class PythonHandler implements AsyncDisposable {
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
+  }
+
+  /** @internal */
+  [endEvents](): void {
+    this.#context?.native.endEvents()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -9,6 +9,8 @@ import { ByConnections, over, type ConnectionTarget } from './connections.js'
 import { chosen, type Figure } from './figure.js'
 
 export interface FileTransfer {
+  /** @default of a file of so many MiB */
+  readonly title?: string
   readonly mebibytes: number
   /** Each is measured, in the same run. */
   readonly connections: readonly number[]
@@ -22,7 +24,7 @@ export interface FileTransfer {
 
 /** Bytes a second of one large file, sent again and again. */
 export function fileTransfer(name: string, spec: FileTransfer): Figure {
-  const title = `a file of ${spec.mebibytes} MiB`
+  const title = spec.title ?? `a file of ${spec.mebibytes} MiB`
   return {
     name,
     title,

@@ -1,6 +1,6 @@
 import { rowOf } from '../harness/result.js'
 import { startAll, stopAll, withEach } from '../harness/running.js'
-import { prepareSmallFile } from '../harness/small-file.js'
+import { prepareSmallFiles } from '../harness/small-file.js'
 import { peakOf, resetPeak } from '../harness/usage.js'
 import { StreamLoad } from '../load/stream.js'
 import { works } from '../works.js'
@@ -42,7 +42,7 @@ export function streams(name: string, spec: Streams): Figure {
       const load = new StreamLoad()
       const entries = await startAll(context, kept, works.hello)
       try {
-        await load.expect(await prepareSmallFile())
+        await load.expect(await prepareSmallFiles())
         // Every byte once, which is the warm-up as well.
         await withEach(entries, async (entry, { port }) => {
           await load.run(entry.title, { port, direction, mebibytes: spec.quickMebibytes, seconds: 0, whole: true })

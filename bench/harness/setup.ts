@@ -5,7 +5,7 @@ import { prepareNativePeers } from './native-peers.js'
 import { prepareNodePeers } from './node-peers.js'
 import type { Options } from './options.js'
 import { preparePython } from './python.js'
-import { prepareSmallFile } from './small-file.js'
+import { prepareSmallFiles } from './small-file.js'
 
 export interface SetUp {
   readonly context: Context
@@ -19,7 +19,7 @@ export async function setUp(options: Options, say: (line: string) => void): Prom
   await prepareNodePeers(say)
   const python = await preparePython(options.python, say)
   await prepareNativePeers(python, say)
-  await prepareSmallFile()
+  await prepareSmallFiles()
   const load = await chooseLoadGenerator(options.load)
   const machine = await describeMachine(python)
   say(`${machine.cpu}, ${machine.cores} cores; load: ${load.title}`)

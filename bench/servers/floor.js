@@ -12,6 +12,7 @@ const answer = Buffer.from(body, 'latin1')
 export const cache = fileURLToPath(new URL('../.cache/', import.meta.url))
 const largeFile = `${cache}100-mib.bin`
 const smallFile = `${cache}64-kib.bin`
+const tinyFile = `${cache}10-kib.bin`
 
 /** @type {Record<string, (res: import('node:http').ServerResponse, req: import('node:http').IncomingMessage) => void>} */
 const routes = {
@@ -66,6 +67,7 @@ const routes = {
     subscribe(res, Number(new URLSearchParams(req.url.split('?')[1]).get('gap')))
   },
   '/file': (res) => sendFile(res, largeFile),
+  '/static/10-kib.bin': (res) => sendFile(res, tinyFile),
   '/static/64-kib.bin': (res) => sendFile(res, smallFile),
 }
 

@@ -104,11 +104,11 @@ impl Cycle {
     Ok(())
   }
 
-  /// Whether its task has been cancelled, and has not ended.
-  pub fn is_cancelled(&self) -> bool {
+  /// Whether its task was cancelled since the app is to end.
+  pub fn is_cut(&self) -> bool {
     match self {
-      Self::Http(cycle) => cycle.get().is_cancelled(),
-      Self::WebSocket(cycle) => cycle.get().is_cancelled(),
+      Self::Http(cycle) => cycle.get().is_cut(),
+      Self::WebSocket(cycle) => cycle.get().is_cut(),
     }
   }
 

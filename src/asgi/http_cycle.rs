@@ -19,7 +19,7 @@ use super::response::{Left, Response, Target};
 use super::waiters::Waiters;
 use crate::base::error::HandlerError;
 use crate::base::lock::lock;
-use crate::bridge::body::{Payload, RequestBody};
+use crate::bridge::body::{Payload, RequestBody, TEXT_BODY};
 use crate::bridge::bytes::BodyPart;
 use crate::bridge::record::op;
 use crate::python::{event_loop, exceptions, pacing};
@@ -223,8 +223,8 @@ impl HttpCycle {
     state.task.as_ref().map(|task| task.clone_ref(py))
   }
 
-  pub fn is_cancelled(&self) -> bool {
-    lock(&self.state).cancelled.is_some()
+  pub fn is_cut(&self) -> bool {
+    matches!(lock(&self.state).cancelled, Some(HandlerError::Cancelled))
   }
 
   /// Gives up on an app that did not let itself be cancelled: its request ends without it.
@@ -370,9 +370,12 @@ impl HttpCycle {
   /// True when the caller has to wait before it sends more.
   fn body(&self, py: Python<'_>, message: &Bound<'_, PyAny>, kind: &str) -> PyResult<bool> {
     let (body, more) = message::response_body(message, kind)?;
+    let length = body.as_ref().map_or(0, |body| body.as_bytes().len());
     let body = body.map(Payload::Bytes);
-    let (full, complete) = {
+    let (full, complete, may_wait) = {
       let mut state = lock(&self.state);
+      // The first piece has the head with it, and an app that is to wait has it sent.
+      let may_wait = more && length > TEXT_BODY && state.response.is_streaming();
       let full = state
         .response
         .body(&self.target(), body.as_ref(), more, kind)?;
@@ -381,9 +384,13 @@ impl HttpCycle {
         // Once JavaScript sees the end it may free the Buffers of the request's body.
         state.body.clear();
       }
-      (full, complete)
+      (full, complete, may_wait && !full)
     };
-    self.after_event(py, complete);
+    if may_wait {
+      pacing::flush_bulk(py, &self.owner.host, length);
+    } else {
+      self.after_event(py, complete);
+    }
     Ok(full)
   }
 
@@ -466,7 +473,7 @@ impl HttpCycle {
         }
         let is_event_stream = head.is_event_stream;
         lock(&cycle.state).response.start(head, kind)?;
-        if is_event_stream && cycle.owner.app.is_closing() {
+        if is_event_stream && cycle.owner.app.ends_events() {
           cycle.stop_events(py);
         }
         None

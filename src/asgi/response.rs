@@ -104,6 +104,11 @@ impl Response {
     self.short
   }
 
+  /// The head is on its way, and more of the body to come.
+  pub fn is_streaming(&self) -> bool {
+    matches!(self.phase, Phase::Streaming)
+  }
+
   /// The app has begun to send events, and not said its last one.
   pub fn is_event_stream(&self) -> bool {
     self.is_event_stream && matches!(self.phase, Phase::Started(_) | Phase::Streaming)

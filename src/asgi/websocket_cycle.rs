@@ -195,8 +195,8 @@ impl WebSocketCycle {
     state.task.as_ref().map(|task| task.clone_ref(py))
   }
 
-  pub fn is_cancelled(&self) -> bool {
-    lock(&self.state).cancelled.is_some()
+  pub fn is_cut(&self) -> bool {
+    matches!(lock(&self.state).cancelled, Some(HandlerError::Cancelled))
   }
 
   /// Gives up on an app that did not let itself be cancelled.

@@ -12,6 +12,8 @@ pub struct AppState {
   pub host: u32,
   /// New requests are refused.
   closing: AtomicBool,
+  /// Who sends events is told that the server is to stop.
+  ending_events: AtomicBool,
   /// Requests whose app has not returned. Changed on the Python thread only.
   active: AtomicUsize,
   /// Notified each time `active` reaches zero while `closing`.
@@ -24,6 +26,7 @@ impl AppState {
       index,
       host,
       closing: AtomicBool::new(false),
+      ending_events: AtomicBool::new(false),
       active: AtomicUsize::new(0),
       idle: Notify::new(),
     }
@@ -43,7 +46,16 @@ impl AppState {
     }
   }
 
+  pub fn ends_events(&self) -> bool {
+    self.ending_events.load(Ordering::Acquire)
+  }
+
+  pub fn end_events(&self) {
+    self.ending_events.store(true, Ordering::Release);
+  }
+
   pub fn start_closing(&self) {
+    self.end_events();
     self.closing.store(true, Ordering::Release);
   }
 

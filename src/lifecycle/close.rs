@@ -13,6 +13,8 @@ use crate::asgi::cycle::Cycle;
 use crate::asgi::lifespan::Answer;
 use crate::base::error::HandlerError;
 use crate::base::lock::lock;
+use crate::bridge;
+use crate::bridge::command::Command;
 use crate::bridge::host::Host;
 use crate::dispatch;
 use crate::dispatch::handlers::{self, Handler};
@@ -72,15 +74,15 @@ pub async fn close_app(handler: &Arc<Handler>, limits: Limits) -> Result<(), Han
   let owner = Arc::clone(handler);
   on_python(move |py| {
     owner.state.start_closing();
-    for cycle in dispatch::of_app(py, &owner.state) {
-      cycle.stop_events(py);
-    }
+    stop_events(py, &owner);
   })
   .await?;
   let began = Instant::now();
   if !drains(handler, streams).await && streams < grace {
     let left = move || grace.saturating_sub(began.elapsed());
-    if cancel(handler, Cycle::is_stream).await? && !drains(handler, left().min(CANCEL_LIMIT)).await
+    if cancel(handler, Cycle::is_stream).await?
+      && left() > CANCEL_LIMIT
+      && !drains(handler, CANCEL_LIMIT).await
     {
       abandon(handler).await?;
     }
@@ -100,6 +102,22 @@ pub async fn close_app(handler: &Arc<Handler>, limits: Limits) -> Result<(), Han
   outcome
 }
 
+/// Tells who sends events that the server is to stop, and whoever begins to from now on; requests are still taken.
+pub fn end_events(handler: Arc<Handler>) {
+  bridge::get().inbox().push(|batch| {
+    batch.commands.push(Command::Run(Box::new(move |py| {
+      handler.state.end_events();
+      stop_events(py, &handler);
+    })));
+  });
+}
+
+fn stop_events(py: Python<'_>, handler: &Handler) {
+  for cycle in dispatch::of_app(py, &handler.state) {
+    cycle.stop_events(py);
+  }
+}
+
 /// Whether all requests have ended within `limit`.
 async fn drains(handler: &Handler, limit: Duration) -> bool {
   timeout(limit, handler.state.drained()).await.is_ok()
@@ -111,7 +129,8 @@ async fn cancel(handler: &Arc<Handler>, meant: fn(&Cycle) -> bool) -> Result<boo
   on_python(move |py| {
     let mut cycles = dispatch::of_app(py, &owner.state);
     cycles.retain(meant);
-    for cycle in &cycles {
+    // One that cleans up since it was cut is left to it.
+    for cycle in cycles.iter().filter(|cycle| !cycle.is_cut()) {
       report(py, cycle.cancel(py, HandlerError::Cancelled));
     }
     !cycles.is_empty()
@@ -124,7 +143,7 @@ async fn abandon(handler: &Arc<Handler>) -> Result<(), HandlerError> {
   let owner = Arc::clone(handler);
   on_python(move |py| {
     for cycle in dispatch::of_app(py, &owner.state) {
-      if cycle.is_cancelled() {
+      if cycle.is_cut() {
         cycle.abandon(py, &HandlerError::Cancelled);
       }
     }

@@ -76,6 +76,12 @@ impl HandlerHandle {
     );
   }
 
+  /// Tells apps that send events that the server is to stop; requests are still taken.
+  #[napi(catch_unwind)]
+  pub fn end_events(&self) {
+    close::end_events(Arc::clone(&self.handler));
+  }
+
   /// Answered by a result record with `token` as soon as Python's event loop comes to it.
   #[napi(catch_unwind)]
   pub fn ping(&self, token: u32) {

@@ -26,6 +26,7 @@ struct EventLoop {
   sources: Vec<String>,
   create_future: Py<PyAny>,
   call_soon: Py<PyAny>,
+  call_later: Py<PyAny>,
   tasks: Tasks,
   run: Py<PyAny>,
   root_task: Py<PyAny>,
@@ -58,6 +59,7 @@ pub fn prepare(py: Python<'_>, kind: LoopKind) -> PyResult<()> {
     tasks: Tasks::new(&event_loop)?,
     create_future: event_loop.getattr("create_future")?.unbind(),
     call_soon: event_loop.getattr("call_soon")?.unbind(),
+    call_later: event_loop.getattr("call_later")?.unbind(),
     event_loop: event_loop.unbind(),
     name,
     python_version: Python::version_str()
@@ -217,6 +219,19 @@ pub fn add_reader(py: Python<'_>, descriptor: i32, callback: &Bound<'_, PyAny>) 
 /// When there is no loop.
 pub fn call_soon(py: Python<'_>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
   current()?.call_soon.bind(py).call1((callback,)).map(drop)
+}
+
+/// The same after some seconds.
+///
+/// # Errors
+///
+/// When there is no loop, or it is closing.
+pub fn call_later(py: Python<'_>, seconds: f64, callback: &Bound<'_, PyAny>) -> PyResult<()> {
+  current()?
+    .call_later
+    .bind(py)
+    .call1((seconds, callback))
+    .map(drop)
 }
 
 /// A future of the loop.

@@ -30,6 +30,11 @@ const FLUSH_RECORDS: u32 = 8;
 /// The same where a single request or WebSocket is under way: nothing will come to join what it sends.
 const FLUSH_ALONE: Duration = Duration::from_micros(30);
 
+/// Bytes of a lone stream that are worth a wake, and how long fewer may wait for more, in seconds. An app that reads a
+/// file in a thread has 64 KiB every 100 µs or two: a wake for each takes as much of a processor as the reading.
+const BULK: usize = 192 * 1024;
+const BULK_AFTER: f64 = 0.001;
+
 struct Flushing {
   last: Instant,
   /// Written since then.
@@ -38,6 +43,10 @@ struct Flushing {
   draining: bool,
   /// A flush is scheduled at the end of this iteration of the loop.
   scheduled: bool,
+  /// The same for what waits for more, see [`flush_bulk`].
+  is_late_scheduled: bool,
+  /// Bytes of that since the last wake.
+  held: usize,
   /// Environments that have records and were not woken since.
   dirty: Vec<Arc<Host>>,
 }
@@ -46,6 +55,7 @@ impl Flushing {
   fn flushed(&mut self) {
     self.last = Instant::now();
     self.records = 0;
+    self.held = 0;
   }
 }
 
@@ -56,6 +66,8 @@ struct Pacing {
   running: AtomicUsize,
   /// [`flush`] for the loop.
   flush: Py<PyAny>,
+  /// [`flush_late`] for the loop.
+  flush_late: Py<PyAny>,
   /// Looks at the inbox for a while before the loop sleeps.
   linger: Py<PyAny>,
 }
@@ -74,11 +86,14 @@ pub fn prepare(py: Python<'_>, linger: Py<PyAny>) -> PyResult<()> {
       records: 0,
       draining: false,
       scheduled: false,
+      is_late_scheduled: false,
+      held: 0,
       dirty: Vec::new(),
     }),
     pace: Mutex::default(),
     running: AtomicUsize::new(0),
     flush: wrap_pyfunction!(flush, py)?.into_any().unbind(),
+    flush_late: wrap_pyfunction!(flush_late, py)?.into_any().unbind(),
     linger,
   };
   PACING
@@ -162,6 +177,7 @@ pub fn flush_soon(py: Python<'_>, host: &Arc<Host>) {
     if flushing.records >= FLUSH_RECORDS || since > FLUSH_AFTER || (is_alone && since > FLUSH_ALONE)
     {
       flushing.flushed();
+      flushing.dirty.retain(|dirty| !Arc::ptr_eq(dirty, host));
       drop(flushing);
       host.wake();
       return;
@@ -175,6 +191,43 @@ pub fn flush_soon(py: Python<'_>, host: &Arc<Host>) {
   };
   // A loop that is closing takes no more callbacks.
   if schedule && event_loop::call_soon(py, pacing.flush.bind(py)).is_err() {
+    flush();
+  }
+}
+
+/// The same for a large piece of a body behind which more is to come: it waits a little for the next one, where nothing
+/// else is under way. Half the wakes are as good, and each costs both threads more than such a piece.
+pub fn flush_bulk(py: Python<'_>, host: &Arc<Host>, bytes: usize) {
+  let Some(pacing) = PACING.get() else { return };
+  let schedule = {
+    let mut flushing = lock(&pacing.flushing);
+    flushing.held += bytes;
+    let holds =
+      flushing.held < BULK && !flushing.draining && pacing.running.load(Ordering::Relaxed) == 1;
+    if holds && !flushing.dirty.iter().any(|dirty| Arc::ptr_eq(dirty, host)) {
+      flushing.dirty.push(Arc::clone(host));
+    }
+    let schedule = holds && !flushing.is_late_scheduled;
+    flushing.is_late_scheduled |= schedule;
+    holds.then_some(schedule)
+  };
+  match schedule {
+    None => flush_soon(py, host),
+    Some(false) => {}
+    // A loop that is closing takes no more callbacks.
+    Some(true) => {
+      if event_loop::call_later(py, BULK_AFTER, pacing.flush_late.bind(py)).is_err() {
+        flush_late();
+      }
+    }
+  }
+}
+
+/// Wakes every environment that has records which have waited for more.
+#[pyfunction]
+fn flush_late() {
+  if let Some(pacing) = PACING.get() {
+    lock(&pacing.flushing).is_late_scheduled = false;
     flush();
   }
 }

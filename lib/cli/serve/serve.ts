@@ -1,7 +1,7 @@
 // Serves an app in this process; `Serving` says where its connections come from.
 import { Server as NetServer } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
-import { PythonHandler } from '../../python-handler.js'
+import { endEvents, PythonHandler } from '../../python-handler.js'
 import { createServer, type PythonServer, type ServerOptions } from '../../server/server.js'
 import { logAccess } from '../log/access-log.js'
 import { noteOrigins } from '../log/error-origins.js'
@@ -115,6 +115,7 @@ async function end(
   // Servers of HTTP would themselves cut idle connections off.
   NetServer.prototype.close.call(server)
   if (hurry?.aborted === false) {
+    handler[endEvents]()
     // Node ends idle connections by itself; 0 is never.
     const idle = options['timeout-keep-alive'] || Infinity
     await linger(server, connections, milliseconds(Math.min(idle, grace)), hurry)
