@@ -42,7 +42,7 @@ test('shows the path as the client has asked for it, also below a mount', async 
   for (const change of mounts) {
     const app = express().use('/shop/api', (incoming, response) => {
       change(incoming)
-      handler.listener(incoming, response)
+      void handler.listener(incoming, response)
     })
     const { url } = await serve(t, app)
     const { text } = await request(`${url}/shop/api/cause?who=me`, { headers: html })

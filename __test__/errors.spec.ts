@@ -407,7 +407,7 @@ test('without a logger of its own, a handler says which request has failed', asy
       // As Express does below a mount.
       request.originalUrl = request.url
       request.url = request.url.slice('/api'.length)
-      handler.listener(request, response)
+      void handler.listener(request, response)
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const url = 'http://127.0.0.1:' + server.address().port

@@ -66,9 +66,17 @@ async function inTurn<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What is another in each process: addresses, process ids. */
+/**
+ * Without what is another in each process: addresses, process ids. Python 3.14 and later also tell the name of the thread
+ * that has crashed, which here is not the program's, and the C functions below it, which begin in another program.
+ */
 function comparable({ code, signal, stdout, stderr }: Exit) {
-  const text = (output: string) => output.replace(/0x[0-9a-f]{6,}/g, '0x…').replace(/(pid[= ])\d+/g, '$1…')
+  const text = (output: string) =>
+    output
+      .replace(/0x[0-9a-f]{6,}/g, '0x…')
+      .replace(/(pid[= ])\d+/g, '$1…')
+      .replace(/(thread 0x…) \[[^\]]*\]/g, '$1')
+      .replace(/(C stack trace [^\n]*\n)(?: {2}[^\n]*\n)*/g, '$1')
   return { code, signal, stdout: text(stdout), stderr: text(stderr) }
 }
 
