@@ -55,7 +55,7 @@ pub fn leave(host: &Arc<Host>) {
     }
     if is_main {
       // `python::wait_until_left` waits for it.
-      let tasks_deadline = deadline.checked_sub(LEAVE_RESERVE).unwrap_or(deadline);
+      let tasks_deadline = deadline - LEAVE_RESERVE;
       let _ = on_python(move |py| report(py, event_loop::stop(py, tasks_deadline))).await;
     }
     // Nobody listens past the limit.
