@@ -108,7 +108,8 @@ test('tells that a host is not this machine', async (t) => {
   // An address reserved for documentation: no machine has it.
   const { code, stderr } = await amphisEnds(t, 'main:app', '--host', '192.0.2.1', '--port', '0', ...suite)
   t.is(code, 1)
-  t.is(stderr, 'error: 192.0.2.1 is not an address of this machine. Choose one with --host, such as 127.0.0.1.\n')
+  const words = 'error: 192.0.2.1 is not an address of this machine. Choose one with --host, such as 127.0.0.1.'
+  t.is(stderr, `${words} (EADDRNOTAVAIL: address not available)\n`)
 })
 
 test('tells in one line that a module is missing', async (t) => {
