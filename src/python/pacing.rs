@@ -34,6 +34,9 @@ const FLUSH_ALONE: Duration = Duration::from_micros(30);
 /// file in a thread has 64 KiB every 100 µs or two: a wake for each takes as much of a processor as the reading.
 const BULK: usize = 192 * 1024;
 const BULK_AFTER: f64 = 0.001;
+/// Pieces that come sooner after the one before are made without a wait: JavaScript has more of them than it can send, and
+/// does best to begin at once.
+const UNHURRIED: Duration = Duration::from_micros(60);
 
 struct Flushing {
   last: Instant,
@@ -47,6 +50,8 @@ struct Flushing {
   is_late_scheduled: bool,
   /// Bytes of that since the last wake.
   held: usize,
+  /// When the last of them came.
+  last_piece: Instant,
   /// Environments that have records and were not woken since.
   dirty: Vec<Arc<Host>>,
 }
@@ -88,6 +93,7 @@ pub fn prepare(py: Python<'_>, linger: Py<PyAny>) -> PyResult<()> {
       scheduled: false,
       is_late_scheduled: false,
       held: 0,
+      last_piece: Instant::now(),
       dirty: Vec::new(),
     }),
     pace: Mutex::default(),
@@ -202,8 +208,12 @@ pub fn flush_bulk(py: Python<'_>, host: &Arc<Host>, bytes: usize) {
   let schedule = {
     let mut flushing = lock(&pacing.flushing);
     flushing.held += bytes;
-    let holds =
-      flushing.held < BULK && !flushing.draining && pacing.running.load(Ordering::Relaxed) == 1;
+    let is_unhurried = flushing.last_piece.elapsed() > UNHURRIED;
+    flushing.last_piece = Instant::now();
+    let holds = is_unhurried
+      && flushing.held < BULK
+      && !flushing.draining
+      && pacing.running.load(Ordering::Relaxed) == 1;
     if holds && !flushing.dirty.iter().any(|dirty| Arc::ptr_eq(dirty, host)) {
       flushing.dirty.push(Arc::clone(host));
     }
