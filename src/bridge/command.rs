@@ -67,6 +67,30 @@ pub enum Command {
     host: u32,
     slot: u32,
   },
+  /// JavaScript calls Python; what is asked for is in `payload`, see `calls/ask.rs`.
+  Call {
+    host: u32,
+    call: u32,
+    payload: BodyPart,
+    buffers: Vec<Box<[u8]>>,
+    /// Nothing else is under way.
+    alone: bool,
+  },
+  /// JavaScript gives up a call of its own.
+  CancelCall {
+    host: u32,
+    call: u32,
+  },
+  /// The answer to a call of Python's that a task waits for.
+  Answer {
+    call: u32,
+    payload: BodyPart,
+    buffers: Vec<Box<[u8]>>,
+  },
+  /// Objects of Python's that JavaScript no longer has: owner, then numbers and counts, as in `calls/exports.rs`.
+  Free {
+    payload: Span,
+  },
   /// JavaScript has taken the records of `host` that streams were held up by.
   Taken {
     host: u32,
