@@ -67,9 +67,9 @@ pub enum Command {
     host: u32,
     slot: u32,
   },
-  /// JavaScript calls Python; what is asked for is in `payload`, see `calls/ask.rs`.
+  /// JavaScript calls Python; what is asked for is in `payload`, see `calls/incoming.rs`. It comes home to `owner`.
   Call {
-    host: u32,
+    owner: u32,
     call: u32,
     payload: BodyPart,
     buffers: Vec<Box<[u8]>>,
@@ -78,7 +78,7 @@ pub enum Command {
   },
   /// JavaScript gives up a call of its own.
   CancelCall {
-    host: u32,
+    owner: u32,
     call: u32,
   },
   /// The answer to a call of Python's that a task waits for.
@@ -87,9 +87,10 @@ pub enum Command {
     payload: BodyPart,
     buffers: Vec<Box<[u8]>>,
   },
-  /// Objects of Python's that JavaScript no longer has: owner, then numbers and counts, as in `calls/exports.rs`.
+  /// Objects of Python's that JavaScript no longer has: numbers and counts of 32 bits in turn.
   Free {
-    payload: Span,
+    owner: u32,
+    numbers: Span,
   },
   /// JavaScript has taken the records of `host` that streams were held up by.
   Taken {

@@ -12,9 +12,7 @@ use super::support;
 fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
   static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
   VARIABLE
-    .get_or_try_init(py, || {
-      support::get(py)?.getattr("owner").map(Bound::unbind)
-    })
+    .get_or_try_init(py, || support::get(py)?.getattr("owner").map(Bound::unbind))
     .map(|variable| variable.bind(py))
 }
 

@@ -39,7 +39,9 @@ impl Exports {
       }
     }
     let object = object.clone().unbind();
-    self.by_number.insert(self.last, Export { object, given: 1 });
+    self
+      .by_number
+      .insert(self.last, Export { object, given: 1 });
     self.by_address.insert(address, self.last);
     self.last
   }

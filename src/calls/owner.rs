@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 
@@ -60,7 +61,20 @@ pub fn add(host: Arc<Host>, app_dir: String) -> Arc<Owner> {
     tasks: Mutex::default(),
   });
   owners.push(Some(Arc::clone(&owner)));
+  drop(owners);
+  ADDED.notify_all();
   owner
+}
+
+static ADDED: Condvar = Condvar::new();
+
+/// Waits until there is one; without the GIL.
+pub fn wait_for_one(limit: Duration) -> Option<Arc<Owner>> {
+  let is_empty = |owners: &mut Vec<Option<Arc<Owner>>>| owners.iter().flatten().next().is_none();
+  let (owners, _) = ADDED
+    .wait_timeout_while(lock(&OWNERS), limit, is_empty)
+    .unwrap_or_else(PoisonError::into_inner);
+  owners.iter().flatten().next().cloned()
 }
 
 pub fn get(index: u32) -> Option<Arc<Owner>> {

@@ -161,10 +161,7 @@ pub fn take_task(number: u32) -> Option<Awaiting> {
 
 /// JavaScript's thread: answers a thread that waits. What is returned is to be sent to the loop's thread.
 pub fn answer_thread(number: u32, payload: Payload) -> Result<(), Payload> {
-  let waiter = match lock(&WAITING)
-    .as_ref()
-    .and_then(|table| table.get(&number))
-  {
+  let waiter = match lock(&WAITING).as_ref().and_then(|table| table.get(&number)) {
     Some(Waiting::Thread(waiter)) => Arc::clone(waiter),
     _ => return Err(payload),
   };
@@ -176,10 +173,7 @@ pub fn answer_thread(number: u32, payload: Payload) -> Result<(), Payload> {
 /// JavaScript's thread: puts a call before the thread that is blocked in the call that it came from. What is returned has
 /// to be sent like any other: that thread is not there, or no more.
 pub fn visit(number: u32, host: u32, visitor: Visitor) -> Result<(), Visitor> {
-  let waiter = match lock(&WAITING)
-    .as_ref()
-    .and_then(|table| table.get(&number))
-  {
+  let waiter = match lock(&WAITING).as_ref().and_then(|table| table.get(&number)) {
     Some(Waiting::Thread(waiter)) if waiter.host == host => Arc::clone(waiter),
     _ => return Err(visitor),
   };
