@@ -40,7 +40,7 @@ pub mod op {
   /// `length, buffers`: the answer to a call of JavaScript's, the slot is the call. With `BUFFER` the length is 0, and
   /// the payload the next of the batch's buffers; those that belong to it follow.
   pub const REPLY: i32 = 15;
-  /// The same of a call of Python's.
+  /// `length, buffers, owner`: the same of a call of Python's.
   pub const INVOKE: i32 = 16;
   /// A call of Python's is given up; the slot is the call.
   pub const ABORT: i32 = 17;

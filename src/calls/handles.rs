@@ -22,7 +22,6 @@ pub mod kind {
   pub const ASYNC_FUNCTION: u8 = 2;
   pub const ITERABLE: u8 = 3;
   pub const CLASS: u8 = 4;
-  pub const MODULE: u8 = 5;
   pub const AWAITABLE: u8 = 6;
 }
 

@@ -60,7 +60,6 @@ fn question<'py>(
   let mut handles = Handles::new(owner, false);
   let mut writer = Writer::new(py, &mut handles);
   writer.byte(operation);
-  writer.varint(u64::from(owner.index));
   writer.varint(u64::from(chain));
   writer.varint(remote.map_or(0, |remote| u64::from(remote.get().number)));
   writer.string(name);
@@ -104,7 +103,7 @@ pub fn start(
     future,
     other_loop: (!is_ours).then(|| running.clone().unbind()),
   });
-  send(py, &owner.host, op::INVOKE, number, tape);
+  send(py, &owner, op::INVOKE, number, tape);
   Ok(number)
 }
 
@@ -153,7 +152,7 @@ pub fn wait<'py>(
     arguments,
     number,
   )?;
-  send(py, &owner.host, op::INVOKE, number, tape);
+  send(py, &owner, op::INVOKE, number, tape);
   let is_main = module::is_main_thread(py)?;
   let _blocked = pool::is_this_thread().then(|| pool::block(py));
   let outcome = loop {

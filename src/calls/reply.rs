@@ -13,7 +13,6 @@ use super::owner::Owner;
 use crate::base::error::HandlerError;
 use crate::bridge::body::TEXT_BODY;
 use crate::bridge::bytes::LargeBody;
-use crate::bridge::host::Host;
 use crate::bridge::record::{flag, op};
 use crate::python::exceptions::python_error;
 use crate::python::pacing;
@@ -130,13 +129,15 @@ impl Asked {
   }
 
   fn send(&self, py: Python<'_>, tape: Tape) {
-    send(py, &self.owner.host, op::REPLY, self.call, tape);
+    send(py, &self.owner, op::REPLY, self.call, tape);
   }
 }
 
 /// Sends a payload to JavaScript, from any thread that holds the GIL: in the batch's text, or as a buffer over memory of
 /// Python's.
-pub fn send(py: Python<'_>, host: &Arc<Host>, operation: i32, slot: u32, tape: Tape) {
+pub fn send(py: Python<'_>, owner: &Owner, operation: i32, slot: u32, tape: Tape) {
+  let host = &owner.host;
+  let owner = owner.index.cast_signed();
   let Tape { bytes, buffers } = tape;
   let count = i32::try_from(buffers.len()).unwrap_or(i32::MAX);
   let large = (bytes.len() > TEXT_BODY).then(|| {
@@ -151,12 +152,12 @@ pub fn send(py: Python<'_>, host: &Arc<Host>, operation: i32, slot: u32, tape: T
     match large {
       Some(payload) => {
         records.bodies.push(payload);
-        records.push(operation | flag::BUFFER, slot, [0, count, 0]);
+        records.push(operation | flag::BUFFER, slot, [0, count, owner]);
       }
       None => {
         records.text.extend_from_slice(&bytes);
         let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-        records.push(operation, slot, [length, count, 0]);
+        records.push(operation, slot, [length, count, owner]);
       }
     }
     records.bodies.extend(buffers);
