@@ -73,7 +73,7 @@ test.serial('what JavaScript throws has name, message, code, properties, stack a
   t.regex(name, /fail/)
   t.regex(file, /host\.mjs$/)
   t.is(typeof line, 'number')
-  t.regex(error['text'] as string, /^RangeError: too far\n +at fail/)
+  t.regex(error['text'] as string, /^RangeError: too far\n +at (Module\.)?fail/)
   const outer = (await call('caught', 'failLater')) as Record<string, unknown>
   t.deepEqual(outer['cause'], ['TypeError', 'inner'])
 })
