@@ -99,7 +99,10 @@ export const houses = {
       },
     ],
     [{ name: 'asgi', what: 'Scope, messages, the cycles of HTTP, WebSocket and lifespan' }],
-    [{ name: 'python/importer', what: 'From `module:attribute` to an app' }],
+    [
+      { name: 'python/importer', what: 'From `module:attribute` to an app' },
+      { name: 'values/tests', what: 'What the tests of values have in common: they need a Python' },
+    ],
     [{ name: 'python/interpreter', what: 'CPython itself: its configuration, its thread, its start and end' }],
     [
       {
