@@ -66,11 +66,12 @@ impl Class {
   /// What Python raises.
   pub fn of(class: &Bound<'_, PyType>, value: &Bound<'_, PyAny>) -> PyResult<Self> {
     // SAFETY: a type, with the GIL held.
+    let flags = unsafe { ffi::PyType_GetFlags(class.as_type_ptr()) };
     #[allow(
       clippy::useless_conversion,
       reason = "it has 32 bits on some platforms"
     )]
-    let flags = u64::from(unsafe { ffi::PyType_GetFlags(class.as_type_ptr()) });
+    let flags = u64::from(flags);
     let has = |flag: u64| flags & flag != 0;
     if has(TYPE) {
       return Ok(Self::Other);

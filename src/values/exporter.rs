@@ -35,7 +35,7 @@ struct Content {
 const BF_GETBUFFER: c_int = 1;
 const TP_DEALLOC: c_int = 52;
 /// Nobody makes one from Python; since 3.10.
-const DISALLOW_INSTANTIATION: u64 = 1 << 7;
+const DISALLOW_INSTANTIATION: std::ffi::c_ulong = 1 << 7;
 
 fn exporter_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
   static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -58,8 +58,7 @@ fn exporter_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
       name: c"amphis.Memory".as_ptr(),
       basicsize: c_int::try_from(size_of::<Exporter>())?,
       itemsize: 0,
-      #[allow(clippy::cast_possible_truncation, reason = "flags below bit 32")]
-      flags: (ffi::Py_TPFLAGS_DEFAULT as u64 | DISALLOW_INSTANTIATION) as _,
+      flags: u32::try_from(ffi::Py_TPFLAGS_DEFAULT | DISALLOW_INSTANTIATION)?,
       slots: slots.as_mut_ptr(),
     };
     // SAFETY: a whole specification, of which Python copies what it keeps; the name is static.
@@ -76,12 +75,12 @@ fn exporter_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 /// # Errors
 ///
 /// What Python raises.
-pub fn memory_view<'py>(
-  py: Python<'py>,
+pub fn memory_view(
+  py: Python<'_>,
   bytes: Box<[u8]>,
   dtype: Dtype,
   shape: Box<[isize]>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
   let mut strides = shape.clone();
   let mut stride = isize::try_from(dtype.size())?;
   for (place, size) in strides.iter_mut().zip(&shape).rev() {

@@ -6,28 +6,30 @@ use pyo3::prelude::*;
 
 use super::errors::ConversionError;
 
-/// What ended a conversion.
-pub enum Trouble {
+/// What ended a conversion. Boxed: what goes well pays for its size with each value.
+pub struct Trouble(Box<Kind>);
+
+enum Kind {
   /// Something that cannot be converted, and the way to it, the innermost step first.
   Unfit { message: String, steps: Vec<String> },
   /// Python raised.
   Raised(PyErr),
 }
 
-/// Boxed: what goes well pays for its size with each value.
-pub type Outcome<T> = Result<T, Box<Trouble>>;
+pub type Outcome<T> = Result<T, Trouble>;
 
-impl From<PyErr> for Box<Trouble> {
+impl From<PyErr> for Trouble {
   fn from(error: PyErr) -> Self {
-    Box::new(Trouble::Raised(error))
+    Self(Box::new(Kind::Raised(error)))
   }
 }
 
-pub fn unfit(message: impl Into<String>) -> Box<Trouble> {
-  Box::new(Trouble::Unfit {
+/// Trouble with a value itself; `message` says what it is, and what to do.
+pub fn unfit(message: impl Into<String>) -> Trouble {
+  Trouble(Box::new(Kind::Unfit {
     message: message.into(),
     steps: Vec::new(),
-  })
+  }))
 }
 
 pub trait Within: Sized {
@@ -38,8 +40,8 @@ pub trait Within: Sized {
 
 impl<T> Within for Outcome<T> {
   fn within(mut self, step: impl FnOnce() -> String) -> Self {
-    if let Err(trouble) = &mut self
-      && let Trouble::Unfit { steps, .. } = trouble.as_mut()
+    if let Err(Trouble(kind)) = &mut self
+      && let Kind::Unfit { steps, .. } = kind.as_mut()
     {
       steps.push(step());
     }
@@ -95,9 +97,9 @@ pub fn quoted(text: &str) -> String {
 
 /// What the caller gets for trouble in a value that is called `root`.
 pub fn placed(py: Python<'_>, trouble: Trouble, root: &str) -> PyErr {
-  let (message, steps) = match trouble {
-    Trouble::Raised(error) => return error,
-    Trouble::Unfit { message, steps } => (message, steps),
+  let (message, steps) = match *trouble.0 {
+    Kind::Raised(error) => return error,
+    Kind::Unfit { message, steps } => (message, steps),
   };
   let mut path = String::from(root);
   let omitted = steps.len().saturating_sub(2 * SHOWN);

@@ -41,7 +41,6 @@ impl RawBuffer {
   }
 }
 
-pub const PYBUF_WRITABLE: c_int = 0x01;
 pub const PYBUF_FORMAT: c_int = 0x04;
 pub const PYBUF_ND: c_int = 0x08;
 pub const PYBUF_STRIDES: c_int = 0x10 | PYBUF_ND;
@@ -61,6 +60,9 @@ unsafe extern "C" {
   ) -> c_int;
   fn PyBuffer_Release(view: *mut RawBuffer);
 }
+
+/// `'C'`, whether `char` has a sign or not.
+const C_ORDER: c_char = 0x43;
 
 /// Whether a type has buffers to give; what it takes to ask for one is its own affair.
 pub fn has_buffer(value: &Bound<'_, PyAny>) -> bool {
@@ -130,7 +132,7 @@ impl Buffer {
   /// Whether the elements lie one behind the other in C order.
   pub fn is_contiguous(&self) -> bool {
     // SAFETY: a view that was filled in.
-    unsafe { PyBuffer_IsContiguous(&raw const *self.view, b'C' as c_char) == 1 }
+    unsafe { PyBuffer_IsContiguous(&raw const *self.view, C_ORDER) == 1 }
   }
 
   /// Writes all elements in C order.
@@ -145,12 +147,7 @@ impl Buffer {
   pub unsafe fn copy_to(&self, py: Python<'_>, target: *mut u8) -> PyResult<()> {
     // SAFETY: a view that was filled in; the room is the caller's promise.
     let outcome = unsafe {
-      PyBuffer_ToContiguous(
-        target.cast(),
-        &raw const *self.view,
-        self.view.len,
-        b'C' as c_char,
-      )
+      PyBuffer_ToContiguous(target.cast(), &raw const *self.view, self.view.len, C_ORDER)
     };
     if outcome == 0 {
       Ok(())

@@ -51,7 +51,7 @@ impl<'a, 'py> Reader<'a, 'py> {
   ///
   /// `ConversionError` where nothing is left.
   pub fn byte(&mut self) -> PyResult<u8> {
-    self.next().map_err(|trouble| self.outside(*trouble))
+    self.next().map_err(|trouble| self.outside(trouble))
   }
 
   /// A number of at most 53 bits.
@@ -60,7 +60,7 @@ impl<'a, 'py> Reader<'a, 'py> {
   ///
   /// `ConversionError` where there is none.
   pub fn varint(&mut self) -> PyResult<u64> {
-    self.number().map_err(|trouble| self.outside(*trouble))
+    self.number().map_err(|trouble| self.outside(trouble))
   }
 
   /// A string as handles have them: no value.
@@ -69,7 +69,7 @@ impl<'a, 'py> Reader<'a, 'py> {
   ///
   /// `ConversionError` where there is none.
   pub fn string(&mut self) -> PyResult<String> {
-    self.plain_name().map_err(|trouble| self.outside(*trouble))
+    self.plain_name().map_err(|trouble| self.outside(trouble))
   }
 
   /// A value. `root` is what its place is called in errors.
@@ -80,7 +80,7 @@ impl<'a, 'py> Reader<'a, 'py> {
   pub fn value(&mut self, root: &str) -> PyResult<Bound<'py, PyAny>> {
     self
       .read(0)
-      .map_err(|trouble| placed(self.py, *trouble, root))
+      .map_err(|trouble| placed(self.py, trouble, root))
   }
 
   /// How many bytes were read.
@@ -93,7 +93,7 @@ impl<'a, 'py> Reader<'a, 'py> {
   }
 
   #[cold]
-  fn malformed(&self, what: &str) -> Box<Trouble> {
+  fn malformed(&self, what: &str) -> Trouble {
     unfit(format!(
       "Malformed at byte {}: {what}. Please report this as a bug of amphis.",
       self.at
@@ -386,7 +386,7 @@ impl<'a, 'py> Reader<'a, 'py> {
   }
 
   /// What went wrong with a key.
-  fn unhashable(&self, error: PyErr, key: &Bound<'py, PyAny>, what: &str) -> Box<Trouble> {
+  fn unhashable(&self, error: PyErr, key: &Bound<'py, PyAny>, what: &str) -> Trouble {
     if !error.is_instance_of::<PyTypeError>(self.py) {
       return error.into();
     }
@@ -493,7 +493,7 @@ fn descend(depth: usize) -> Outcome<()> {
 }
 
 #[cold]
-fn same(what: &str, target: &str) -> Box<Trouble> {
+fn same(what: &str, target: &str) -> Trouble {
   unfit(format!(
     "Two {what} are the same to a {target} of Python's, as 1, 1n and true are. Pass it as an Array: `[...it]`."
   ))

@@ -83,7 +83,7 @@ impl<'a, 'py> Writer<'a, 'py> {
   pub fn value(&mut self, value: &Bound<'py, PyAny>, root: &str) -> PyResult<()> {
     self
       .write(value, 0)
-      .map_err(|trouble| placed(self.py, *trouble, root))
+      .map_err(|trouble| placed(self.py, trouble, root))
   }
 
   pub fn finish(self) -> Tape {
@@ -156,7 +156,12 @@ impl<'a, 'py> Writer<'a, 'py> {
       Class::NumpyScalar => self.inner(&value.call_method0("item")?, depth),
       Class::Datetime => self.datetime(value),
       Class::Timedelta => self.timedelta(value),
-      Class::Iso => self.text(value.call_method0("isoformat")?.cast::<PyString>().map_err(PyErr::from)?),
+      Class::Iso => self.text(
+        value
+          .call_method0("isoformat")?
+          .cast::<PyString>()
+          .map_err(PyErr::from)?,
+      ),
       Class::Shown => self.text(value.str()?.as_any()),
       Class::Exception => self.exception(value, depth),
       Class::Fields(fields) => self.fields(value, fields, Vec::new(), depth),
@@ -173,12 +178,12 @@ impl<'a, 'py> Writer<'a, 'py> {
           self.handle(&handle);
           Ok(())
         }
-        None => Err(self.refused(
+        None => Err(refused(
           value,
           "Convert it to what both languages have, as a dict, or keep it in Python: `.ref(…)` calls a function and gives its result as a handle.",
         )),
       },
-      Class::Refused(remedy) => Err(self.refused(value, remedy)),
+      Class::Refused(remedy) => Err(refused(value, remedy)),
     }
   }
 
@@ -192,15 +197,6 @@ impl<'a, 'py> Writer<'a, 'py> {
       Entry::Occupied(entry) => Ok(Rc::clone(&entry.get().0)),
       Entry::Vacant(entry) => Ok(Rc::clone(&entry.insert((found, class)).0)),
     }
-  }
-
-  #[cold]
-  fn refused(&self, value: &Bound<'py, PyAny>, remedy: &str) -> Box<Trouble> {
-    let class = value.get_type();
-    unfit(format!(
-      "JavaScript cannot have this, an object of the class `{}`. {remedy}",
-      class_name(&class),
-    ))
   }
 
   /// What an object holds that is one level down without being a container to JavaScript.
@@ -390,7 +386,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     descend(depth)?;
     // SAFETY: a dict, as the callers have looked at.
     let count = unsafe { ffi::PyDict_Size(dict.as_ptr()) }.unsigned_abs();
-    let is_object = self.has_text_keys(dict);
+    let is_object = has_text_keys(dict);
     self.begin(if is_object { tag::OBJECT } else { tag::MAP }, count);
     let mut items = Items::of(dict);
     let mut written = 0;
@@ -413,27 +409,6 @@ impl<'a, 'py> Writer<'a, 'py> {
     } else {
       Err(changed("dict"))
     }
-  }
-
-  fn has_text_keys(&self, dict: &Bound<'py, PyAny>) -> bool {
-    let mut position = 0;
-    let mut key = std::ptr::null_mut();
-    // SAFETY: a dict, which nothing changes meanwhile: looking at a class calls nothing.
-    while unsafe {
-      ffi::PyDict_Next(
-        dict.as_ptr(),
-        &raw mut position,
-        &raw mut key,
-        std::ptr::null_mut(),
-      )
-    } != 0
-    {
-      // SAFETY: the dict holds its keys.
-      if unsafe { ffi::PyUnicode_Check(key) } == 0 {
-        return false;
-      }
-    }
-    true
   }
 
   /// An object of attributes.
@@ -604,7 +579,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     value: &Bound<'py, PyAny>,
     error: Option<&PyErr>,
     format: &[u8],
-  ) -> Box<Trouble> {
+  ) -> Trouble {
     let dtype = value.getattr("dtype").and_then(|dtype| dtype.str());
     let what = match (dtype, error) {
       (Ok(dtype), _) => format!("of dtype `{}`", dtype.to_string_lossy()),
@@ -658,6 +633,27 @@ impl<'a, 'py> Items<'a, 'py> {
   }
 }
 
+fn has_text_keys(dict: &Bound<'_, PyAny>) -> bool {
+  let mut position = 0;
+  let mut key = std::ptr::null_mut();
+  // SAFETY: a dict, which nothing changes meanwhile: looking at a class calls nothing.
+  while unsafe {
+    ffi::PyDict_Next(
+      dict.as_ptr(),
+      &raw mut position,
+      &raw mut key,
+      std::ptr::null_mut(),
+    )
+  } != 0
+  {
+    // SAFETY: the dict holds its keys.
+    if unsafe { ffi::PyUnicode_Check(key) } == 0 {
+      return false;
+    }
+  }
+  true
+}
+
 fn is_text(value: &Bound<'_, PyAny>) -> bool {
   // SAFETY: an object.
   unsafe { ffi::PyUnicode_Check(value.as_ptr()) != 0 }
@@ -677,14 +673,23 @@ fn descend(depth: usize) -> Outcome<()> {
 }
 
 #[cold]
-fn too_large() -> Box<Trouble> {
+fn refused(value: &Bound<'_, PyAny>, remedy: &str) -> Trouble {
+  let class = value.get_type();
+  unfit(format!(
+    "JavaScript cannot have this, an object of the class `{}`. {remedy}",
+    class_name(&class),
+  ))
+}
+
+#[cold]
+fn too_large() -> Trouble {
   unfit(
     "With this, what is passed is larger than 512 MiB. Pass less at once, a file of it, or an array.",
   )
 }
 
 #[cold]
-fn changed(what: &str) -> Box<Trouble> {
+fn changed(what: &str) -> Trouble {
   unfit(format!(
     "This {what} was changed while it was read. Pass a copy of it."
   ))

@@ -3,7 +3,8 @@
 use pyo3::prelude::*;
 
 use super::vectors::vectors;
-use super::{Part, Reader, Stub, with_python};
+use super::{Part, Reader};
+use super::{Stub, with_python};
 
 /// xorshift64*: the same sequence each time.
 struct Random(u64);

@@ -7,6 +7,7 @@ mod written;
 use std::ffi::CString;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use super::{Handle, Part, ReadHandles, Reader, Tape, WriteHandles, Writer, undefined};
@@ -79,9 +80,9 @@ fn call<'py>(
 
 /// The globals of `support.py`.
 fn names(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
-  static NAMES: pyo3::sync::PyOnceLock<Py<PyDict>> = pyo3::sync::PyOnceLock::new();
+  static NAMES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
   let names = NAMES.get_or_try_init(py, || {
-    let module = pyo3::types::PyModule::new(py, "support")?;
+    let module = PyModule::new(py, "support")?;
     // Dataclasses look for the module of their class.
     py.import("sys")?
       .getattr("modules")?
@@ -179,7 +180,11 @@ fn refusal(code: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-  bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+  let digit = |value: u8| char::from_digit(u32::from(value), 16).expect("four bits");
+  bytes
+    .iter()
+    .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+    .collect()
 }
 
 fn from_hex(text: &str) -> Vec<u8> {

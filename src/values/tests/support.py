@@ -1,5 +1,7 @@
 """What the tests of values are written with."""
 
+# ruff: noqa: F401 (most names are for the expressions of the tests)
+
 import array
 import collections
 import dataclasses
@@ -19,39 +21,29 @@ import numpy as np
 import pydantic
 
 
-@dataclasses.dataclass(frozen=True)
-class Handle:
-    """Stands for a handle of either language."""
-
-    tag: int
-    kind: int
-    id: int
-    name: str
-
-
-def handle(tag, kind, id, name):
-    return Handles(tag, kind, id, name)
-
-
 class Handles:
-    """No data: the tests' handles know it."""
+    """Stands for a handle of either language: no data, but the tests' handles know it."""
 
     def __init__(self, *parts):
         self.parts = parts
+
+
+def handle(*parts):
+    return Handles(*parts)
 
 
 def failure(original, fields):
     return ("error", original, fields)
 
 
-def view(format, values, shape=None):
-    items = [struct.pack("<" + format, value) for value in values]
-    flat = np.frombuffer(bytearray(b"".join(items)), dtype=np.dtype(format))
+def view(code, values, shape=None):
+    items = [struct.pack("<" + code, value) for value in values]
+    flat = np.frombuffer(bytearray(b"".join(items)), dtype=np.dtype(code))
     return memoryview(flat if shape is None else flat.reshape(shape))
 
 
-def empty(format, shape):
-    return memoryview(np.zeros(shape, np.dtype(format)))
+def empty(code, shape):
+    return memoryview(np.zeros(shape, np.dtype(code)))
 
 
 def canon(value, seen=None):
@@ -66,7 +58,9 @@ def canon(value, seen=None):
             return f"again {seen[id(value)]}"
         seen[id(value)] = len(seen)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{canon(k, seen)}: {canon(v, seen)}" for k, v in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{canon(k, seen)}: {canon(v, seen)}" for k, v in value.items()) + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(canon(item, seen) for item in value) + "]"
     if isinstance(value, tuple):
@@ -171,7 +165,9 @@ def changing(container):
 
         def __getattribute__(self, name):
             if name == "name":
-                add = getattr(container, "append", None) or (lambda item: container.update({item: item}))
+                add = getattr(container, "append", None) or (
+                    lambda item: container.update({item: item})
+                )
                 add("more")
             return object.__getattribute__(self, name)
 
