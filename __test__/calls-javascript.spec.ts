@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { Python, PythonError, type PythonFunction } from '../index.js'
+import * as here from '../fixtures/calls/host.mjs'
 import { fixtures, python as interpreter, shareHandler } from './helpers/python.js'
 
 // Python calls the JavaScript of its host.
@@ -12,7 +13,6 @@ type Functions = Record<string, PythonFunction>
 const appDir = `${fixtures}/calls`
 const python = new Python({ appDir, python: interpreter })
 const host = await python.import<Functions>('host')
-const here = (await import('../fixtures/calls/host.mjs' as string)) as { takeLog(): string[] }
 
 const call = async (name: string, ...args: unknown[]): Promise<unknown> => host[name]!(...args)
 
@@ -55,7 +55,10 @@ test.serial('async iterables are iterated over with backpressure', async (t) => 
 })
 
 test.serial('a ReadableStream is iterated over', async (t) => {
-  t.deepEqual(await call('streamed', 3), [0, 1, 2].map((byte) => new Uint8Array([byte])))
+  t.deepEqual(
+    await call('streamed', 3),
+    [0, 1, 2].map((byte) => new Uint8Array([byte])),
+  )
 })
 
 test.serial('an instance of a class is a handle with methods and properties, and comes home as itself', async (t) => {
@@ -136,11 +139,14 @@ test.serial('a thread waits no longer than it wants to', async (t) => {
 })
 
 test.serial('a thousand calls at once are all answered', async (t) => {
-  t.deepEqual(await call('many', 1000), Array.from({ length: 1000 }, (_, number) => number + 1))
+  t.deepEqual(
+    await call('many', 1000),
+    Array.from({ length: 1000 }, (_, number) => number + 1),
+  )
 })
 
 test.serial('an error of Python’s that JavaScript lets out is one PythonError', async (t) => {
-  const error = (await t.throwsAsync(call('call', 'rethrow', 'not a function'))) as Error
+  const error = await t.throwsAsync(call('call', 'rethrow', 'not a function'))
   t.true(error instanceof TypeError)
   t.false(error instanceof PythonError)
 })

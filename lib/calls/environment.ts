@@ -64,14 +64,7 @@ class CallsEnvironment implements Calls, CallRecords {
     }
   }
 
-  onInvoke(
-    call: number,
-    index: number,
-    text: string,
-    at: number,
-    buffers: readonly Buffer[],
-    buffer: number,
-  ): void {
+  onInvoke(call: number, index: number, text: string, at: number, buffers: readonly Buffer[], buffer: number): void {
     const owner = this.owners.get(index)
     if (owner === undefined) {
       return
