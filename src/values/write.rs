@@ -245,7 +245,7 @@ impl<'a, 'py> Writer<'a, 'py> {
 
   fn text(&mut self, text: &Bound<'py, PyAny>) -> Outcome<()> {
     let units = units(text)?;
-    self.room(2 * units.count())?;
+    self.room(units.size())?;
     self.bytes.push(if units.is_utf16() {
       tag::UTF16
     } else {
@@ -267,7 +267,7 @@ impl<'a, 'py> Writer<'a, 'py> {
       return Ok(());
     }
     let units = units(key)?;
-    self.room(2 * units.count())?;
+    self.room(units.size())?;
     self.bytes.push(0);
     self.name(&units);
     Ok(())
