@@ -531,7 +531,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     let Some(dtype) = Dtype::from_format(buffer.format(), buffer.item_size()) else {
       return Err(self.no_elements(value, None, buffer.format()));
     };
-    let is_bytes = dtype == Dtype::Uint8 && buffer.dimensions() == 1;
+    let is_bytes = dtype == Dtype::Uint8 && buffer.dimensions() == 1 && buffer.is_readonly();
     if is_bytes && buffer.len() == 0 {
       self.begin(tag::BYTES, 0);
       return Ok(());
