@@ -1,6 +1,7 @@
 // The public face of the package; `index.js` and `index.d.ts` at the top re-export what it is compiled to.
 export {
   AmphisError,
+  ConversionError,
   PythonError,
   type AmphisErrorCode,
   type PythonErrorInit,
@@ -10,6 +11,10 @@ export {
 export type { AttachOptions, UpgradableServer, UpgradeListener } from './websocket/servers.js'
 export type { Observation, Outcome, RequestObservation, WebSocketObservation } from './diagnostics.js'
 export { HandleResponse } from './handle/handle.js'
+export { Python, type PythonOptions } from './calls/python.js'
+export { PythonObject } from './calls/python-object.js'
+export { callSignal } from './calls/signal.js'
+export type { CallOptions, PythonCall, PythonFunction } from './calls/types.js'
 export { PythonHandler } from './python-handler.js'
 export type { Listener, Middleware, Next } from './http/listener.js'
 export {
@@ -20,3 +25,5 @@ export {
   type ServerOptions,
 } from './server/server.js'
 export type { HandleBody, HandleHeaders, HandleRequest, Logger, PythonHandlerOptions, Versions } from './base/types.js'
+export { NdArray } from './values/ndarray.js'
+export type { Dtype, TypedArray } from './values/dtype.js'

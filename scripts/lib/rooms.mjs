@@ -59,6 +59,7 @@ export const houses = {
       { name: 'python-handler', what: '`PythonHandler`: the start and the end of an app, and the ways to it' },
       { name: 'server', what: "`createServer`: a server of Node's, its health, its idle sessions" },
     ],
+    [{ name: 'calls', what: 'Calls between the languages: `Python`, proxies, what Python calls' }],
     [{ name: 'websocket', what: 'WebSockets: handshakes, messages, pings; which handler of a server takes one' }],
     [
       { name: 'http', what: 'One request of `node:http` and its response: listener, middleware, bodies, files' },
@@ -76,7 +77,10 @@ export const houses = {
       { name: 'tls', what: 'What the app is told of a TLS connection' },
       { name: 'debug', what: 'The page that shows an error, and whose code it comes from' },
     ],
-    [{ name: 'python', what: 'Finds Python, and loads it' }],
+    [
+      { name: 'python', what: 'Finds Python, and loads it' },
+      { name: 'values', what: 'JavaScript values to the tape that both languages read, and back; `NdArray`' },
+    ],
     [
       { name: 'base', what: 'Errors, types, options, limits: what everybody may know' },
       { name: 'package-root', what: 'Where the package and its programs are' },
@@ -96,7 +100,16 @@ export const houses = {
       },
     ],
     [{ name: 'asgi', what: 'Scope, messages, the cycles of HTTP, WebSocket and lifespan' }],
-    [{ name: 'python/importer', what: 'From `module:attribute` to an app' }],
+    [
+      {
+        name: 'calls',
+        what: 'Calls between the languages: owners, handles, threads that wait, the package `amphis`',
+      },
+    ],
+    [
+      { name: 'python/importer', what: 'From `module:attribute` to an app' },
+      { name: 'values/tests', what: 'What the tests of values have in common: they need a Python' },
+    ],
     [{ name: 'python/interpreter', what: 'CPython itself: its configuration, its thread, its start and end' }],
     [
       {
@@ -111,6 +124,7 @@ export const houses = {
       },
     ],
     [{ name: 'python/binding', what: 'Binds libpython and what Python loads to their own libraries, not to Node’s' }],
+    [{ name: 'values', what: 'Python objects to the tape that both languages read, and back' }],
     [{ name: 'bridge', what: 'The two queues, what goes through them, who wakes whom, what requests count on' }],
     [{ name: 'base', what: 'Errors, options as data, locking, masking' }],
   ],
