@@ -28,6 +28,7 @@ const allowed = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config)\.(?:cjs|d\.ts|d\.cts)|index\.js|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
   /^dist\/.+\.(?:js|d\.cts)$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
+  /^python\/amphis\/(?:__init__\.pyi?|node\.pyi|py\.typed)$/,
   /^docs\/(?:[a-z]+\.md|README\.md|demo\.png)$/,
 ]
 const required = [
@@ -46,6 +47,10 @@ const required = [
   'dist/index.js',
   'dist/index.d.cts',
   'bin/amphis.js',
+  'python/amphis/__init__.py',
+  'python/amphis/__init__.pyi',
+  'python/amphis/node.pyi',
+  'python/amphis/py.typed',
 ]
 
 /**
