@@ -50,7 +50,7 @@ test.serial('the page has programs that run', (t) => {
 })
 
 for (const session of sessions) {
-  const [, line = '', output] = /^\$ (.*)\n([\s\S]*)$/.exec(session) ?? []
+  const [, line = '', output = ''] = /^\$ (.*)\n([\s\S]*)$/.exec(session) ?? []
   test.serial(`prints what the page shows: ${line}`, async (t) => {
     const [name = '', ...rest] = line.split(' ')
     const [file = '', ...first] = commands[name]!
@@ -60,7 +60,7 @@ for (const session of sessions) {
       env: { ...process.env, AMPHIS_PYTHON: python, NODE_OPTIONS: undefined, PYTHONDONTWRITEBYTECODE: '1' },
     })
     const seconds = /in \d+\.\d\ds/
-    t.is(stdout.replace(seconds, 'in 0.06s').trimEnd(), output?.trimEnd())
+    t.is(stdout.replace(seconds, 'in 0.06s').trimEnd(), output.trimEnd())
   })
 }
 
