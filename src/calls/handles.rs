@@ -7,6 +7,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
+use super::kinds::{CO_COROUTINE, code_flags, kind};
+use super::members::member;
 use super::owner::Owner;
 use super::proxy;
 use super::remote::Remote;
@@ -14,16 +16,6 @@ use super::support;
 use crate::base::lock::lock;
 use crate::python::exceptions;
 use crate::values::{Handle, ReadHandles, WriteHandles, tag};
-
-/// Kinds of objects; `lib/calls/kinds.ts` has the same.
-pub mod kind {
-  pub const OBJECT: u8 = 0;
-  pub const FUNCTION: u8 = 1;
-  pub const ASYNC_FUNCTION: u8 = 2;
-  pub const ITERABLE: u8 = 3;
-  pub const CLASS: u8 = 4;
-  pub const AWAITABLE: u8 = 6;
-}
 
 /// Causes of causes of an exception that JavaScript is told of.
 const CAUSES: usize = 8;
@@ -93,21 +85,6 @@ fn kind_of(value: &Bound<'_, PyAny>) -> PyResult<Option<u8>> {
     }));
   }
   Ok(None)
-}
-
-pub const CO_GENERATOR: u32 = 0x20;
-pub const CO_COROUTINE: u32 = 0x80;
-pub const CO_ASYNC_GENERATOR: u32 = 0x200;
-
-/// The flags of the code of a plain function or method.
-pub fn code_flags(function: &Bound<'_, PyAny>) -> Option<u32> {
-  let py = function.py();
-  let code = function.getattr_opt(intern!(py, "__code__")).ok()??;
-  code
-    .getattr_opt(intern!(py, "co_flags"))
-    .ok()??
-    .extract()
-    .ok()
 }
 
 fn name_of(value: &Bound<'_, PyAny>) -> String {
@@ -201,12 +178,10 @@ impl ReadHandles for Handles<'_> {
     proxy::proxy(py, remote, self.is_sync)
   }
 
-  fn python<'py>(&mut self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyAny>> {
+  fn python<'py>(&mut self, py: Python<'py>, id: u64, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let number = u32::try_from(id).map_err(|_| unknown())?;
     let object = lock(&self.owner.exports).get(py, number);
-    object
-      .map(|object| object.into_bound(py))
-      .ok_or_else(unknown)
+    member(object.ok_or_else(unknown)?.bind(py), name)
   }
 
   fn error<'py>(

@@ -5,7 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyType};
 
-use super::handles::{CO_COROUTINE, code_flags, kind};
+use super::kinds::{CO_COROUTINE, code_flags, kind};
 use super::support;
 use crate::values::Writer;
 

@@ -26,6 +26,7 @@ pub mod context;
 pub mod exports;
 mod handles;
 pub mod incoming;
+mod kinds;
 mod members;
 pub mod opening;
 pub mod outgoing;
