@@ -181,8 +181,12 @@ class JavaScriptFunction(_Proxy):
         return JavaScriptCall(shown, self._remote, _CALL, self._member, "", arguments)
 
     def __getattr__(self, name):
-        if name.startswith("_") or self._member:
+        if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if self._member:
+            shown = f"{self._remote.name}.{self._member}"
+            what = f"{shown} is a member, which is awaited before its own are had: (await {shown}).{name}"
+            raise AttributeError(what, name=name, obj=self)
         return JavaScriptMember(self._remote, name)
 
 
@@ -324,9 +328,10 @@ class SyncFunction(_Proxy):
         return _ask_now(self._remote, _CALL, self._member, "", arguments, self._timeout)
 
     def __getattr__(self, name):
-        if name.startswith("_") or self._member:
+        if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return SyncObject(self._remote).__getattr__(name)
+        itself = _ask_now(self._remote, _GET, self._member, "", ()) if self._member else self
+        return getattr(SyncObject(itself._remote), name)
 
     def within(self, seconds):
         """The same function, whose calls raise TimeoutError after some seconds.
