@@ -1,8 +1,11 @@
 """The few lines of amphis that are clearer in Python than in Rust."""
 
 import asyncio
+import atexit
 import os
+import queue
 import sys
+import threading
 
 import _amphis_traceback as _traceback
 
@@ -98,6 +101,26 @@ def add_reader(loop, descriptor, callback):
     loop.add_reader(descriptor, callback)
 
 
+def start_loop_thread(run, end):
+    """Has `run` run an event loop on a thread of its own; `end` ends it with Python.
+
+    Raises:
+        What kept it from starting.
+    """
+    started = queue.SimpleQueue()
+    thread = threading.Thread(target=run, args=(started.put,), name="amphis-loop", daemon=True)
+    thread.start()
+    error = started.get()
+    if error is not None:
+        raise error
+
+    def leave():
+        end()
+        thread.join(1)
+
+    atexit.register(leave)
+
+
 def wind_up(loop, seconds):
     """What `asyncio.run` does at its end, within a limit: tasks, async generators, the default executor."""
     loop.run_until_complete(_wind_up(loop, loop.time() + seconds))
@@ -148,6 +171,15 @@ def uvloop_event_loop():
     import uvloop
 
     return uvloop.new_event_loop()
+
+
+def nearest_module(name, folder):
+    """The module of a folder whose name is most like `name`; None where none is."""
+    import difflib
+    import pkgutil
+
+    there = [module.name for module in pkgutil.iter_modules([folder])]
+    return next(iter(difflib.get_close_matches(name, there, 1)), None)
 
 
 def sources():
