@@ -1,4 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { AmphisError, Python, PythonError, PythonObject, type PythonFunction } from '../index.js'
 import { fixtures, python as interpreter } from './helpers/python.js'
@@ -150,6 +152,25 @@ test.serial('a released handle is refused, by using, close() and PythonObject.cl
     kept = other
   }
   await t.throwsAsync(model['rows_of']!(kept), { message: /released/ })
+})
+
+test.serial('what was had from a handle or a module keeps it from being released', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const head = (await model['table']!.ref(1, 2))['head'] as PythonFunction
+  const other = new Python(options)
+  const { add } = await other.import<{ add: PythonFunction }>('model')
+  const bound = (await other.import<Functions>('model'))['add']!.with({ b: 5 })
+  for (let round = 0; round < 3; round++) {
+    await turn()
+    collect()
+  }
+  // Python hears of what was released.
+  await model['add']!(1)
+  t.deepEqual(await head(1), [1])
+  t.is(await add(1), 2)
+  t.is(await bound(1), 6)
+  await other.close()
 })
 
 test.serial('handles answer then, toJSON, symbols and names with two underscores with undefined', async (t) => {

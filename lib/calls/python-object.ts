@@ -18,10 +18,13 @@ const functionPrototype = Object.create(Function.prototype, {
     value(this: AnyFunction, keywords?: object, options?: CallOptions): AnyFunction {
       const target = targetOf(this)!
       const given = givens.get(this)
-      return makeFunction(target, {
-        keywords: given?.keywords === undefined ? keywords : { ...given.keywords, ...keywords },
-        options: options ?? given?.options,
-      })
+      return makeFunction(
+        { ...target, keeps: this },
+        {
+          keywords: given?.keywords === undefined ? keywords : { ...given.keywords, ...keywords },
+          options: options ?? given?.options,
+        },
+      )
     },
   },
   ref: {
@@ -116,14 +119,14 @@ function isHidden(name: string): boolean {
 }
 
 const handleTraps: ProxyHandler<PythonObject> = {
-  get(object, name) {
+  get(object, name, receiver) {
     const target = targetOf(object)!
     if (typeof name === 'symbol') {
       if (name === Symbol.dispose) {
         return () => target.owner.release(target.number)
       }
       if (name === Symbol.asyncIterator) {
-        return () => iterate(target)
+        return () => iterate({ ...target, keeps: receiver as object })
       }
       return undefined
     }
@@ -136,7 +139,10 @@ const handleTraps: ProxyHandler<PythonObject> = {
     }
     let member = known.get(name)
     if (member === undefined) {
-      member = name === 'close' ? () => target.owner.release(target.number) : makeMember({ ...target, member: name })
+      member =
+        name === 'close'
+          ? () => target.owner.release(target.number)
+          : makeMember({ ...target, member: name, keeps: receiver as object })
       known.set(name, member)
     }
     return member
@@ -174,13 +180,13 @@ export function makeModule(target: Target, names: Names): object {
       if (entry?.kind === VALUE_KIND) {
         return entry.value
       }
-      const member = { ...target, member: name, kind: entry?.kind ?? KIND.object }
+      const member = { ...target, member: name, kind: entry?.kind ?? KIND.object, keeps: proxy }
       value = entry === undefined || entry.kind === KIND.object ? makeMember(member) : makeFunction(member)
       found.set(name, value)
     }
     return value
   }
-  const proxy = new Proxy(object, {
+  const proxy: object = new Proxy(object, {
     get: (_, name) => (typeof name === 'symbol' || isHidden(name) ? undefined : read(name)),
     has: (_, name) => typeof name === 'string' && names.has(name),
     ownKeys: () => [...names.keys()],
