@@ -3,13 +3,13 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { AmphisError, Python, PythonError, PythonObject, type PythonFunction } from '../index.js'
-import { fixtures, python as interpreter } from './helpers/python.js'
+import { fixtures, loop, python as interpreter } from './helpers/python.js'
 
 // JavaScript calls functions of Python.
 
 type Functions = Record<string, PythonFunction>
 
-const options = { appDir: `${fixtures}/calls`, python: interpreter }
+const options = { appDir: `${fixtures}/calls`, python: interpreter, loop }
 const python = new Python(options)
 const model = await python.import<Functions & { VERSION: string }>('model')
 
