@@ -76,7 +76,10 @@ export const houses = {
       { name: 'tls', what: 'What the app is told of a TLS connection' },
       { name: 'debug', what: 'The page that shows an error, and whose code it comes from' },
     ],
-    [{ name: 'python', what: 'Finds Python, and loads it' }],
+    [
+      { name: 'python', what: 'Finds Python, and loads it' },
+      { name: 'calls', what: 'Python called by JavaScript: the types of functions, classes and what stays in Python' },
+    ],
     [
       { name: 'base', what: 'Errors, types, options, limits: what everybody may know' },
       { name: 'package-root', what: 'Where the package and its programs are' },

@@ -1,0 +1,103 @@
+// The types of what is in Python: functions, classes, objects that stay there; `amphis types` writes declarations in them.
+
+/** What a call may be told besides its arguments. */
+export interface CallOptions {
+  /** Gives the call up: the task of an `async def` is cancelled. */
+  signal?: AbortSignal | undefined
+  /**
+   * Milliseconds that the call may take.
+   *
+   * @default no limit
+   */
+  timeout?: number | undefined
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- whatever a function takes
+type Signature = (...args: any[]) => unknown
+
+// oxlint-disable-next-line typescript/no-generated-empty-object-type -- to which all is assignable whose keys are optional
+type Nothing = Record<never, never>
+
+/** Names that are required. */
+type RequiredOf<Keywords> = {
+  [Name in keyof Keywords]-?: Nothing extends Pick<Keywords, Name> ? never : Name
+}[keyof Keywords]
+
+/** What is left of keywords when some were given; `Omit` would forget the names beside an index signature. */
+type Without<Keywords, Names extends PropertyKey> = {
+  [Name in keyof Keywords as Name extends Names ? never : Name]: Keywords[Name]
+}
+
+/** The same function where parameters that stand in a row may have been given by name. */
+type Loosened<Call extends Signature> = (...args: Partial<Parameters<Call>>) => ReturnType<Call>
+
+/** What a call gives when its result stays in Python. */
+type Referred<Result> = Awaited<Result> extends StaysInPython<infer Shape> ? PythonObject<Shape> : PythonObject
+
+interface Bindable<Call extends Signature, KeywordOnly, Named> {
+  /**
+   * The same function with some parameters given by name, and with options for its calls.
+   *
+   * @example await model.search.with({ limit: 10 }, { timeout: 500 })('tea')
+   */
+  with<Name extends keyof (KeywordOnly & Named) = never>(
+    keywords: Pick<KeywordOnly & Named, Name>,
+    options?: CallOptions,
+  ): PythonFunction<
+    [Name & RequiredOf<Named>] extends [never] ? Call : Loosened<Call>,
+    Without<KeywordOnly, Name>,
+    Without<Named, Name>
+  >
+  /** Calls it and leaves the result in Python: what comes is a handle of it. */
+  ref: Nothing extends KeywordOnly ? (...args: Parameters<Call>) => Promise<Referred<ReturnType<Call>>> : never
+}
+
+/**
+ * A Python function. A call of it takes the parameters that stand in a row; those that have names can be given by
+ * `with()`. While a keyword-only parameter without a default is missing, it cannot be called.
+ *
+ * @template Call the call by position: `(query: string) => Promise<string[]>`
+ * @template KeywordOnly the parameters that have to be given by name; those with a default are optional
+ * @template Named the parameters of `Call` that can also be given by name
+ */
+export type PythonFunction<
+  // oxlint-disable-next-line typescript/no-explicit-any -- a function of which nothing is known
+  Call extends Signature = (...args: any[]) => any,
+  KeywordOnly extends object = Nothing,
+  // oxlint-disable-next-line typescript/no-explicit-any -- a function of which nothing is known
+  Named extends object = Record<string, any>,
+> = (Nothing extends KeywordOnly ? Call : unknown) & Bindable<Call, KeywordOnly, Named>
+
+/** A Python class: its call makes an instance. */
+export type PythonClass<
+  // oxlint-disable-next-line typescript/no-explicit-any -- a class of which nothing is known
+  Call extends Signature = (...args: any[]) => any,
+  KeywordOnly extends object = Nothing,
+  // oxlint-disable-next-line typescript/no-explicit-any -- a class of which nothing is known
+  Named extends object = Record<string, any>,
+> = PythonFunction<Call, KeywordOnly, Named>
+
+/** What a generator of Python gives: its values as they come, or, awaited, an iterator of them. */
+export interface PythonIterator<Value> extends PromiseLike<AsyncIterableIterator<Value>>, AsyncIterable<Value> {}
+
+declare const shape: unique symbol
+
+/**
+ * An instance of a class, which cannot be converted to data: a call that gives one is rejected. Ask for a handle of it:
+ * `.ref(…)`.
+ */
+export interface StaysInPython<Shape> {
+  readonly [shape]: Shape
+}
+
+/** A handle of an object that stays in Python. */
+// oxlint-disable-next-line typescript/no-explicit-any -- an object of which nothing is known
+export interface PythonObject<Shape = any> {
+  readonly [shape]?: Shape
+  /** Lets go of the object. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
+/** A dict whose keys are not all texts; one that is empty is an empty object. */
+export type PythonMap<Key, Value> = Map<Key, Value> | Record<string, never>
