@@ -18,6 +18,9 @@ type Signature = (...args: any[]) => unknown
 // oxlint-disable-next-line typescript/no-generated-empty-object-type -- to which all is assignable whose keys are optional
 type Nothing = Record<never, never>
 
+/** The keywords of a function of whose parameters nothing is known. */
+type Anything<Call extends Signature> = unknown[] extends Parameters<Call> ? Record<string, unknown> : Nothing
+
 /** Names that are required. */
 type RequiredOf<Keywords> = {
   [Name in keyof Keywords]-?: Nothing extends Pick<Keywords, Name> ? never : Name
@@ -32,7 +35,8 @@ type Without<Keywords, Names extends PropertyKey> = {
 type Loosened<Call extends Signature> = (...args: Partial<Parameters<Call>>) => ReturnType<Call>
 
 /** What a call gives when its result stays in Python. */
-type Referred<Result> = Awaited<Result> extends StaysInPython<infer Shape> ? PythonObject<Shape> : PythonObject
+type Referred<Result> =
+  Awaited<Result> extends StaysInPython<infer Shape> ? PythonObject<Shape> : PythonObject<Awaited<Result>>
 
 interface Bindable<Call extends Signature, KeywordOnly, Named> {
   /**
@@ -63,18 +67,16 @@ interface Bindable<Call extends Signature, KeywordOnly, Named> {
 export type PythonFunction<
   // oxlint-disable-next-line typescript/no-explicit-any -- a function of which nothing is known
   Call extends Signature = (...args: any[]) => any,
-  KeywordOnly extends object = Nothing,
-  // oxlint-disable-next-line typescript/no-explicit-any -- a function of which nothing is known
-  Named extends object = Record<string, any>,
+  KeywordOnly extends object = Anything<Call>,
+  Named extends object = Nothing,
 > = (Nothing extends KeywordOnly ? Call : unknown) & Bindable<Call, KeywordOnly, Named>
 
 /** A Python class: its call makes an instance. */
 export type PythonClass<
   // oxlint-disable-next-line typescript/no-explicit-any -- a class of which nothing is known
   Call extends Signature = (...args: any[]) => any,
-  KeywordOnly extends object = Nothing,
-  // oxlint-disable-next-line typescript/no-explicit-any -- a class of which nothing is known
-  Named extends object = Record<string, any>,
+  KeywordOnly extends object = Anything<Call>,
+  Named extends object = Nothing,
 > = PythonFunction<Call, KeywordOnly, Named>
 
 /** What a generator of Python gives: its values as they come, or, awaited, an iterator of them. */
@@ -101,3 +103,16 @@ export interface PythonObject<Shape = any> {
 
 /** A dict whose keys are not all texts; one that is empty is an empty object. */
 export type PythonMap<Key, Value> = Map<Key, Value> | Record<string, never>
+
+/** Elements of numbers in a row, as arrays of numpy's and other buffers arrive. */
+export type TypedArray =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | BigUint64Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array

@@ -33,6 +33,7 @@ export const houses = {
     [
       { name: 'cli/init', what: '`amphis init`: writes a new project' },
       { name: 'cli/venv', what: '`amphis venv`: makes the environment that an app needs' },
+      { name: 'cli/types', what: '`amphis types`: declarations of TypeScript from annotations of Python' },
       { name: 'cli/run', what: '`amphis run`: Python without a server' },
       { name: 'cli/reload', what: '`--reload`: the supervisor, and the processes of the app that it replaces' },
       { name: 'cli/workers', what: '`--workers`: the parent, and the processes that it keeps serving' },
@@ -55,6 +56,7 @@ export const houses = {
       { name: 'cli/errors', what: 'What ends a command, and its way from one process to another' },
       { name: 'cli/text', what: 'Texts for people: times, colours, paths, nothing that a terminal takes for an order' },
     ],
+    [{ name: 'modules', what: '`amphis/modules`: files of Python as modules of JavaScript' }],
     [
       { name: 'python-handler', what: '`PythonHandler`: the start and the end of an app, and the ways to it' },
       { name: 'server', what: "`createServer`: a server of Node's, its health, its idle sessions" },
