@@ -1,6 +1,7 @@
 // The public face of the package; `index.js` and `index.d.ts` at the top re-export what it is compiled to.
 export {
   AmphisError,
+  ConversionError,
   PythonError,
   type AmphisErrorCode,
   type PythonErrorInit,
@@ -20,3 +21,5 @@ export {
   type ServerOptions,
 } from './server/server.js'
 export type { HandleBody, HandleHeaders, HandleRequest, Logger, PythonHandlerOptions, Versions } from './base/types.js'
+export { NdArray } from './values/ndarray.js'
+export type { Dtype, TypedArray } from './values/dtype.js'

@@ -66,6 +66,8 @@ export type AmphisErrorCode =
   | 'AMPHIS_ERR_ABORTED'
   /** The app let `ClientDisconnected` out after its client had left; only ever logged, at debug level. */
   | 'AMPHIS_ERR_CLIENT_DISCONNECTED'
+  /** A value cannot be passed to the other language; the message names its place. */
+  | 'AMPHIS_ERR_CONVERSION'
   /** Python code raised an exception. */
   | 'AMPHIS_ERR_PYTHON'
 
@@ -73,6 +75,7 @@ export type AmphisErrorCode =
 // copies of the package and between realms (`node:vm`, Jest).
 const AMPHIS_ERROR: unique symbol = Symbol.for('amphis.AmphisError')
 const PYTHON_ERROR: unique symbol = Symbol.for('amphis.PythonError')
+const CONVERSION_ERROR: unique symbol = Symbol.for('amphis.ConversionError')
 
 function isBranded(value: unknown, mark: symbol): boolean {
   return typeof value === 'object' && value !== null && mark in value
@@ -137,6 +140,18 @@ class ArgumentError extends TypeError {
 export function wrongArgument(code: AmphisErrorCode, message: string): AmphisError {
   return new ArgumentError(code, message)
 }
+
+/** A value that the other language cannot have. The message names its place. */
+export class ConversionError extends AmphisError {
+  /** Where the value stands, as `args[0].user.tags[3]`. */
+  readonly path: string
+
+  constructor(path: string, message: string, options?: ErrorOptions) {
+    super('AMPHIS_ERR_CONVERSION', message, options)
+    this.path = path
+  }
+}
+brand(ConversionError, 'ConversionError', CONVERSION_ERROR)
 
 /** One frame of a Python traceback. */
 export interface PythonFrame {

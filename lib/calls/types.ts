@@ -103,16 +103,3 @@ export interface PythonObject<Shape = any> {
 
 /** A dict whose keys are not all texts; one that is empty is an empty object. */
 export type PythonMap<Key, Value> = Map<Key, Value> | Record<string, never>
-
-/** Elements of numbers in a row, as arrays of numpy's and other buffers arrive. */
-export type TypedArray =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | BigUint64Array
-  | BigInt64Array
-  | Float32Array
-  | Float64Array

@@ -78,9 +78,10 @@ export const houses = {
       { name: 'tls', what: 'What the app is told of a TLS connection' },
       { name: 'debug', what: 'The page that shows an error, and whose code it comes from' },
     ],
+    [{ name: 'calls', what: 'Python called by JavaScript: the types of functions, classes and what stays in Python' }],
     [
       { name: 'python', what: 'Finds Python, and loads it' },
-      { name: 'calls', what: 'Python called by JavaScript: the types of functions, classes and what stays in Python' },
+      { name: 'values', what: 'JavaScript values to the tape that both languages read, and back; `NdArray`' },
     ],
     [
       { name: 'base', what: 'Errors, types, options, limits: what everybody may know' },
@@ -116,6 +117,7 @@ export const houses = {
       },
     ],
     [{ name: 'python/binding', what: 'Binds libpython and what Python loads to their own libraries, not to Node’s' }],
+    [{ name: 'values', what: 'Python objects to the tape that both languages read, and back' }],
     [{ name: 'bridge', what: 'The two queues, what goes through them, who wakes whom, what requests count on' }],
     [{ name: 'base', what: 'Errors, options as data, locking, masking' }],
   ],

@@ -102,6 +102,10 @@ pub enum HandlerError {
   /// `ClientDisconnected` that the app let out, described as JSON: nothing is wrong.
   #[error("{0}")]
   ClientDisconnected(String),
+  /// A value that the other language cannot have; names its place.
+  #[allow(dead_code, reason = "the calls that use it are to come")]
+  #[error("{0}")]
+  Conversion(String),
   /// An exception of the app, already described by Python as JSON.
   #[error("{0}")]
   Python(String),
@@ -131,6 +135,7 @@ impl HandlerError {
       Self::IncompleteResponse | Self::ShortBody(_) => "AMPHIS_ERR_INCOMPLETE_RESPONSE",
       Self::RequestTimeout => "AMPHIS_ERR_REQUEST_TIMEOUT",
       Self::ClientDisconnected(_) => "AMPHIS_ERR_CLIENT_DISCONNECTED",
+      Self::Conversion(_) => "AMPHIS_ERR_CONVERSION",
       Self::Python(_) => "AMPHIS_ERR_PYTHON",
     }
   }

@@ -70,7 +70,8 @@ export type Definition = { name: string; doc?: string | null; parameters?: Tree[
 export type Export =
   | ({ kind: 'function' } & Callable)
   | ({ kind: 'class'; instance: Tree; statics: Callable[] } & Callable)
-  | { kind: 'constant' | 'type'; name: string; type: Tree }
+  | { kind: 'constant'; name: string; type: Tree }
+  | { kind: 'type'; name: string; type: Tree }
 
 export interface ModuleDescription {
   module: string

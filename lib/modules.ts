@@ -1,0 +1,12 @@
+// `amphis/modules`: files of Python as modules of JavaScript, and the types that their declarations are written in.
+export type {
+  CallOptions,
+  PythonClass,
+  PythonFunction,
+  PythonIterator,
+  PythonMap,
+  PythonObject,
+  StaysInPython,
+} from './calls/types.js'
+export type { NdArray } from './values/ndarray.js'
+export type { TypedArray } from './values/dtype.js'

@@ -1,0 +1,11 @@
+//! `amphis.ConversionError`, and how it gets the place of what could not be converted.
+
+use pyo3::create_exception;
+use pyo3::exceptions::PyTypeError;
+
+create_exception!(
+  amphis,
+  ConversionError,
+  PyTypeError,
+  "A value that the other language cannot have. The message names its place, as `args[0].user.tags[3]`; `path` is that place alone."
+);

@@ -1,0 +1,16 @@
+//! What a payload is made of.
+
+use crate::bridge::bytes::LargeBody;
+
+/// A payload on its way to JavaScript.
+pub struct Tape {
+  pub bytes: Vec<u8>,
+  /// What the tape refers to by index.
+  pub buffers: Vec<LargeBody>,
+}
+
+/// A buffer beside a payload on its way to Python. The memory becomes that of the object which is made of it.
+#[derive(Debug)]
+pub enum Part {
+  Owned(Box<[u8]>),
+}
