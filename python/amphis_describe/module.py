@@ -21,7 +21,9 @@ def describe_types(path: str, app_dir: str, name: str) -> dict[str, object]:
     try:
         module = importlib.import_module(name)
     except BaseException as error:
-        return {"importError": own_traceback(error)}
+        kind = type(error)
+        name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+        return {"importError": {"type": name, "traceback": own_traceback(error)}}
     file = getattr(module, "__file__", None)
     if file is None or not os.path.samefile(file, path):
         return {"otherModule": file or "a module of Python's own"}

@@ -81,4 +81,4 @@ export interface ModuleDescription {
 }
 
 /** What kept it from describing the module. */
-export type Failure = { importError: string } | { otherModule: string }
+export type Failure = { importError: { type: string; traceback: string } } | { otherModule: string }
