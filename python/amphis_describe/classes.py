@@ -193,6 +193,10 @@ def describe_constructor(cls: typing.Any, kinds: Kinds) -> Described:
     if issubclass(cls, enum.Enum):
         value = {"name": "value", "kind": "positional", "type": {"kind": "any"}}
         return {"doc": doc, "signatures": [{"parameters": [value]}]}
+    if issubclass(cls, BaseException) and not inspect.isfunction(cls.__init__):
+        # Which takes anything, though not every Python tells so.
+        values = {"name": "args", "kind": "rest", "type": {"kind": "any"}}
+        return {"doc": doc, "signatures": [{"parameters": [values]}]}
     try:
         signature = inspect.signature(cls)
     except (TypeError, ValueError):
@@ -201,7 +205,8 @@ def describe_constructor(cls: typing.Any, kinds: Kinds) -> Described:
     from .functions import describe_parameter
 
     parameters = [describe_parameter(each, hints, kinds) for each in signature.parameters.values()]
-    return {"doc": doc, "signatures": [{"parameters": parameters}]}
+    # Models make of texts and dicts what their fields want.
+    return {"doc": doc, "signatures": [{"parameters": parameters, "validated": is_model(cls)}]}
 
 
 def constructor_hints(cls: typing.Any) -> Hints:

@@ -17,7 +17,7 @@ import uuid
 from . import classes
 from .arrays import describe_array, is_array
 from .functions import describe_signature
-from .hints import Unresolved
+from .hints import Unresolved, resolve
 
 Described = dict[str, typing.Any]
 
@@ -95,6 +95,18 @@ GENERIC: dict[typing.Any, str] = {
 }
 
 
+# Classes that stand for constraints: no value is an instance of them.
+PYDANTIC: dict[str, dict[str, typing.Any]] = {
+    "AwareDatetime": {"kind": "datetime", "aware": True},
+    "NaiveDatetime": {"kind": "datetime", "aware": False},
+    "PastDatetime": {"kind": "datetime"},
+    "FutureDatetime": {"kind": "datetime"},
+    "PastDate": {"kind": "text", "python": "datetime.date"},
+    "FutureDate": {"kind": "text", "python": "datetime.date"},
+    "EmailStr": {"kind": "str"},
+}
+
+
 class Kinds:
     """Describes types, and keeps the definitions of those that have names."""
 
@@ -103,6 +115,7 @@ class Kinds:
         self.app_dir = app_dir
         self.own_class: type | None = None
         self.known: dict[str, Described] = {}
+        self.resolving: set[str] = set()
 
     def definitions(self) -> dict[str, Described]:
         return self.known
@@ -110,7 +123,7 @@ class Kinds:
     def of_hint(self, name: str, hints: dict[str, typing.Any], fallback: typing.Any) -> Described:
         hint = hints.get(name, fallback)
         if hint is inspect.Parameter.empty:
-            return unknown("it has no annotation")
+            return unknown("not annotated")
         if isinstance(hint, str):
             return unknown(f"{hint} cannot be resolved")
         return self.of(hint)
@@ -125,7 +138,7 @@ class Kinds:
         if isinstance(hint, Unresolved):
             return unknown(hint.why)
         if isinstance(hint, (str, typing.ForwardRef)):
-            return unknown(f"{getattr(hint, '__forward_arg__', hint)} cannot be resolved")
+            return self.forward(getattr(hint, "__forward_arg__", hint))
         if is_one_of(hint, ANY):
             return {"kind": "any"}
         if is_one_of(hint, SELF) and self.own_class is not None:
@@ -151,10 +164,26 @@ class Kinds:
         # A bare form such as `typing.Sequence` has an origin; what is left is none that is known.
         return unknown(f"{shown_type(hint)} has no counterpart")
 
+    def forward(self, text: str) -> Described:
+        """A name that was not there yet when it was written, as in an alias that contains itself."""
+        value = vars(self.module).get(text)
+        if value is not None and self.is_alias(value):
+            return self.module_alias(text, value)
+        if text in self.resolving:
+            return unknown(f"{text} contains itself")
+        self.resolving.add(text)
+        try:
+            return self.of(resolve("it", text, vars(self.module), None, None))
+        finally:
+            self.resolving.discard(text)
+
     def plain(self, hint: typing.Any) -> Described:
         if hint in SIMPLE:
             kind = SIMPLE[hint]
             return self.bare(kind) if kind in ("list", "dict", "set", "tuple") else {"kind": kind}
+        named = PYDANTIC.get(hint.__name__) if hint.__module__.startswith("pydantic.") else None
+        if named is not None:
+            return dict(named)
         if hint is complex:
             return unknown("complex numbers cannot be converted")
         if hint in GENERIC:
@@ -200,7 +229,7 @@ class Kinds:
     def generic(self, hint: typing.Any) -> Described:
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if is_one_of(origin, ANNOTATED):
-            return self.annotated(hint, arguments)
+            return self.of(arguments[0])
         if is_one_of(origin, WRAPPERS):
             if is_one_of(origin, GUARDS):
                 return {"kind": "bool"}
@@ -231,15 +260,6 @@ class Kinds:
         # The result of a coroutine is the last of three; what a generator gives is the first.
         last = origin is collections.abc.Coroutine
         return {"kind": kind, "of": self.of(arguments[-1 if last else 0])}
-
-    def annotated(self, hint: typing.Any, arguments: tuple[typing.Any, ...]) -> Described:
-        names = {
-            type(each).__name__ if not isinstance(each, type) else each.__name__
-            for each in arguments[1:]
-        }
-        if names & {"AwareDatetime"}:
-            return {"kind": "datetime", "aware": True}
-        return self.of(arguments[0])
 
     def tuple(self, arguments: tuple[typing.Any, ...]) -> Described:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
@@ -290,13 +310,21 @@ class Kinds:
             return True
         return not isinstance(value, type) and typing.get_origin(value) is not None
 
-    def describe_alias(self, name: str, value: typing.Any) -> Described:
-        described = self.of(value)
-        if described["kind"] == "reference" and self.known[described["id"]]["name"] == name:
-            return {"type": described}
+    def module_alias(self, name: str, value: typing.Any) -> Described:
+        """An alias by the name that the module gives it."""
+        if isinstance(value, typing.NewType) or (ALIAS_TYPES and isinstance(value, ALIAS_TYPES)):
+            described = self.of(value)
+        elif classes.is_typed_dict(value):
+            described = self.reference(value, ())
+        else:
+            described = None
+        if described is not None and self.known[described["id"]]["name"] == name:
+            return described
         identity = f"{self.module.__name__}.{name}"
-        self.known[identity] = {"kind": "alias", "name": name, "type": described}
-        return {"type": {"kind": "reference", "id": identity, "arguments": []}}
+        if identity not in self.known:
+            self.known[identity] = {"kind": "alias", "name": name}
+            self.known[identity]["type"] = described or self.of(value)
+        return {"kind": "reference", "id": identity, "arguments": []}
 
     def alias(
         self,
@@ -337,6 +365,9 @@ class Kinds:
 
     def describe_class_export(self, cls: type) -> Described:
         described = self.plain(cls)
+        if described["kind"] == "reference":
+            # Of a generic class the call decides what its instance is of.
+            described["arguments"] = self.known[described["id"]].get("parameters", [])
         before, self.own_class = self.own_class, cls
         try:
             constructor = classes.describe_constructor(cls, self)

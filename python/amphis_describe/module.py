@@ -53,7 +53,7 @@ def describe_export(module: types.ModuleType, name: str, kinds: Kinds) -> dict[s
     if isinstance(value, (types.ModuleType, typing.TypeVar)) or kinds.is_type_variable(value):
         return None
     if kinds.is_alias(value):
-        return {"name": name, "kind": "type", **kinds.describe_alias(name, value)}
+        return {"name": name, "kind": "type", "type": kinds.module_alias(name, value)}
     if isinstance(value, type):
         return {"name": name, "kind": "class", **kinds.describe_class_export(value)}
     if callable(value):
@@ -61,7 +61,10 @@ def describe_export(module: types.ModuleType, name: str, kinds: Kinds) -> dict[s
         if described is not None:
             return {"name": name, "kind": "function", **described}
     hint = hints_of(module).get(name)
-    described = kinds.of_value(value) if hint is None else kinds.of(hint)
+    described = {"kind": "unknown"} if hint is None else kinds.of(hint)
+    if described["kind"] == "unknown":
+        # Not annotated, or with a bare `Final`.
+        described = kinds.of_value(value)
     return {"name": name, "kind": "constant", "type": described}
 
 

@@ -16,7 +16,15 @@ const inputs = [
 ]
 
 /** What is loaded from outside: by users, as a program, or by the scripts here. */
-const entries = ['index', 'config', 'cli/main', 'cli/workers/child', 'cli/reload/child', 'cli/reload/configure-child']
+const entries = [
+  'index',
+  'config',
+  'modules',
+  'cli/main',
+  'cli/workers/child',
+  'cli/reload/child',
+  'cli/reload/configure-child',
+]
 
 // Node takes most of a millisecond for each file that it loads: a few are loaded where there were fifty.
 async function bundle() {
@@ -40,7 +48,7 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config']
+const publicEntries = ['index', 'config', 'modules']
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 

@@ -27,7 +27,22 @@ export function declarationsOf(description: ModuleDescription, file: string, int
   const head =
     `// Written by \`amphis types\` from ${file}: what is changed here is lost.\n` +
     `/* eslint-disable */\n${tsdoc(description.doc, ['@module'])}`
-  const imports = used.length === 0 ? '' : `import type { ${used.join(', ')} } from 'amphis/modules'\n\n`
+  const list =
+    used.join(', ').length <= 60
+      ? ` ${used.join(', ')} `
+      : `
+${used
+  .map(
+    (name) => `  ${name},
+`,
+  )
+  .join('')}`
+  const imports =
+    used.length === 0
+      ? ''
+      : `import type {${list}} from 'amphis/modules'
+
+`
   const whole = `/** The module, as \`import\` gives it by default. */\ndeclare const module_: typeof import('./${file}')\nexport default module_\n`
   return [
     head,

@@ -25,13 +25,22 @@ function findInputs(named: ReadonlyMap<string, Named>, types: TypeWriter, names:
     isStable = true
     for (const each of named.values()) {
       if (each.hasInput || !isTwofold(each.definition)) continue
-      if (body(each, 'out', types) === body(each, 'in', types).replaceAll(/\breadonly |\bReadonly(?=Set\b)/g, ''))
-        continue
+      if (body(each, 'out', types) === writable(body(each, 'in', types))) continue
       each.hasInput = true
       names.take(`${each.name}Input`)
       isStable = false
     }
   }
+}
+
+/** A type without what only says that it is not changed. */
+function writable(type: string): string {
+  let text = type.replaceAll(/\breadonly |\bReadonly(?=Set\b)/g, '')
+  for (let before = ''; before !== text;) {
+    before = text
+    text = text.replaceAll(/\((\w+(?:\[\])*)\)\[\]/g, '$1[]')
+  }
+  return text
 }
 
 function isTwofold({ kind }: Definition): boolean {
@@ -95,7 +104,7 @@ function body({ definition }: Named, direction: Direction, types: TypeWriter): s
       const fields = definition.fields.map((field) => property(field, 'out', types))
       return members([...fields, ...methods], definition.name)
     }
-    case 'opaque':
+    default:
       return members([], definition.python ?? definition.name)
   }
 }

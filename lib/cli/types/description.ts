@@ -41,6 +41,8 @@ export interface Parameter {
 export interface CallSignature {
   parameters: Parameter[]
   result?: Tree
+  /** Whether it makes of plain data what it wants, as pydantic's models do. */
+  validated?: boolean
 }
 
 export interface Callable {

@@ -1,7 +1,7 @@
 // Functions and constructors as `PythonFunction<…>` and `PythonClass<…>`.
 import type { CallSignature, Parameter, Tree } from './description.js'
 import { keyName, parameterName } from './names.js'
-import { type TypeWriter, variablesIn } from './types.js'
+import { type Direction, type TypeWriter, variablesIn } from './types.js'
 
 /** The width of a line. */
 const WIDTH = 100
@@ -23,16 +23,37 @@ export function functionType(
 ): string {
   if (signatures.length === 0) return `${generic} /* Python tells no signature of it */`
   const results = signatures.map(({ result }) => result ?? instance ?? ({ kind: 'unknown' } as const))
-  const calls = signatures.map(({ parameters }, at) => call(parameters, results[at] as Tree, types, known))
-  const separator = calls.length === 1 ? ' => ' : ': '
-  const texts = calls.map(([parameters, result]) => parameters + separator + result)
-  const all = texts.length === 1 ? texts.join('') : `{ ${texts.join('; ')} }`
-  const parts = [all, ...keywordTypes(signatures, types)]
-  const line = `${generic}<${parts.join(', ')}>`
-  if (line.length <= WIDTH - indent.length || parts.length + texts.length === 2) return line
-  const overloads = `{\n${texts.map((text) => `${indent}    ${text}\n`).join('')}${indent}  }`
-  const [first = '', ...rest] = texts.length === 1 ? parts : [overloads, ...parts.slice(1)]
-  return `${generic}<\n${[first, ...rest].map((part) => `${indent}  ${part}`).join(',\n')}\n${indent}>`
+  const separator = signatures.length === 1 ? ' => ' : ': '
+  const calls = signatures.map(({ parameters, validated }, at) => ({
+    ...call(parameters, results[at] as Tree, types, known, validated ? 'validated' : 'in'),
+    separator,
+  }))
+  const keywords = keywordTypes(signatures, types)
+  const texts = calls.map((each) => callText(each))
+  const line = `${generic}<${[texts.length === 1 ? texts[0] : `{ ${texts.join('; ')} }`, ...keywords.map((each) => objectText(each))].join(', ')}>`
+  if (line.length <= WIDTH - indent.length) return line
+  const inner = `${indent}  `
+  const first =
+    calls.length === 1
+      ? callText(calls[0]!, inner)
+      : `{\n${calls.map((each) => `${inner}  ${callText(each, `${inner}  `)}\n`).join('')}${inner}}`
+  const parts = [first, ...keywords.map((each) => objectText(each, inner))]
+  return `${generic}<\n${parts.map((part) => inner + part).join(',\n')}\n${indent}>`
+}
+
+interface Call {
+  /** Type parameters in their brackets, or nothing. */
+  head: string
+  parameters: readonly string[]
+  separator?: string
+  result: string
+}
+
+/** In one line, or, where it is long and an indent is given, a parameter a line. */
+function callText({ head, parameters, separator = '', result }: Call, indent?: string): string {
+  const line = `${head}(${parameters.join(', ')})${separator}${result}`
+  if (indent === undefined || parameters.length === 0 || line.length <= WIDTH - indent.length) return line
+  return `${head}(\n${parameters.map((each) => `${indent}  ${each},\n`).join('')}${indent})${separator}${result}`
 }
 
 function call(
@@ -40,10 +61,11 @@ function call(
   result: Tree,
   types: TypeWriter,
   known: ReadonlySet<string>,
-): [parameters: string, result: string] {
+  direction: Direction,
+): Call {
   const ordered = parameters.filter(({ kind }) => kind === 'positional' || kind === 'either' || kind === 'rest')
   const written = ordered.map(({ name, kind, type, default: value }) => {
-    const text = types.write(type, 'in')
+    const text = types.write(type, direction)
     if (kind === 'rest') return `...${parameterName(name)}: ${arrayOf(text)}`
     return `${parameterName(name)}${value === undefined ? '' : '?'}: ${text}`
   })
@@ -52,7 +74,7 @@ function call(
     ({ name, bound }) => `${name}${bound === undefined ? '' : ` extends ${types.write(bound, 'in')}`}`,
   )
   const head = generics.length === 0 ? '' : `<${generics.join(', ')}>`
-  return [`${head}(${written.join(', ')})`, types.result(result)]
+  return { head, parameters: written, result: types.result(result) }
 }
 
 function arrayOf(text: string): string {
@@ -60,22 +82,24 @@ function arrayOf(text: string): string {
 }
 
 /** The types of what can be given by name, without the empty ones at the end. */
-function keywordTypes(signatures: readonly CallSignature[], types: TypeWriter): string[] {
+function keywordTypes(signatures: readonly CallSignature[], types: TypeWriter): (readonly string[])[] {
   const [only, either] = (['keyword', 'either'] as const).map((kind) => merge(signatures, kind, types))
   const rest = signatures.flatMap(({ parameters }) => parameters.filter(({ kind }) => kind === 'keywords'))
   const entries = [...only!]
   if (rest.length > 0) {
     // All properties have to agree with it.
     const own = rest.map(({ type }) => types.write(type, 'in'))
-    const all = new Set([
-      ...own,
-      ...[...only!, ...either!].flatMap(({ type, optional }) => [type, ...(optional ? ['undefined'] : [])]),
-    ])
+    const all = new Set(own)
+    for (const { type, optional } of [...only!, ...either!]) {
+      all.add(type)
+      if (optional) all.add('undefined')
+    }
     const isAnything = own.some((type) => type.startsWith('unknown'))
     entries.push({ name: undefined, type: isAnything ? 'unknown' : [...all].join(' | '), optional: false })
   }
-  const parts = [object(entries), object(either!)]
-  while (parts.at(-1) === '{}') parts.pop()
+  // What was remarked in the call need not be said again.
+  const parts = [object(entries), object(either!).map((each) => each.replaceAll(/ \/\*.*?\*\//g, ''))]
+  while (parts.at(-1)?.length === 0) parts.pop()
   return parts
 }
 
@@ -89,13 +113,13 @@ interface Entry {
 /** Of overloads: a name is required where it is in all of them. */
 function merge(signatures: readonly CallSignature[], wanted: Parameter['kind'], types: TypeWriter): Entry[] {
   const found = new Map<string, { types: Set<string>; required: number }>()
-  for (const { parameters } of signatures) {
+  for (const { parameters, validated } of signatures) {
     for (const { name, kind, type, default: value } of parameters) {
       if (kind !== wanted) continue
       const entry = found.get(name) ?? { types: new Set(), required: 0 }
       found.set(name, entry)
       // A type variable means nothing outside of the call.
-      entry.types.add(variablesIn([type]).length > 0 ? 'unknown' : types.write(type, 'in'))
+      entry.types.add(variablesIn([type]).length > 0 ? 'unknown' : types.write(type, validated ? 'validated' : 'in'))
       if (value === undefined) entry.required++
     }
   }
@@ -106,10 +130,15 @@ function merge(signatures: readonly CallSignature[], wanted: Parameter['kind'], 
   }))
 }
 
-function object(entries: readonly Entry[]): string {
-  if (entries.length === 0) return '{}'
-  const written = entries.map(({ name, type, optional }) =>
+function object(entries: readonly Entry[]): string[] {
+  return entries.map(({ name, type, optional }) =>
     name === undefined ? `[name: string]: ${type}` : `${keyName(name)}${optional ? '?' : ''}: ${type}`,
   )
-  return `{ ${written.join('; ')} }`
+}
+
+/** In one line, or, where it is long and an indent is given, a property a line. */
+function objectText(properties: readonly string[], indent?: string): string {
+  const line = properties.length === 0 ? '{}' : `{ ${properties.join('; ')} }`
+  if (indent === undefined || line.length <= WIDTH - indent.length) return line
+  return `{\n${properties.map((each) => `${indent}  ${each}\n`).join('')}${indent}}`
 }

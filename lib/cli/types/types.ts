@@ -2,8 +2,8 @@
 import { quoted, parameterName } from './names.js'
 import type { Definition, Tree, Variable } from './description.js'
 
-/** `out`: what JavaScript gets. `in`: what it may give. */
-export type Direction = 'in' | 'out'
+/** `out`: what JavaScript gets. `in`: what it may give; `validated`: what it may give to pydantic. */
+export type Direction = 'in' | 'out' | 'validated'
 
 /** What `int` is in results. */
 export type IntType = 'number' | 'bigint' | 'number | bigint'
@@ -52,7 +52,7 @@ export class TypeWriter {
   #members(tree: Tree, direction: Direction): string[] {
     if (tree.kind === 'union') return tree.of.flatMap((each) => this.#members(each, direction))
     if (tree.kind === 'reference') return this.#reference(tree, direction)
-    return direction === 'out' ? this.#given(tree) : this.#taken(tree)
+    return direction === 'out' ? this.#given(tree) : this.#taken(tree, direction)
   }
 
   /** What is the same in both directions. */
@@ -128,13 +128,14 @@ export class TypeWriter {
     }
   }
 
-  #taken(tree: Tree): string[] {
-    const into = (inner: Tree): string => this.write(inner, 'in')
+  #taken(tree: Tree, direction: 'in' | 'validated'): string[] {
+    const into = (inner: Tree): string => this.write(inner, direction)
+    const isValidated = direction === 'validated'
     switch (tree.kind) {
       case 'int':
         return ['number', 'bigint']
       case 'text':
-        return [`${HANDLE} /* ${tree.python} */`]
+        return isValidated ? ['string', HANDLE] : [`${HANDLE} /* ${tree.python} */`]
       case 'timedelta':
         return [`${HANDLE} /* datetime.timedelta */`]
       case 'bytes':
@@ -142,10 +143,11 @@ export class TypeWriter {
       case 'buffer':
         return ['TypedArray', 'NdArray']
       case 'datetime':
+        if (isValidated) return ['Date', 'string']
         return tree.aware === false ? [`${HANDLE} /* a naive datetime */`] : ['Date']
       case 'literal':
       case 'literal-int':
-        if (tree.member !== undefined) return [`${HANDLE} /* ${tree.member} */`]
+        if (tree.member !== undefined && !isValidated) return [`${HANDLE} /* ${tree.member} */`]
         return this.#given(tree)
       case 'list':
         return [`readonly ${atom(into(tree.of))}[]`]
@@ -167,7 +169,8 @@ export class TypeWriter {
           tree.parameters?.map((each) => this.write(each, 'out')),
           'any',
         )
-        const result = tree.result.kind === 'none' ? 'void' : into(tree.result)
+        const given = tree.result.kind === 'awaitable' ? tree.result.of : tree.result
+        const result = given.kind === 'none' ? 'void' : into(given)
         return [`(${parameters}) => ${result === 'unknown' ? result : `${result} | Promise<${result}>`}`]
       }
       default:
@@ -225,12 +228,13 @@ export class TypeWriter {
       case 'record':
       case 'named-tuple':
         // A plain object or array of JavaScript's would arrive as a dict or list.
+        if (direction === 'validated') return [own, `${HANDLE}<${own}>`]
         return [direction === 'out' ? own : `${HANDLE}<${own}>`]
       case 'enum':
       case 'flags':
-        return [direction === 'out' || definition.mixed ? own : `${HANDLE}<${own}>`]
+        return [direction !== 'in' || definition.mixed ? own : `${HANDLE}<${own}>`]
       default:
-        return [direction === 'in' && hasInput ? `${name}Input${suffix}` : own]
+        return [direction !== 'out' && hasInput ? `${name}Input${suffix}` : own]
     }
   }
 }
@@ -277,7 +281,7 @@ function integer(text: string): string {
 
 /** A type as the element of an array. */
 function atom(type: string): string {
-  return hasTop(type, '|') || hasTop(type, '=>') || type.startsWith('readonly ') ? `(${type})` : type
+  return hasTop(type, '|') || hasTop(type, '=>') || /^readonly |\/\*/.test(type) ? `(${type})` : type
 }
 
 /** Whether a sign stands in a type outside of all brackets and texts. */

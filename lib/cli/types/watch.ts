@@ -16,7 +16,7 @@ export async function watchFiles(
   files: readonly string[],
   appDir: string | undefined,
   write: (files: readonly string[]) => Promise<unknown>,
-): Promise<never> {
+): Promise<void> {
   const folders = files.map((file) => (appDir === undefined ? folderOf(file) : resolve(appDir)))
   const filter = new FileFilter({
     'app-dir': '.',
@@ -51,13 +51,9 @@ export async function watchFiles(
     onWarning: warn,
   })
   console.log(`Watching ${files.length === 1 ? '1 file' : `${files.length} files`}; Ctrl+C ends it`)
-  return new Promise<never>(() => {
-    // Held: the watcher keeps the process.
-    watcherOf.add(watcher)
-  })
+  await new Promise<never>(() => {})
+  watcher.close()
 }
-
-const watcherOf = new Set<Watcher>()
 
 function folderOf(file: string): string {
   try {

@@ -1,0 +1,195 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, readdir, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import { fixtures } from './helpers/python.js'
+import { scratchFolder } from './helpers/scratch.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** What TypeScript says of a project that has all the declarations of `fixtures/types`: each line with its error. */
+async function check(t: ExecutionContext, source: string, files: Record<string, string> = {}): Promise<string[]> {
+  const options = {
+    compilerOptions: {
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2023', 'esnext.disposable'],
+      types: ['node'],
+      strict: true,
+      noEmit: true,
+      allowArbitraryExtensions: true,
+      noUncheckedIndexedAccess: true,
+    },
+    include: ['*.ts', 'types/*.ts'],
+  }
+  const project = await scratchFolder(t, {
+    'package.json': '{ "type": "module" }',
+    'tsconfig.json': JSON.stringify(options),
+    'use.ts': source,
+    ...files,
+  })
+  const types = join(fixtures, 'types')
+  await mkdir(join(project, 'types'))
+  for (const name of await readdir(types))
+    await cp(join(types, name), join(project, 'types', name), { recursive: true })
+  await mkdir(join(project, 'node_modules/@types'), { recursive: true })
+  await symlink(root, join(project, 'node_modules/amphis'))
+  await symlink(join(root, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'))
+  const tsc = join(root, 'node_modules/.bin/tsc')
+  const { stdout } = await promisify(execFile)(tsc, ['-p', project, '--pretty', 'false'], { cwd: project }).catch(
+    (error: unknown) => error as { stdout: string },
+  )
+  return stdout.split('\n').filter((line) => line !== '' && !line.startsWith(' '))
+}
+
+test('what is right compiles', async (t) => {
+  const source = `
+import type { PythonObject } from 'amphis/modules'
+import * as functions from './types/functions.py'
+import { tokens, count } from './types/generators.py'
+import records, { Point, User, users, movies, type Movie, type OptionsInput } from './types/records.py'
+import { Table, load, rows } from './types/classes.py'
+import { paint, Color } from './types/enums.py'
+import { known } from './types/arrays.py'
+import { delete as remove, größe } from './types/names.py'
+import { numbers, texts, optional, literals, ANSWER, PI } from './types/simple.py'
+import { dicts, other_keys, sets, lists } from './types/containers.py'
+import type { Json, Pair } from './types/aliases.py'
+
+declare function load_module<Module>(name: string): Promise<Omit<Module, 'default'>>
+
+export async function right(): Promise<void> {
+  const whole: number | bigint = await numbers(1, 2.5, true)
+  await numbers(1n, 2, false)
+  const bytes: Uint8Array = await texts('a', Buffer.from('b'), new ArrayBuffer(1))
+  const some: number | bigint | string | null = await optional(null, 'x')
+  const letter: 'x' | 'y' = await literals(null, -1)
+  const constants: number = PI
+  const answer: number | bigint = ANSWER
+
+  await functions.defaults(1)
+  await functions.defaults(1, 'b', null)
+  await functions.defaults.with({ long: 'l' })(1, 'b')
+  await functions.defaults.with({ b: 'b', c: 1.5 }, { timeout: 500, signal: new AbortController().signal })(1)
+  await functions.defaults.with({ a: 1 })()
+  const text: string = await functions.keyword_only.with({ required: 1 })('a')
+  await functions.keyword_only.with({ optional: true }).with({ required: 1 })('a')
+  await functions.only_keywords.with({ one: '1' })()
+  await functions.rest(1, 2, 3n)
+  await functions.mixed_rest.with({ sep: ';' })(1, null)
+  await functions.keywords.with({ any: 'x', other: 'y' })(1)
+  await functions.keywords(1)
+  await functions.keywords_beside.with({ lang: 'en', more: 1 })(1)
+  const list: string[] = await functions.later(1)
+  const first: number = await functions.first([1, 2] as const, 3)
+  const converted: string = await functions.convert.with({ base: 2 })(1)
+  const back: number | bigint = await functions.convert('1')
+  const called: string = await (await functions.apply(
+    (a, b) => Number(a) > b.length,
+    async (numbers) => void numbers.length,
+    () => 1,
+    async (a) => String(a),
+    () => 'anything',
+  ))(1)
+  await functions.optional_callback((n) => void n)
+
+  for await (const token of tokens.with({ limit: 3 })('prompt')) token.toUpperCase()
+  for await (const number of count(3)) number.toString()
+  const iterator: AsyncIterableIterator<string> = await tokens('prompt')
+
+  const point = await Point(1, 2, ['a'])
+  const norm: number = point.x + point.tags.length
+  const handle: PythonObject<Point> = await Point.ref(1)
+  using disposed = handle
+  const [a, , coin] = await records.points(handle, await records.Point3.ref(1), await records.Coin.ref(1), await records.Pair.ref(1))
+  const side: string = coin.sides[0] + a.x
+  const options: OptionsInput = { path: '/', since: new Date() }
+  const all: Movie[] = await movies(options, { value: 1, children: [] }, { 'content-type': 'x', class: 1 })
+  const year: number | bigint | undefined = all[0]?.year
+  const user: User = await User.with({ id: 'x', name: 'n', address: { street: 's' }, joined: new Date(), emailAddress: 'e' })()
+  const age: number | bigint | null = user.age
+  const joined: Date = user.joined
+
+  const table = await load.ref('data.parquet')
+  const count_of: number | bigint = await rows(table, await Table.open.ref('x') as PythonObject<never>)
+  const color: 'red' | 'green' = await paint.with({ level: 2, size: 's' })(await Color.ref('red'))
+  const floats: Float32Array = (await known(new Float64Array(1), new BigInt64Array(1))) as Float32Array
+  await remove(1, 'f')
+  const size: number = await größe()
+
+  const dict: { [key: string]: number | bigint } = await dicts({ a: 1 }, {}, { x: 0.5 })
+  const byKey = await other_keys(new Map([[1, 'a']]), new Map([[[1, 2], 'b']]))
+  if (byKey instanceof Map) byKey.get(1)?.toUpperCase()
+  const set: Set<number | bigint> = await sets(new Set([1]), new Set(['a']), new Set(), new Set())
+  await lists([1], ['a'] as const, [1.5], [true])
+
+  const json: Json = ['a', [1, null]]
+  const pair: Pair<string> = ['a', 'b']
+  const model = await load_module<typeof import('./types/functions.py')>('functions')
+  const rounded: string = await model.keyword_only.with({ required: 1 })('a')
+}
+`
+  t.deepEqual(await check(t, source), [])
+})
+
+/** Each is wrong in one way. */
+const WRONG = [
+  `await numbers('1', 2, true)`,
+  `await numbers(1)`,
+  `const a: string = await numbers(1, 2, true)`,
+  `await literals('b', 1)`,
+  `await optional(undefined, 'x')`,
+  `await functions.defaults(1, 2)`,
+  `await functions.defaults.with({ lng: 'l' })(1)`,
+  `await functions.defaults.with({ long: 1 })(1)`,
+  `await functions.defaults.with({ long: 'l', lnog: 'm' })(1)`,
+  `await functions.keyword_only('a')`,
+  `await functions.keyword_only.with({ optional: true })('a')`,
+  `await functions.keywords.with({ any: 1 })(1)`,
+  `await functions.rest(1, 'a')`,
+  `await functions.positional_only.with({ a: 1 })()`,
+  `await functions.convert(true)`,
+  `const b: number = await functions.convert('1')`,
+  `await functions.apply(() => 'x', () => {}, () => 1, () => 'a', () => 1)`,
+  `await functions.defaults.with({}, { timeout: 'soon' })(1)`,
+  `await functions.missing()`,
+  `for await (const token of tokens('prompt')) token.toFixed()`,
+  `await records.points({ x: 1, y: 2, tags: [] })`,
+  `await movies({}, { value: 1, children: [] }, { 'content-type': 'x', class: 1 })`,
+  `await movies({ path: '/', since: 'now' }, { value: 1, children: [] }, { 'content-type': 'x', class: 1 })`,
+  `const year: number = (await movies({ path: '/' }, null!, null!))[0].year`,
+  `await records.User.with({ id: 'x' })()`,
+  `(await load('x')).rows`,
+  `await paint('red')`,
+  `await known([1, 2], new BigInt64Array(1))`,
+  `await sets([1], new Set(), new Set(), new Set())`,
+  `const map: Map<number, string> = await other_keys(new Map(), new Map())`,
+  `(await simple.unannotated(1)).anything`,
+  `await names.then()`,
+]
+
+test('what is wrong does not, in its own line', async (t) => {
+  const head = [
+    `import * as functions from './types/functions.py'`,
+    `import { tokens } from './types/generators.py'`,
+    `import * as records from './types/records.py'`,
+    `import { movies } from './types/records.py'`,
+    `import { load } from './types/classes.py'`,
+    `import { paint } from './types/enums.py'`,
+    `import { known } from './types/arrays.py'`,
+    `import * as simple from './types/simple.py'`,
+    `import { numbers, literals, optional } from './types/simple.py'`,
+    `import { sets, other_keys } from './types/containers.py'`,
+    `import * as names from './types/names.py'`,
+  ]
+  const errors = await check(t, [...head, ...WRONG.map((line) => `{ ${line} }`), 'export {}'].join('\n'))
+  const lines = new Set(errors.map((error) => Number(/^use\.ts\((\d+),/.exec(error)?.[1])))
+  t.deepEqual(
+    WRONG.filter((_, at) => !lines.has(head.length + at + 1)),
+    [],
+    errors.join('\n'),
+  )
+  t.is(lines.size, WRONG.length, errors.join('\n'))
+})
