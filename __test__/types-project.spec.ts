@@ -46,11 +46,11 @@ async function check(t: ExecutionContext, source: string, files: Record<string, 
 
 test('what is right compiles', async (t) => {
   const source = `
-import type { PythonObject } from 'amphis/modules'
+import type { PythonHandle } from 'amphis/modules'
 import * as functions from './types/functions.py'
 import { tokens, count } from './types/generators.py'
 import records, { Point, User, users, movies, type Movie, type OptionsInput } from './types/records.py'
-import { Table, load, rows } from './types/classes.py'
+import { Table, Wide, DEFAULT, load, rows } from './types/classes.py'
 import { paint, Color } from './types/enums.py'
 import { known } from './types/arrays.py'
 import { delete as remove, größe } from './types/names.py'
@@ -101,7 +101,7 @@ export async function right(): Promise<void> {
 
   const point = await Point(1, 2, ['a'])
   const norm: number = point.x + point.tags.length
-  const handle: PythonObject<Point> = await Point.ref(1)
+  const handle: PythonHandle<Point> = await Point.ref(1)
   using disposed = handle
   const [a, , coin] = await records.points(handle, await records.Point3.ref(1), await records.Coin.ref(1), await records.Pair.ref(1))
   const side: string = coin.sides[0] + a.x
@@ -113,7 +113,12 @@ export async function right(): Promise<void> {
   const joined: Date = user.joined
 
   const table = await load.ref('data.parquet')
-  const count_of: number | bigint = await rows(table, await Table.open.ref('x') as PythonObject<never>)
+  const count_of: number | bigint = await rows(table, await Wide.open.ref('x'))
+  const opened = await Table.open.ref('x')
+  const [rows_of]: [number | bigint, number | bigint] = await opened.size
+  const values: number[] = await opened.column('a')
+  const joined_to = await opened.joined.ref(table)
+  using default_table = await DEFAULT
   const color: 'red' | 'green' = await paint.with({ level: 2, size: 's' })(await Color.ref('red'))
   const floats: Float32Array = (await known(new Float64Array(1), new BigInt64Array(1))) as Float32Array
   await remove(1, 'f')

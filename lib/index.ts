@@ -11,6 +11,10 @@ export {
 export type { AttachOptions, UpgradableServer, UpgradeListener } from './websocket/servers.js'
 export type { Observation, Outcome, RequestObservation, WebSocketObservation } from './diagnostics.js'
 export { HandleResponse } from './handle/handle.js'
+export { Python, type PythonOptions } from './calls/python.js'
+export { PythonObject } from './calls/python-object.js'
+export { callSignal } from './calls/signal.js'
+export type { CallOptions, PythonCall, PythonFunction } from './calls/types.js'
 export { PythonHandler } from './python-handler.js'
 export type { Listener, Middleware, Next } from './http/listener.js'
 export {

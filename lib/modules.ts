@@ -1,11 +1,12 @@
 // `amphis/modules`: files of Python as modules of JavaScript, and the types that their declarations are written in.
 export type {
   CallOptions,
+  PythonAttribute,
   PythonClass,
   PythonFunction,
   PythonIterator,
   PythonMap,
-  PythonObject,
+  PythonHandle,
   StaysInPython,
 } from './calls/types.js'
 export type { NdArray } from './values/ndarray.js'

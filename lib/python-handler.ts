@@ -5,6 +5,9 @@ import { AmphisError, fromDescription, seenFrom, type ErrorDescription } from '.
 import { resolveOptions, type ResolvedOptions } from './base/options.js'
 import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types.js'
 import { startPython, type RunningPython } from './bridge/start.js'
+import { closeOwner, openOwner } from './calls/environment.js'
+import type { Owner } from './calls/owner.js'
+import { Python, pythonOf, THREADS } from './calls/python.js'
 import { handle, type HandleResponse } from './handle/handle.js'
 import { prepareRequest } from './handle/request.js'
 import { createListener, createMiddleware, type Listener, type ListenerHost, type Middleware } from './http/listener.js'
@@ -56,6 +59,8 @@ export class PythonHandler implements AsyncDisposable {
   #started: WebSocketContext | undefined
   #python: RunningPython | undefined
   #starting: Promise<WebSocketContext> | undefined
+  #owner: Owner | undefined
+  #functions: Python | undefined
   #closing: Promise<void> | undefined
 
   /**
@@ -177,6 +182,16 @@ export class PythonHandler implements AsyncDisposable {
     await bridge.call((token) => native.ping(token))
   }
 
+  /**
+   * The functions of Python's that belong to this handler: `await handler.python.import('model')`. Ends with the handler.
+   */
+  get python(): Python {
+    return (this.#functions ??= pythonOf(async () => {
+      await this.#start()
+      return this.#owner!
+    }))
+  }
+
   /** What is running; `undefined` before {@link ready}. */
   get versions(): Versions | undefined {
     if (this.#python === undefined) {
@@ -209,6 +224,8 @@ export class PythonHandler implements AsyncDisposable {
       throw closed()
     }
     const { binding, bridge } = python
+    const owner = openOwner(bridge, options.appDir, THREADS)
+    this.#owner = owner
     const native = new binding.PythonHandler(bridge.host, {
       app: options.app,
       appDir: options.appDir,
@@ -220,6 +237,7 @@ export class PythonHandler implements AsyncDisposable {
       logLevel: options.logLevel,
       logConfig: options.logConfig,
       gcFreeze: options.gcFreeze,
+      owner: owner.native.index,
     })
     const context: WebSocketContext = {
       bridge,
@@ -259,6 +277,9 @@ export class PythonHandler implements AsyncDisposable {
       }
       await bridge.call((token) => native.close(token, options.timeoutGracefulShutdown, options.timeoutStreams))
       bridge.listen(native.index, undefined)
+    }
+    if (this.#owner !== undefined) {
+      await closeOwner(this.#owner, 0)
     }
     // Why it did not start was told to those who waited for it.
     await this.#starting?.catch(() => {})

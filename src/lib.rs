@@ -29,6 +29,7 @@
 mod asgi;
 mod base;
 mod bridge;
+mod calls;
 mod dispatch;
 mod lifecycle;
 mod node;

@@ -68,6 +68,8 @@ export type AmphisErrorCode =
   | 'AMPHIS_ERR_CLIENT_DISCONNECTED'
   /** A value cannot be passed to the other language; the message names its place. */
   | 'AMPHIS_ERR_CONVERSION'
+  /** A call of a Python function took longer than its `timeout`. */
+  | 'AMPHIS_ERR_CALL_TIMEOUT'
   /** Python code raised an exception. */
   | 'AMPHIS_ERR_PYTHON'
 

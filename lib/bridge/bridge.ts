@@ -26,6 +26,10 @@ const TRAILERS = 11
 const EARLY_HINTS = 12
 const FILE = 13
 const CONTINUE = 14
+const REPLY = 15
+const INVOKE = 16
+const ABORT = 17
+const FREE = 18
 const OPERATION = 0xff
 const FLAG_END = 1 << 8
 const FLAG_BUFFER = 1 << 9
@@ -44,6 +48,21 @@ export const ANSWERED = 2
 
 /** What a piece of a response counts besides its bytes, when Python is told what was taken; `src/body.rs` has it too. */
 export const PIECE_COST = 256
+
+/**
+ * Takes the records of calls between the languages. Payloads are a unit of `text` for each byte, from `at` on; `buffers`
+ * from number `buffer` on belong to them.
+ */
+export interface CallRecords {
+  /** The answer to a call of JavaScript's. */
+  onReply(call: number, text: string, at: number, buffers: readonly Buffer[], buffer: number): void
+  /** Python calls the JavaScript of an owner. */
+  onInvoke(call: number, owner: number, text: string, at: number, buffers: readonly Buffer[], buffer: number): void
+  /** Python gives a call of its own up. */
+  onAbort(call: number): void
+  /** Python has dropped an object that it was given so many times. */
+  onFree(number: number, count: number): void
+}
 
 /** Records that one call from Rust can bring; more come in further calls. */
 const CAPACITY = 4096
@@ -67,6 +86,8 @@ export class Bridge {
   #pending = 0
   /** Something was sent in this turn, or records are being handed over. */
   #isBusy = false
+  /** Set by the room `calls`, when it is first used in this environment. */
+  calls: CallRecords | undefined
   /** Counts the batches: what comes in one of them came at once. */
   batch = 0
   // Where reading has come in the text and the buffers of the batch at hand.
@@ -84,7 +105,7 @@ export class Bridge {
   open(exchange: Exchange): number {
     const slot = this.#free.pop() ?? this.#exchanges.length
     this.#exchanges[slot] = exchange
-    this.#hold()
+    this.hold()
     return slot
   }
 
@@ -92,7 +113,7 @@ export class Bridge {
   release(slot: number): void {
     this.#exchanges[slot] = undefined
     this.#free.push(slot)
-    this.#letGo()
+    this.letGo()
   }
 
   /**
@@ -123,12 +144,12 @@ export class Bridge {
     this.#nextToken = (token + 1) % 2 ** 31
     const { promise, resolve, reject } = withResolvers<T>()
     this.#calls.set(token, { resolve: resolve as (value: unknown) => void, reject })
-    this.#hold()
+    this.hold()
     try {
       start(token)
     } catch (error) {
       this.#calls.delete(token)
-      this.#letGo()
+      this.letGo()
       throw error
     }
     return promise
@@ -143,14 +164,15 @@ export class Bridge {
     }
   }
 
-  #hold(): void {
+  /** Keeps Node alive, until {@link letGo} is called as often. */
+  hold(): void {
     this.#pending += 1
     if (this.#pending === 1) {
       this.host.ref()
     }
   }
 
-  #letGo(): void {
+  letGo(): void {
     this.#pending -= 1
     if (this.#pending === 0) {
       this.host.unref()
@@ -211,6 +233,10 @@ export class Bridge {
       this.#listeners.get(slot)?.(error)
       return
     }
+    if (kind >= REPLY) {
+      this.#callRecord(kind, operation, slot, a, b, c)
+      return
+    }
     const exchange = this.#exchanges[slot]!
     try {
       this.#dispatch(exchange, kind, operation, a, b, c)
@@ -219,6 +245,33 @@ export class Bridge {
         this.release(slot)
         exchange.onDone()
       }
+    }
+  }
+
+  #callRecord(kind: number, operation: number, slot: number, a: number, b: number, c: number): void {
+    const { calls } = this
+    if (kind === ABORT) {
+      calls?.onAbort(slot)
+      return
+    }
+    if (kind === FREE) {
+      calls?.onFree(slot, a)
+      return
+    }
+    let text = this.#text
+    let at = this.#at
+    if ((operation & FLAG_BUFFER) === 0) {
+      this.#at += a
+    } else {
+      text = this.#buffers[this.#buffer++]!.toString('latin1')
+      at = 0
+    }
+    const buffer = this.#buffer
+    this.#buffer += b
+    if (kind === REPLY) {
+      calls?.onReply(slot, text, at, this.#buffers, buffer)
+    } else {
+      calls?.onInvoke(slot, c, text, at, this.#buffers, buffer)
     }
   }
 
@@ -285,7 +338,7 @@ export class Bridge {
   #result(token: number, isOk: boolean, json: string): void {
     const call = this.#calls.get(token)
     this.#calls.delete(token)
-    this.#letGo()
+    this.letGo()
     if (isOk) {
       call?.resolve(JSON.parse(json))
     } else {

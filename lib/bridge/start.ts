@@ -19,7 +19,8 @@ export interface RunningPython {
 // One end of the bridge for each environment (the main thread or a worker).
 let environment: { binding: Binding; bridge: Bridge } | undefined
 
-function openBridge(): { binding: Binding; bridge: Bridge } {
+/** This environment's end of the bridge, made once. */
+export function openBridge(): { binding: Binding; bridge: Bridge } {
   if (environment === undefined) {
     const binding = loadBinding<Binding>()
     const bridge = new Bridge(binding, isMainThread)

@@ -1,15 +1,22 @@
 // The types of what is in Python: functions, classes, objects that stay there; `amphis types` writes declarations in them.
+import type { PythonObject } from './python-object.js'
 
-/** What a call may be told besides its arguments. */
+/** How long a call may take, and what gives it up. */
 export interface CallOptions {
-  /** Gives the call up: the task of an `async def` is cancelled. */
+  /** Aborting it cancels the task of an `async def`; what runs in a thread goes on, and nobody hears of it. */
   signal?: AbortSignal | undefined
   /**
-   * Milliseconds that the call may take.
-   *
-   * @default no limit
+   * Milliseconds.
+   * @default none
    */
   timeout?: number | undefined
+}
+
+/** What a call gives: a promise of its result. Of a generator it can be iterated over at once. */
+export type PythonCall<Result> = Promise<Result> & {
+  [Symbol.asyncIterator](): Result extends AsyncIterable<infer Item>
+    ? AsyncIterator<Item, undefined>
+    : AsyncIterator<unknown, undefined>
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- whatever a function takes
@@ -36,7 +43,7 @@ type Loosened<Call extends Signature> = (...args: Partial<Parameters<Call>>) => 
 
 /** What a call gives when its result stays in Python. */
 type Referred<Result> =
-  Awaited<Result> extends StaysInPython<infer Shape> ? PythonObject<Shape> : PythonObject<Awaited<Result>>
+  Awaited<Result> extends StaysInPython<infer Shape> ? PythonHandle<Shape> : PythonHandle<Awaited<Result>>
 
 interface Bindable<Call extends Signature, KeywordOnly, Named> {
   /**
@@ -80,7 +87,7 @@ export type PythonClass<
 > = PythonFunction<Call, KeywordOnly, Named>
 
 /** What a generator of Python gives: its values as they come, or, awaited, an iterator of them. */
-export interface PythonIterator<Value> extends PromiseLike<AsyncIterableIterator<Value>>, AsyncIterable<Value> {}
+export type PythonIterator<Value> = Promise<AsyncIterableIterator<Value>> & AsyncIterable<Value>
 
 declare const shape: unique symbol
 
@@ -92,14 +99,36 @@ export interface StaysInPython<Shape> {
   readonly [shape]: Shape
 }
 
-/** A handle of an object that stays in Python. */
+/** An attribute of an object, or a constant of a module, that is no number and no short text: `await model.TABLE`. */
+export type PythonAttribute<Value> = PromiseLike<Value>
+
+/** What a handle hides. */
+type Hidden = 'then' | 'toJSON' | 'close'
+
+/** What the object has: methods to be called, attributes to be awaited. */
+type Members<Shape> = unknown extends Shape
+  ? // oxlint-disable-next-line typescript/no-explicit-any -- an object of which nothing is known
+    Record<string, any>
+  : Shape extends readonly unknown[]
+    ? object
+    : Shape extends object
+      ? {
+          readonly [Name in keyof Shape as Name extends Hidden ? never : Name]: Shape[Name] extends Signature
+            ? Shape[Name]
+            : PythonAttribute<Shape[Name]>
+        }
+      : object
+
+/** A handle of an object that stays in Python, as `.ref(…)` gives it. */
 // oxlint-disable-next-line typescript/no-explicit-any -- an object of which nothing is known
-export interface PythonObject<Shape = any> {
-  readonly [shape]?: Shape
-  /** Lets go of the object. */
-  close(): void
-  [Symbol.dispose](): void
-}
+export type PythonHandle<Shape = any> = PythonObject &
+  Members<Shape> & {
+    readonly [shape]?: Shape
+    /** Lets go of the object. */
+    close(): void
+    [Symbol.dispose](): void
+    [Symbol.asyncIterator](): AsyncIterator<unknown, undefined>
+  }
 
 /** A dict whose keys are not all texts; one that is empty is an empty object. */
 export type PythonMap<Key, Value> = Map<Key, Value> | Record<string, never>

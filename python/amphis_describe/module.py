@@ -13,6 +13,8 @@ from .hints import hints_of
 from .kinds import Kinds
 from .names import names_of
 
+LONGEST_TEXT = 4096
+
 
 def describe_types(path: str, app_dir: str, name: str) -> dict[str, object]:
     """Imports the file as the module of that name and describes what `import *` would give of it."""
@@ -65,7 +67,14 @@ def describe_export(module: types.ModuleType, name: str, kinds: Kinds) -> dict[s
     if described["kind"] == "unknown":
         # Not annotated, or with a bare `Final`.
         described = kinds.of_value(value)
-    return {"name": name, "kind": "constant", "type": described}
+    return {"name": name, "kind": "constant", "type": described, "atOnce": is_small(value)}
+
+
+def is_small(value: object) -> bool:
+    """Whether it comes with the module, as numbers and short texts do (src/calls/members.rs)."""
+    if type(value) is str:
+        return len(value) <= LONGEST_TEXT
+    return value is None or type(value) in (bool, int, float)
 
 
 def record_overloads() -> None:

@@ -61,6 +61,7 @@ export const houses = {
       { name: 'python-handler', what: '`PythonHandler`: the start and the end of an app, and the ways to it' },
       { name: 'server', what: "`createServer`: a server of Node's, its health, its idle sessions" },
     ],
+    [{ name: 'calls', what: 'Calls between the languages: `Python`, proxies, what Python calls' }],
     [{ name: 'websocket', what: 'WebSockets: handshakes, messages, pings; which handler of a server takes one' }],
     [
       { name: 'http', what: 'One request of `node:http` and its response: listener, middleware, bodies, files' },
@@ -102,6 +103,7 @@ export const houses = {
       },
     ],
     [{ name: 'asgi', what: 'Scope, messages, the cycles of HTTP, WebSocket and lifespan' }],
+    [{ name: 'calls', what: 'Calls between the languages: owners, handles, threads that wait, the package `amphis`' }],
     [{ name: 'python/importer', what: 'From `module:attribute` to an app' }],
     [{ name: 'python/interpreter', what: 'CPython itself: its configuration, its thread, its start and end' }],
     [

@@ -18,6 +18,8 @@ pub struct AppOptions {
   pub log_config: Option<String>,
   /// Whether what the start has made is kept from the collector.
   pub gc_freeze: bool,
+  /// Whose JavaScript the app's code calls.
+  pub owner: u32,
 }
 
 /// Whether an app is asked for its lifespan, in uvicorn's three words.

@@ -30,6 +30,17 @@ pub enum BodyPart {
   Pinned(Pinned),
 }
 
+impl BodyPart {
+  /// The bytes of a part that is here already.
+  pub fn copied<'a>(&'a self, arena: &'a [u8]) -> &'a [u8] {
+    match self {
+      Self::Empty | Self::Pinned(_) => &[],
+      Self::Copied(span) => span.of(arena),
+      Self::Owned(bytes) => bytes,
+    }
+  }
+}
+
 /// Bytes of a Node Buffer; read only under the host's pin lock (see `bridge/host.rs`).
 #[derive(Debug, Clone, Copy)]
 pub struct Pinned {

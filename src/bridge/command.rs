@@ -67,6 +67,31 @@ pub enum Command {
     host: u32,
     slot: u32,
   },
+  /// JavaScript calls Python; what is asked for is in `payload`, see `calls/incoming.rs`. It comes home to `owner`.
+  Call {
+    owner: u32,
+    call: u32,
+    payload: BodyPart,
+    buffers: Vec<Box<[u8]>>,
+    /// Nothing else is under way.
+    alone: bool,
+  },
+  /// JavaScript gives up a call of its own.
+  CancelCall {
+    owner: u32,
+    call: u32,
+  },
+  /// The answer to a call of Python's that a task waits for.
+  Answer {
+    call: u32,
+    payload: BodyPart,
+    buffers: Vec<Box<[u8]>>,
+  },
+  /// Objects of Python's that JavaScript no longer has: numbers and counts of 32 bits in turn.
+  Free {
+    owner: u32,
+    numbers: Span,
+  },
   /// JavaScript has taken the records of `host` that streams were held up by.
   Taken {
     host: u32,

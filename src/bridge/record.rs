@@ -37,6 +37,15 @@ pub mod op {
   pub const FILE: i32 = 13;
   /// The app waits for the request's body.
   pub const CONTINUE: i32 = 14;
+  /// `length, buffers`: the answer to a call of JavaScript's, the slot is the call. With `BUFFER` the length is 0, and
+  /// the payload the next of the batch's buffers; those that belong to it follow.
+  pub const REPLY: i32 = 15;
+  /// `length, buffers, owner`: the same of a call of Python's.
+  pub const INVOKE: i32 = 16;
+  /// A call of Python's is given up; the slot is the call.
+  pub const ABORT: i32 = 17;
+  /// `count`: Python has dropped an object of JavaScript's, whose number is the slot, that it was given so many times.
+  pub const FREE: i32 = 18;
 }
 
 /// Flags of [`Outbox`] records, above the operation's byte.
@@ -70,7 +79,14 @@ pub fn text_length(record: &[i32]) -> usize {
   };
   let length = match operation & 0xff {
     op::RESPONSE => b + c,
-    op::CHUNK | op::FAIL | op::NOTICE | op::MESSAGE | op::TRAILERS | op::EARLY_HINTS => *a,
+    op::CHUNK
+    | op::FAIL
+    | op::NOTICE
+    | op::MESSAGE
+    | op::TRAILERS
+    | op::EARLY_HINTS
+    | op::REPLY
+    | op::INVOKE => *a,
     op::RESULT | op::CLOSE | op::FILE => *b,
     op::ACCEPT => a + b,
     _ => 0,

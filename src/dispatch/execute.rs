@@ -17,6 +17,9 @@ use crate::bridge;
 use crate::bridge::command::Command;
 use crate::bridge::host::Host;
 use crate::bridge::record::{flag, op};
+use crate::calls::incoming::{self, Place};
+use crate::calls::waiters::Payload;
+use crate::calls::{context, outgoing};
 use crate::python::exceptions::{python_error, report};
 use crate::python::{event_loop, pacing};
 
@@ -121,6 +124,34 @@ pub fn execute(py: Python<'_>, command: Command, arena: &[u8]) {
     }
     Command::Release(body) => drop(body.owner),
     Command::Run(job) => job(py),
+    call => execute_call(py, call, arena),
+  }
+}
+
+/// What is about calls between the languages.
+fn execute_call(py: Python<'_>, command: Command, arena: &[u8]) {
+  match command {
+    Command::Call {
+      owner,
+      call,
+      payload,
+      buffers,
+      alone,
+    } => {
+      pacing::begin(alone);
+      incoming::receive(py, owner, call, payload.copied(arena), buffers, Place::Loop);
+    }
+    Command::CancelCall { owner, call } => incoming::cancel(py, owner, call),
+    Command::Answer {
+      call,
+      payload,
+      buffers,
+    } => {
+      let bytes = payload.copied(arena).into();
+      outgoing::settle(py, call, Payload { bytes, buffers });
+    }
+    Command::Free { owner, numbers } => incoming::free(owner, numbers.of(arena)),
+    _ => {}
   }
 }
 
@@ -144,6 +175,7 @@ fn begin<'py>(
     return;
   };
   handler.state.request_started();
+  report(py, context::enter(py, handler.options.owner));
   let owner = Owner {
     host: Arc::clone(&host),
     app: Arc::clone(&handler.state),

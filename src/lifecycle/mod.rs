@@ -4,6 +4,7 @@
 //! for their answers without holding the GIL.
 
 pub mod answer;
+pub mod calls;
 pub mod close;
 mod jobs;
 pub mod leave;

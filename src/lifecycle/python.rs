@@ -9,6 +9,7 @@ use crate::base::error::{HandlerError, push_json_string};
 use crate::base::lock::lock;
 use crate::base::options::LoopKind;
 use crate::bridge::host::Host;
+use crate::calls;
 use crate::dispatch;
 use crate::python::interpreter::{self, InterpreterConfig};
 use crate::python::{collector, event_loop};
@@ -63,7 +64,7 @@ pub fn start(host: Arc<Host>, token: u32, executable: String, kind: LoopKind) {
 fn spawn(executable: String, kind: LoopKind) {
   let config = InterpreterConfig {
     executable: executable.clone(),
-    register: module::register,
+    register,
     left: python_left,
   };
   let spawned = interpreter::spawn(
@@ -84,6 +85,19 @@ fn spawn(executable: String, kind: LoopKind) {
   );
   if let Err(error) = spawned {
     settle_start(Err(error));
+  }
+}
+
+/// Makes the built-in modules importable.
+///
+/// # Safety
+///
+/// Before Python is initialised.
+unsafe fn register() {
+  // SAFETY: the caller's promise.
+  unsafe {
+    module::register();
+    calls::module::register();
   }
 }
 

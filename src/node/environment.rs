@@ -17,6 +17,7 @@ use crate::bridge;
 use crate::bridge::command::Command;
 use crate::bridge::host::Host;
 use crate::bridge::record::RECORD;
+use crate::lifecycle::calls;
 use crate::lifecycle::leave::leave;
 
 /// One environment's end of the bridge.
@@ -125,7 +126,10 @@ unsafe extern "C" fn environment_ends(hook: *mut c_void) {
   // SAFETY: the box made in `HostHandle::new`; the hook runs once.
   let (host, function) =
     *unsafe { Box::from_raw(hook.cast::<(Arc<Host>, sys::napi_threadsafe_function)>()) };
-  let _ = catch_unwind(AssertUnwindSafe(|| leave(&host)));
+  let _ = catch_unwind(AssertUnwindSafe(|| {
+    leave(&host);
+    calls::host_goes(host.index);
+  }));
   if host.close().is_some() {
     // SAFETY: nobody else can reach the function any more; Node frees it.
     unsafe {

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod buffers;
+mod calls;
 pub mod delivery;
 pub mod environment;
 pub mod handler;

@@ -27,6 +27,8 @@ pub struct HandlerOptions {
   pub log_config: Option<String>,
   /// Whether what the start has made is kept from the collector.
   pub gc_freeze: bool,
+  /// The index of a `PythonCalls`: whose JavaScript the app's code calls.
+  pub owner: u32,
 }
 
 /// How to start Python.
@@ -51,6 +53,7 @@ impl From<HandlerOptions> for AppOptions {
       log_level: options.log_level,
       log_config: options.log_config,
       gc_freeze: options.gc_freeze,
+      owner: options.owner,
     }
   }
 }

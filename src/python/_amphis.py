@@ -1,8 +1,11 @@
 """The few lines of amphis that are clearer in Python than in Rust."""
 
 import asyncio
+import atexit
 import os
+import queue
 import sys
+import threading
 
 import _amphis_traceback as _traceback
 
@@ -96,6 +99,26 @@ def end_task(loop, task):
 
 def add_reader(loop, descriptor, callback):
     loop.add_reader(descriptor, callback)
+
+
+def start_loop_thread(run, end):
+    """Has `run` run an event loop on a thread of its own; `end` ends it with Python.
+
+    Raises:
+        What kept it from starting.
+    """
+    started = queue.SimpleQueue()
+    thread = threading.Thread(target=run, args=(started.put,), name="amphis-loop", daemon=True)
+    thread.start()
+    error = started.get()
+    if error is not None:
+        raise error
+
+    def leave():
+        end()
+        thread.join(1)
+
+    atexit.register(leave)
 
 
 def wind_up(loop, seconds):

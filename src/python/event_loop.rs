@@ -163,6 +163,19 @@ pub fn stop(py: Python<'_>, deadline: Instant) -> PyResult<()> {
   current()?.event_loop.call_method0(py, "stop").map(drop)
 }
 
+/// The same from another thread that holds the GIL; waits without it until the loop has ended, or the deadline has come.
+///
+/// # Errors
+///
+/// When there is no loop, or it is closed.
+pub fn stop_from_anywhere(py: Python<'_>, deadline: Instant) -> PyResult<()> {
+  let _ = STOPPED.set(deadline);
+  let event_loop = current()?.event_loop.bind(py);
+  event_loop
+    .call_method1("call_soon_threadsafe", (event_loop.getattr("stop")?,))
+    .map(drop)
+}
+
 /// The loop's name: `uvloop` or `asyncio`.
 pub fn name() -> Option<&'static str> {
   LOOP.get().map(|current| current.name.as_str())
@@ -199,6 +212,16 @@ pub fn spawn<'py>(
   let current = current()?;
   let coroutine = current.run.bind(py).call1(arguments)?;
   current.tasks.start(&coroutine).map(Bound::unbind)
+}
+
+/// A task of a coroutine, which has taken its first step; see `tasks.rs`.
+///
+/// # Errors
+///
+/// When there is no loop, or it is closed. The coroutine may have run all the same.
+pub fn start(py: Python<'_>, coroutine: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+  let _ = py;
+  current()?.tasks.start_unnamed(coroutine).map(Bound::unbind)
 }
 
 /// Has the loop call something each time that a descriptor is readable.

@@ -10,6 +10,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -65,6 +66,8 @@ impl Flushing {
 }
 
 struct Pacing {
+  /// That of the loop.
+  thread: ThreadId,
   flushing: Mutex<Flushing>,
   pace: Mutex<Pace>,
   /// Apps that run and wait.
@@ -86,6 +89,7 @@ static PACING: OnceLock<Pacing> = OnceLock::new();
 /// When it was called before.
 pub fn prepare(py: Python<'_>, linger: Py<PyAny>) -> PyResult<()> {
   let pacing = Pacing {
+    thread: thread::current().id(),
     flushing: Mutex::new(Flushing {
       last: Instant::now(),
       records: 0,
@@ -198,6 +202,14 @@ pub fn flush_soon(py: Python<'_>, host: &Arc<Host>) {
   // A loop that is closing takes no more callbacks.
   if schedule && event_loop::call_soon(py, pacing.flush.bind(py)).is_err() {
     flush();
+  }
+}
+
+/// The same from any thread that holds the GIL.
+pub fn flush_from_anywhere(py: Python<'_>, host: &Arc<Host>) {
+  match PACING.get() {
+    Some(pacing) if pacing.thread == thread::current().id() => flush_soon(py, host),
+    _ => host.wake(),
   }
 }
 

@@ -133,11 +133,32 @@ impl Tasks {
   /// When the loop is closed. The coroutine may have run all the same.
   pub fn start<'py>(&self, coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = coroutine.py();
-    if self.get_debug.bind(py).call0()?.is_truthy()? {
+    if self.is_debug(py)? {
       let task = self.make(coroutine, &self.scheduled)?;
       self.announce.bind(py).call1((&task, coroutine))?;
       return Ok(task);
     }
+    self.start_eagerly(coroutine)
+  }
+
+  /// The same for a coroutine that is no app's.
+  ///
+  /// # Errors
+  ///
+  /// As of [`Self::start`].
+  pub fn start_unnamed<'py>(&self, coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if self.is_debug(coroutine.py())? {
+      return self.make(coroutine, &self.scheduled);
+    }
+    self.start_eagerly(coroutine)
+  }
+
+  fn is_debug(&self, py: Python<'_>) -> PyResult<bool> {
+    self.get_debug.bind(py).call0()?.is_truthy()
+  }
+
+  fn start_eagerly<'py>(&self, coroutine: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = coroutine.py();
     match &self.shadow {
       // Whoever has put something of theirs in this place is to see our tasks as well.
       Some(shadow) if !shadow.is_taken(py)? => self.start_shadowed(shadow, coroutine),

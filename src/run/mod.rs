@@ -9,6 +9,7 @@
 //!
 //! Signals are Python's here, all of them: [`signals`].
 
+pub mod calls;
 pub mod exit;
 mod fork;
 #[cfg(target_os = "linux")]

@@ -6,8 +6,9 @@ use std::thread;
 
 use pyo3::prelude::*;
 
-use super::{exit, fork, signals};
+use super::{calls, exit, fork, signals};
 use crate::base::error::HandlerError;
+use crate::calls::module;
 use crate::python::adoption;
 use crate::python::interpreter::{self, MainProgram};
 use crate::python::signals::{crash, forked};
@@ -18,12 +19,16 @@ const LEAST_STACK: usize = interpreter::STACK_SIZE;
 const MOST_STACK: usize = 1 << 30;
 
 /// Runs Python with a command line, on a thread of its own; returns at once. `ended` is called with the exit code when
-/// Python is over, unless it dies by a signal or `os._exit`.
+/// Python is over, unless it dies by a signal or `os._exit`; `ask` when it first wants to call JavaScript.
 ///
 /// # Errors
 ///
 /// `PythonStart` when this process has started Python before, or has no thread to give.
-pub fn start(command_line: Vec<Vec<u8>>, ended: exit::Ended) -> Result<(), HandlerError> {
+pub fn start(
+  command_line: Vec<Vec<u8>>,
+  ended: exit::Ended,
+  ask: calls::AskJavaScript,
+) -> Result<(), HandlerError> {
   let failed = |what: String| HandlerError::PythonStart(what);
   let arguments = command_line
     .into_iter()
@@ -33,6 +38,7 @@ pub fn start(command_line: Vec<Vec<u8>>, ended: exit::Ended) -> Result<(), Handl
   let program = MainProgram::load().map_err(failed)?;
   interpreter::claim()?;
   exit::watch(ended);
+  calls::prepare(ask);
   block_standard_streams();
   interpreter::let_children_inherit_standard_streams();
   forked::watch().map_err(|code| {
@@ -82,6 +88,8 @@ fn stack_size() -> usize {
 
 /// The whole life of the Python thread.
 fn run_main(program: &MainProgram, arguments: &[CString]) -> ! {
+  // SAFETY: Python is not initialised yet.
+  unsafe { module::register() };
   program.initialize(arguments);
   signals::adopt_all();
   let prepared = catch_unwind(AssertUnwindSafe(|| {

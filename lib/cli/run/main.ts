@@ -2,6 +2,9 @@
 import { dirname, resolve } from 'node:path'
 import { type ErrorDescription, fromDescription } from '../../base/errors.js'
 import type { Binding } from '../../bridge/bridge.js'
+import { openBridge } from '../../bridge/start.js'
+import { openOwner } from '../../calls/environment.js'
+import { THREADS } from '../../calls/python.js'
 import { discoverPython } from '../../python/discover.js'
 import { isFolder } from '../../python/file-system.js'
 import { loadBinding, loadLibpython } from '../../python/load.js'
@@ -24,14 +27,18 @@ export async function runPython(args: string[]): Promise<number> {
     console.log(RUN_USAGE)
     return 0
   }
-  const installation = await discoverPython({ python, appDir: await folderOf(scriptOf(pythonArguments)) })
+  const appDir = await folderOf(scriptOf(pythonArguments))
+  const installation = await discoverPython({ python, appDir })
   loadLibpython(installation)
   const binding = loadBinding<Binding>()
   shareStandardStreams()
   const commandLine = [Buffer.from(installation.executable), ...commandLineBytes(pythonArguments)]
+  const open = (): void => {
+    openOwner(openBridge().bridge, appDir, THREADS)
+  }
   const code = await new Promise<number>((ended, failed) => {
     try {
-      binding.runPython(commandLine, ended)
+      binding.runPython(commandLine, ended, open)
     } catch (error) {
       failed(toError(error))
     }

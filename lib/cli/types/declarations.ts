@@ -67,7 +67,7 @@ function declareValue(each: Value, types: TypeWriter): string {
 
 function valueType(each: Value, types: TypeWriter): [type: string, doc: string | undefined] {
   const doc = 'doc' in each ? (each.doc ?? undefined) : undefined
-  if (each.kind === 'constant') return [types.constant(each.type), doc]
+  if (each.kind === 'constant') return [types.constant(each.type, each.atOnce), doc]
   if (each.kind === 'function') return [functionType('PythonFunction', each.signatures, types), doc]
   const own = functionType('PythonClass', each.signatures, types, { instance: each.instance })
   if (each.statics.length === 0) return [own, doc]

@@ -72,7 +72,7 @@ export type Definition = { name: string; doc?: string | null; parameters?: Tree[
 export type Export =
   | ({ kind: 'function' } & Callable)
   | ({ kind: 'class'; instance: Tree; statics: Callable[] } & Callable)
-  | { kind: 'constant'; name: string; type: Tree }
+  | { kind: 'constant'; name: string; type: Tree; atOnce: boolean }
   | { kind: 'type'; name: string; type: Tree }
 
 export interface ModuleDescription {

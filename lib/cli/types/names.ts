@@ -12,11 +12,12 @@ const RESERVED = new Set(
 /** Types that the declarations use themselves. */
 export const IMPORTED = [
   'NdArray',
+  'PythonAttribute',
   'PythonClass',
   'PythonFunction',
   'PythonIterator',
   'PythonMap',
-  'PythonObject',
+  'PythonHandle',
   'StaysInPython',
   'TypedArray',
 ] as const

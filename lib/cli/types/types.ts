@@ -18,7 +18,7 @@ export interface Named {
 }
 
 /** What is written as a text in Python's `str()` and cannot be made by JavaScript, nor any other instance. */
-const HANDLE = 'PythonObject'
+const HANDLE = 'PythonHandle'
 
 /** Writes types; what is named it knows by its definition. */
 export class TypeWriter {
@@ -44,9 +44,14 @@ export class TypeWriter {
     return `Promise<${this.write(tree.kind === 'awaitable' ? tree.of : tree, 'out')}>`
   }
 
-  /** A constant of a module, which is there as a handle where it is no data. */
-  constant(tree: Tree): string {
-    return this.write(tree, 'out').replaceAll(/\bStaysInPython</g, `${HANDLE}<`)
+  /**
+   * A constant of a module, which is there as a handle where it is no data.
+   *
+   * @param isAtOnce whether it is there with the module
+   */
+  constant(tree: Tree, isAtOnce: boolean): string {
+    const type = this.write(tree, 'out').replaceAll(/\bStaysInPython</g, `${HANDLE}<`)
+    return isAtOnce ? type : `PythonAttribute<${type}>`
   }
 
   #members(tree: Tree, direction: Direction): string[] {

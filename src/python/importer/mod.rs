@@ -85,6 +85,42 @@ pub fn import_app(py: Python<'_>, source: Source<'_>) -> Result<Imported, Handle
   imported
 }
 
+/// Imports a module by its name.
+///
+/// # Errors
+///
+/// `HandlerError::App`, its code telling where it failed.
+pub fn import_by_name<'py>(
+  py: Python<'py>,
+  name: &str,
+  app_dir: &str,
+) -> Result<Bound<'py, PyAny>, HandlerError> {
+  if !is_well_formed(name) {
+    return Err(app_error(
+      AppErrorKind::Invalid,
+      format!(
+        "{name:?} is not the name of a Python module. Write it as in Python's `import`, for example \"model\" or \"package.model\", and let `appDir` say where it is."
+      ),
+    ));
+  }
+  let folder = app_folder(app_dir)?;
+  folders::refuse_confusion(py, name, &folder).map_err(|error| error.into_app(py))?;
+  let entered = folders::enter(py, &folder).map_err(|error| unexpected(py, &error))?;
+  let imported = import_module(py, name, &folder);
+  if entered && imported.is_err() {
+    folders::leave(py, &folder).map_err(|error| unexpected(py, &error))?;
+  }
+  imported
+}
+
+/// Whether these are names with dots between them.
+fn is_well_formed(names: &str) -> bool {
+  names.split('.').all(|name| {
+    !name.is_empty()
+      && !name.contains(|c: char| c.is_whitespace() || matches!(c, ':' | '\0' | '/' | '\\'))
+  })
+}
+
 /// Splits `module.sub:attr.attr`.
 fn parse(target: &str) -> Result<(&str, &str), HandlerError> {
   let invalid = |message: String| Err(app_error(AppErrorKind::Invalid, message));
@@ -105,12 +141,7 @@ fn parse(target: &str) -> Result<(&str, &str), HandlerError> {
       path.trim_matches('.'),
     ));
   }
-  let well_formed = |names: &str| {
-    names.split('.').all(|name| {
-      !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == ':' || c == '\0')
-    })
-  };
-  if !well_formed(module) || !well_formed(attributes) {
+  if !is_well_formed(module) || !is_well_formed(attributes) {
     return invalid(format!(
       "The app {target:?} is not a module and an attribute. {form}"
     ));

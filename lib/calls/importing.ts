@@ -1,0 +1,77 @@
+// Imports modules of JavaScript for Python.
+import { isAbsolute, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { constants, Script } from 'node:vm'
+
+type Import = (specifier: string) => Promise<object>
+
+// Of each folder that was imported from.
+const imports = new Map<string, Import>()
+
+/** `import()` as a module in that folder would see it: what its packages are, and which conditions they are asked by. */
+function importOf(folder: string): Import {
+  let known = imports.get(folder)
+  if (known === undefined) {
+    const script = new Script('(specifier) => import(specifier)', {
+      filename: pathToFileURL(join(folder, 'amphis-import.mjs')).href,
+      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    })
+    known = script.runInThisContext() as Import
+    imports.set(folder, known)
+  }
+  return known
+}
+
+/**
+ * Imports a module.
+ *
+ * @param base the folder of the file that asks; empty where it has none
+ * @param appDir where packages are seen from
+ */
+export async function importModule(specifier: string, base: string, appDir: string): Promise<object> {
+  if (specifier.startsWith('./') || specifier.startsWith('../')) {
+    return importOf(base || appDir)(specifier)
+  }
+  return importOf(appDir)(isAbsolute(specifier) ? pathToFileURL(specifier).href : specifier)
+}
+
+/**
+ * What a namespace has by a name. What a CommonJS module exports is its `default`, of which Node.js finds the names only
+ * where the source shows them.
+ */
+export function exportOf(namespace: object, name: string): unknown {
+  const names = namespace as Record<string, unknown>
+  if (Object.hasOwn(names, name)) {
+    return names[name]
+  }
+  const { default: whole } = names
+  return isHolder(whole) ? (whole as Record<string, unknown>)[name] : undefined
+}
+
+/** All names of a namespace, and whether what they stand for can be called. */
+export function namesOf(namespace: object): Record<string, boolean> {
+  const { default: whole } = namespace as { default?: unknown }
+  const names: Record<string, boolean> = {}
+  for (const each of isHolder(whole) ? [...Object.keys(whole), ...Object.keys(namespace)] : Object.keys(namespace)) {
+    Object.defineProperty(names, each, {
+      value: isCallable(namespace, each),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    })
+  }
+  return names
+}
+
+function isHolder(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
+function isCallable(namespace: object, name: string): boolean {
+  try {
+    return typeof exportOf(namespace, name) === 'function'
+  } catch {
+    // Not initialised yet, in a circle of imports.
+    return false
+  }
+}

@@ -1,0 +1,445 @@
+// Whose calls are: one `Python` or `PythonHandler` of this environment.
+import { AmphisError, fromDescription, type ErrorDescription, PythonError } from '../base/errors.js'
+import type { Binding, Bridge } from '../bridge/bridge.js'
+import { ANSWERED } from '../bridge/bridge.js'
+import { Decoder } from '../values/decode.js'
+import { Encoder, type HandleOf } from '../values/encode.js'
+import { chainOf } from './chain.js'
+import { kindOf, nameOf, type JavaScriptObjects } from './objects.js'
+import {
+  AWAIT,
+  BY_HANDLE,
+  CALL,
+  END,
+  FAILED,
+  GET,
+  IMPORT,
+  ITEM,
+  ITERATE,
+  JS,
+  KEYWORDS,
+  KIND,
+  NEXT,
+  PY,
+  RAISED,
+  RETURN,
+  VALUE_KIND,
+} from './protocol.js'
+import { Proxies, setTarget, targetOf, type Target } from './proxies.js'
+import { iterateResult, makeFunction, makeHandle, makeModule, PythonIterator, type Names } from './python-object.js'
+import { ThrownValue } from './thrown-value.js'
+import type { CallOptions } from './types.js'
+
+/** A call of Python that is under way. */
+interface Pending {
+  readonly owner: Owner
+  resolve: (value: unknown) => void
+  reject: (error: unknown) => void
+  /** What is answered, if it is no plain value. */
+  readonly reads: 'value' | 'module' | 'item'
+  /** The caller has been answered; Python has not. */
+  isGivenUp: boolean
+  end: (() => void) | undefined
+}
+
+/** What an owner needs of its environment. */
+export interface Calls {
+  readonly bridge: Bridge
+  readonly objects: JavaScriptObjects
+  /** A number for a call, which is answered by it. */
+  add(pending: Pending): number
+  /** Takes it back: Python was not told of it. */
+  remove(call: number): void
+}
+
+export type { Pending }
+
+type Shape = { -readonly [Key in keyof Target]: Target[Key] }
+
+/** See the head of this file. */
+export class Owner {
+  readonly native: InstanceType<Binding['PythonCalls']>
+  readonly proxies: Proxies
+  readonly appDir: string
+  readonly #calls: Calls
+  readonly #encoder: Encoder
+  readonly #decoder: Decoder
+  /** The encoder is being used: what runs meanwhile, a getter, takes another. */
+  #isEncoding = false
+  readonly #pending = new Set<number>()
+  #onIdle: (() => void) | undefined
+  isClosing = false
+
+  constructor(calls: Calls, native: InstanceType<Binding['PythonCalls']>, appDir: string) {
+    this.#calls = calls
+    this.native = native
+    this.appDir = appDir
+    this.proxies = new Proxies((numbers) => {
+      if (!this.isClosing) {
+        native.free(numbers)
+      }
+    })
+    this.#encoder = new Encoder(this)
+    this.#decoder = new Decoder(this)
+  }
+
+  /** How many calls are under way. */
+  get pending(): number {
+    return this.#pending.size
+  }
+
+  // What Python is asked for.
+
+  async import(name: string): Promise<unknown> {
+    return this.#ask(IMPORT, 'module', undefined, (encoder) => encoder.string(name))
+  }
+
+  call(
+    target: Target,
+    args: readonly unknown[],
+    keywords: object | undefined,
+    options: CallOptions | undefined,
+    byHandle: boolean,
+  ): Promise<unknown> {
+    const { number, member } = target
+    const flags = (byHandle ? BY_HANDLE : 0) | (keywords === undefined ? 0 : KEYWORDS)
+    const promise = this.#ask(
+      CALL,
+      'value',
+      options,
+      (encoder) => {
+        encoder.varint(number)
+        encoder.string(member)
+        encoder.varint(args.length)
+        for (let index = 0; index < args.length; index++) {
+          encoder.value(args[index], index === 0 ? 'args[0]' : `args[${index}]`)
+        }
+        if (keywords !== undefined) {
+          encoder.value(keywords, 'keywords')
+        }
+      },
+      flags,
+      target,
+    )
+    // So that the result of a generator can be iterated over at once.
+    ;(promise as Promise<unknown> & Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] = () =>
+      iterateResult(promise, member || target.name)
+    return promise
+  }
+
+  attribute(target: Target): Promise<unknown> {
+    const { number, member } = target
+    return this.#ask(
+      GET,
+      'value',
+      undefined,
+      (encoder) => {
+        encoder.varint(number)
+        encoder.string(member)
+      },
+      0,
+      target,
+    )
+  }
+
+  item(target: Target, key: unknown): Promise<unknown> {
+    return this.#ask(
+      ITEM,
+      'value',
+      undefined,
+      (encoder) => {
+        encoder.varint(target.number)
+        encoder.value(key, 'key')
+      },
+      0,
+      target,
+    )
+  }
+
+  next(target: Target): Promise<IteratorResult<unknown, undefined>> {
+    const ask = this.#ask(NEXT, 'item', undefined, (encoder) => encoder.varint(target.number), 0, target)
+    return ask as Promise<IteratorResult<unknown, undefined>>
+  }
+
+  endIterator(target: Target): Promise<unknown> {
+    return this.#ask(RETURN, 'item', undefined, (encoder) => encoder.varint(target.number), 0, target)
+  }
+
+  async iterate(target: Target): Promise<PythonIterator> {
+    const ask = this.#ask(ITERATE, 'value', undefined, (encoder) => encoder.varint(target.number), 0, target)
+    return (await ask) as PythonIterator
+  }
+
+  /** Lets go of an object of Python's. */
+  release(number: number): void {
+    this.proxies.release(number)
+  }
+
+  #ask(
+    operation: number,
+    reads: Pending['reads'],
+    options: CallOptions | undefined,
+    write: (encoder: Encoder) => void,
+    flags = 0,
+    target?: Target,
+  ): Promise<unknown> {
+    if (this.isClosing) {
+      return Promise.reject(closed())
+    }
+    if (target !== undefined && !this.proxies.has(target.number)) {
+      return Promise.reject(released(target))
+    }
+    const signal = options?.signal
+    if (signal?.aborted === true) {
+      return Promise.reject(signal.reason as Error)
+    }
+    return new Promise((resolve, reject) => {
+      const pending: Pending = { owner: this, resolve, reject, reads, isGivenUp: false, end: undefined }
+      const { bridge } = this.#calls
+      const call = this.#calls.add(pending)
+      this.#pending.add(call)
+      try {
+        const outcome = this.encode((encoder) => {
+          encoder.byte(operation)
+          encoder.byte(flags)
+          write(encoder)
+          const { bytes, length, buffers } = encoder.end()
+          const chain = chainOf()
+          const alone = chain === 0 && bridge.isAlone()
+          return this.native.call(call, bytes, length, asBytes(buffers), chain, alone)
+        })
+        if (options !== undefined) {
+          this.#limit(call, pending, options)
+        }
+        if (outcome === ANSWERED) {
+          bridge.take()
+        }
+      } catch (error) {
+        this.#pending.delete(call)
+        this.#calls.remove(call)
+        reject(error as Error)
+      }
+    })
+  }
+
+  /** Gives a call up when its time is over, or its signal is aborted. */
+  #limit(call: number, pending: Pending, { signal, timeout }: CallOptions): void {
+    const giveUp = (error: unknown): void => {
+      pending.end?.()
+      this.giveUp(call, pending, error)
+    }
+    const onAbort = (): void => giveUp(signal!.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    const timer =
+      timeout === undefined || timeout === Infinity
+        ? undefined
+        : setTimeout(() => giveUp(timedOut(timeout)), Math.min(timeout, 2 ** 31 - 1))
+    pending.end = () => {
+      pending.end = undefined
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Rejects a call, and cancels it in Python. */
+  giveUp(call: number, pending: Pending, error: unknown): void {
+    if (!pending.isGivenUp) {
+      pending.isGivenUp = true
+      pending.reject(error)
+      this.native.cancel(call)
+      this.#calls.bridge.letGo()
+    }
+  }
+
+  /** An answer has come. */
+  settle(call: number, pending: Pending, text: string, at: number, buffers: readonly Buffer[], buffer: number): void {
+    this.#pending.delete(call)
+    pending.end?.()
+    const { resolve, reject, reads, isGivenUp } = pending
+    try {
+      const decoder = this.#decoder
+      decoder.begin(text, at, buffers, buffer)
+      const status = decoder.byte()
+      if (status === RAISED) {
+        const error = decoder.value('error')
+        reject(error instanceof ThrownValue ? error.thrown : error)
+      } else if (status === FAILED) {
+        reject(fromDescription(JSON.parse(decoder.string()) as ErrorDescription))
+      } else if (status === END) {
+        resolve({ value: undefined, done: true })
+      } else if (reads === 'module') {
+        resolve(this.#module(decoder))
+      } else {
+        const value = decoder.value('result')
+        if (isGivenUp) {
+          this.#drop(value)
+        }
+        resolve(reads === 'item' ? { value, done: false } : value)
+      }
+    } catch (error) {
+      reject(error)
+    }
+    if (this.#pending.size === 0) {
+      this.#onIdle?.()
+    }
+  }
+
+  /** Nobody has it any more. */
+  #drop(value: unknown): void {
+    if (typeof value === 'object' && value !== null) {
+      const target = targetOf(value)
+      if (target !== undefined) {
+        this.release(target.number)
+      }
+    }
+  }
+
+  #module(decoder: Decoder): unknown {
+    const number = decoder.varint()
+    const names = new Map<string, { kind: number; value?: unknown }>()
+    for (let left = decoder.varint(); left > 0; left--) {
+      const name = decoder.string()
+      const kind = decoder.byte()
+      names.set(name, kind === VALUE_KIND ? { kind, value: decoder.value(name) } : { kind })
+    }
+    return this.proxies.get(number, () => makeModule(this.#target(KIND.module, number, 'module'), names as Names))
+  }
+
+  #target(kind: number, number: number, name: string): Target {
+    return { owner: this, number, kind, name, member: '' } satisfies Shape
+  }
+
+  // Decoding.
+
+  python(kind: number, number: number, name: string): unknown {
+    return this.proxies.get(number, () => {
+      const target = this.#target(kind, number, name)
+      switch (kind) {
+        case KIND.function:
+        case KIND.asyncFunction:
+        case KIND.class:
+          return makeFunction(target)
+        case KIND.iterable:
+          return new PythonIterator(target)
+        case KIND.promise:
+          return this.#ask(AWAIT, 'value', undefined, (encoder) => encoder.varint(number))
+        default:
+          return makeHandle(target)
+      }
+    })
+  }
+
+  own(number: number): unknown {
+    return this.#calls.objects.get(number)
+  }
+
+  error(original: unknown, fields: Record<string, unknown>): unknown {
+    if (original instanceof Error) {
+      return original
+    }
+    const description = JSON.parse(fields['description'] as string) as ErrorDescription
+    const error = fromDescription(description)
+    if (fields['cause'] !== undefined) {
+      Object.defineProperty(error, 'cause', { value: fields['cause'], configurable: true, writable: true })
+    }
+    const target = typeof original === 'object' && original !== null ? targetOf(original) : undefined
+    if (target !== undefined && error instanceof PythonError) {
+      setTarget(error, target)
+      originals.set(error, original as object)
+    }
+    return error
+  }
+
+  // Encoding.
+
+  handleOf(value: object): HandleOf {
+    const target = targetOf(value)
+    if (target !== undefined) {
+      if (target.owner !== this) {
+        throw new AmphisError(
+          'AMPHIS_ERR_CONVERSION',
+          `${target.name || 'A Python object'} belongs to another handler; it can only be given back to its own.`,
+        )
+      }
+      return { tag: PY, kind: target.kind, id: target.number, name: target.member }
+    }
+    return { tag: JS, kind: kindOf(value), id: this.#calls.objects.give(value), name: nameOf(value) }
+  }
+
+  /** Gives `write` an encoder that nobody else uses. */
+  encode<T>(write: (encoder: Encoder) => T): T {
+    if (this.#isEncoding) {
+      const other = new Encoder(this)
+      other.begin()
+      return write(other)
+    }
+    this.#isEncoding = true
+    try {
+      this.#encoder.begin()
+      return write(this.#encoder)
+    } finally {
+      this.#isEncoding = false
+    }
+  }
+
+  /** Reads what Python calls with. */
+  decode<T>(text: string, at: number, buffers: readonly Buffer[], buffer: number, read: (decoder: Decoder) => T): T {
+    this.#decoder.begin(text, at, buffers, buffer)
+    return read(this.#decoder)
+  }
+
+  // The end.
+
+  /** Resolves when nothing is under way, or after `limit` milliseconds. */
+  async idle(limit: number): Promise<void> {
+    if (this.#pending.size > 0 && limit > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, limit)
+        this.#onIdle = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+      this.#onIdle = undefined
+    }
+  }
+
+  /** Rejects what is under way. */
+  abandon(of: (call: number) => Pending | undefined): void {
+    for (const call of this.#pending) {
+      const pending = of(call)
+      if (pending !== undefined) {
+        pending.end?.()
+        this.giveUp(call, pending, closed())
+      }
+    }
+  }
+}
+
+// A PythonError keeps the exception that it was made of in Python.
+const originals = new WeakMap<object, object>()
+
+function asBytes(buffers: readonly ArrayBufferView[]): Uint8Array[] | undefined {
+  return buffers.length === 0
+    ? undefined
+    : buffers.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength))
+}
+
+/** The error of whoever calls what is closed. */
+export function closed(): AmphisError {
+  return new AmphisError(
+    'AMPHIS_ERR_CLOSED',
+    'This Python, or the handler that it is of, is closed. Create a new one to call more functions.',
+  )
+}
+
+function released({ name }: Target): AmphisError {
+  return new AmphisError(
+    'AMPHIS_ERR_CLOSED',
+    `The handle of ${name === '' ? 'a Python object' : name} was released. Ask for a new one.`,
+  )
+}
+
+function timedOut(timeout: number): AmphisError {
+  return new AmphisError('AMPHIS_ERR_CALL_TIMEOUT', `Python has not answered within ${timeout} ms, the call's timeout.`)
+}

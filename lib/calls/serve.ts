@@ -1,0 +1,251 @@
+// Runs what Python calls.
+import { withinChain } from './chain.js'
+import { exportOf, importModule, namesOf } from './importing.js'
+import { isClass, kindOf, nameOf, type JavaScriptObjects } from './objects.js'
+import { closed, type Owner } from './owner.js'
+import { AWAIT, CALL, END, GET, IMPORT, ITERATE, JS, NEXT, RAISED, RETURN, VALUE } from './protocol.js'
+import { within, type Invocation } from './signal.js'
+import { ThrownValue } from './thrown-value.js'
+
+/** What Python asks for. */
+interface Question {
+  readonly operation: number
+  /** The call of a thread that is blocked in this one; 0 for none. */
+  readonly chain: number
+  readonly object: object | undefined
+  readonly name: string
+  readonly base: string
+  readonly args: unknown[]
+}
+
+/** One call of Python's. */
+export interface Served extends Invocation {
+  readonly owner: Owner
+  readonly call: number
+}
+
+const ENDED = Symbol('ended')
+
+/**
+ * Runs a call, and answers it.
+ *
+ * @param done called when it has been answered, or nobody waits any more
+ */
+export function serve(
+  served: Served,
+  objects: JavaScriptObjects,
+  [text, at, buffers, buffer]: [string, number, readonly Buffer[], number],
+  done: () => void,
+): void {
+  const { owner } = served
+  const answer = (result: unknown): void => {
+    done()
+    answerWith(served, result)
+  }
+  const fail = (error: unknown): void => {
+    done()
+    answerError(served, error)
+  }
+  try {
+    if (owner.isClosing) {
+      throw closed()
+    }
+    const question = owner.decode(text, at, buffers, buffer, (decoder): Question => {
+      const operation = decoder.byte()
+      const chain = decoder.varint()
+      const number = decoder.varint()
+      const name = decoder.string()
+      const base = decoder.string()
+      const args: unknown[] = []
+      for (let left = decoder.varint(); left > 0; left--) {
+        args.push(decoder.value(`args[${args.length}]`))
+      }
+      return { operation, chain, object: number === 0 ? undefined : objects.get(number), name, base, args }
+    })
+    if (question.operation === IMPORT) {
+      const imported = importModule(question.name, question.base, owner.appDir)
+      imported.then((namespace) => {
+        done()
+        answerModule(served, namespace, objects)
+      }, fail)
+      return
+    }
+    const run = (): unknown => within(served, () => perform(question))
+    const result = question.chain === 0 ? run() : withinChain(question.chain, run)
+    if (isThenable(result)) {
+      result.then(answer, fail)
+    } else {
+      answer(result)
+    }
+  } catch (error) {
+    fail(error)
+  }
+}
+
+function perform({ operation, object, name, args }: Question): unknown {
+  if (object === undefined) {
+    throw new ReferenceError('This object of JavaScript was released.')
+  }
+  switch (operation) {
+    case CALL:
+      return callFunction(object, name, args)
+    case GET:
+      return read(object, name)
+    case ITERATE:
+      return iteratorOf(object)
+    case NEXT:
+      return step(object as Iterator<unknown> | AsyncIterator<unknown>)
+    case RETURN:
+      return (object as AsyncIterator<unknown>).return?.(undefined)
+    case AWAIT:
+      return object
+    default:
+      throw new TypeError(`There is no operation ${operation}.`)
+  }
+}
+
+function read(object: object, name: string): unknown {
+  return kindOf(object) === 5 ? exportOf(object, name) : (object as Record<string, unknown>)[name]
+}
+
+function callFunction(object: object, name: string, args: unknown[]): unknown {
+  const target = name === '' ? object : read(object, name)
+  if (typeof target !== 'function') {
+    throw new TypeError(`${name === '' ? nameOf(object) : name} is not a function, but ${shown(target)}.`)
+  }
+  if (isClass(target)) {
+    return Reflect.construct(target, args)
+  }
+  return Reflect.apply(target, name === '' ? undefined : object, args) as unknown
+}
+
+function shown(value: unknown): string {
+  return value === null ? 'null' : typeof value
+}
+
+function iteratorOf(object: object): unknown {
+  const iterable = object as Partial<AsyncIterable<unknown> & Iterable<unknown>> & { next?: unknown }
+  const iterator =
+    iterable[Symbol.asyncIterator]?.() ??
+    iterable[Symbol.iterator]?.() ??
+    (typeof iterable.next === 'function' ? object : undefined)
+  if (iterator === undefined) {
+    throw new TypeError(`${nameOf(object) || 'This object'} is not iterable.`)
+  }
+  return new Handle(iterator)
+}
+
+/** A value that stays here, whatever it is. */
+class Handle {
+  readonly value: object
+
+  constructor(value: object) {
+    this.value = value
+  }
+}
+
+function step(iterator: Iterator<unknown> | AsyncIterator<unknown>): unknown {
+  const result = iterator.next()
+  return isThenable(result)
+    ? result.then((each) => unwrap(each as IteratorResult<unknown>))
+    : unwrap(result as IteratorResult<unknown>)
+}
+
+function unwrap({ done, value }: IteratorResult<unknown>): unknown {
+  return done === true ? ENDED : value
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
+}
+
+function answerWith(served: Served, result: unknown): void {
+  const { owner, call } = served
+  if (served.isAborted) {
+    return
+  }
+  try {
+    owner.encode((encoder) => {
+      if (result === ENDED) {
+        encoder.byte(END)
+      } else if (result instanceof Handle) {
+        const { tag, kind, id, name } = owner.handleOf(result.value)
+        encoder.byte(VALUE)
+        encoder.byte(tag)
+        encoder.byte(kind)
+        encoder.varint(id)
+        encoder.string(name)
+      } else {
+        encoder.byte(VALUE)
+        encoder.value(result, 'result')
+      }
+      const { bytes, length, buffers } = encoder.end()
+      owner.native.answer(call, bytes, length, asBytes(buffers))
+    })
+  } catch (error) {
+    answerError(served, error)
+  }
+}
+
+function answerModule(served: Served, namespace: object, objects: JavaScriptObjects): void {
+  const { owner, call } = served
+  if (served.isAborted) {
+    return
+  }
+  try {
+    owner.encode((encoder) => {
+      encoder.byte(VALUE)
+      // An array of the module and its names.
+      encoder.byte(12)
+      encoder.varint(2)
+      encoder.byte(JS)
+      encoder.byte(5)
+      encoder.varint(objects.give(namespace))
+      encoder.string('module')
+      encoder.value(namesOf(namespace), 'names')
+      const { bytes, length } = encoder.end()
+      owner.native.answer(call, bytes, length, undefined)
+    })
+  } catch (error) {
+    answerError(served, error)
+  }
+}
+
+function answerError(served: Served, error: unknown): void {
+  const { owner, call } = served
+  if (served.isAborted) {
+    return
+  }
+  const thrown = error instanceof Error ? error : new ThrownValue(error)
+  try {
+    send(thrown)
+  } catch (failure) {
+    // What it holds can't be given; what it says can.
+    const bare = new Error(thrown.message)
+    bare.name = thrown.name
+    bare.stack = thrown.stack ?? ''
+    try {
+      send(bare)
+    } catch {
+      throw failure
+    }
+  }
+
+  function send(what: Error): void {
+    owner.encode((encoder) => {
+      encoder.byte(RAISED)
+      encoder.value(what, 'error')
+      const { bytes, length, buffers } = encoder.end()
+      owner.native.answer(call, bytes, length, asBytes(buffers))
+    })
+  }
+}
+
+function asBytes(buffers: readonly ArrayBufferView[]): Uint8Array[] | undefined {
+  return buffers.length === 0
+    ? undefined
+    : buffers.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength))
+}

@@ -1,0 +1,108 @@
+"""What calls between the languages need in Python."""
+
+import asyncio
+import contextvars
+import inspect
+import threading
+
+# The owner of the code that runs, by its number in Rust.
+owner = contextvars.ContextVar("amphis_owner")
+
+
+async def run(function, args, kwargs, reply):
+    """Calls an `async def` and tells JavaScript how it went."""
+    try:
+        result = await function(*args, **kwargs)
+    except asyncio.CancelledError as exc:
+        reply.fail(exc)
+        raise
+    except BaseException as exc:
+        # SystemExit and KeyboardInterrupt too: out of a task they would end the loop.
+        reply.fail(exc)
+    else:
+        reply.value(result)
+
+
+async def finish(awaitable, reply):
+    """The same of what is awaited already made."""
+    try:
+        result = await awaitable
+    except StopAsyncIteration:
+        reply.end()
+    except asyncio.CancelledError as exc:
+        reply.fail(exc)
+        raise
+    except BaseException as exc:
+        reply.fail(exc)
+    else:
+        reply.value(result)
+
+
+def next_of(iterator):
+    """The next value of an iterator, as a tuple; an empty one at its end."""
+    for value in iterator:
+        return (value,)
+    return ()
+
+
+def iterator_of(value):
+    """What gives the values of an iterable, one by one."""
+    if hasattr(type(value), "__aiter__"):
+        return value.__aiter__()
+    return iter(value)
+
+
+def is_async(function):
+    """Whether calling it gives something to be awaited at once, for what is no plain function."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(type(function), "__call__", None)
+    )
+
+
+def settle(future, value, error):
+    """Settles a future on its own loop."""
+    if not future.done():
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+
+def settle_later(loop, future, value, error):
+    try:
+        loop.call_soon_threadsafe(settle, future, value, error)
+    except RuntimeError:
+        # Its loop is closed: nobody waits any more.
+        pass
+
+
+def start_thread(work, name):
+    # A daemon: whoever ends the process need not wait for a call that nobody waits for.
+    threading.Thread(target=work, name=name, daemon=True).start()
+
+
+def names_of(module):
+    """What `from module import *` would give, or all there is where that is not defined."""
+    listed = getattr(module, "__all__", None)
+    if listed is not None:
+        return [name for name in listed if isinstance(name, str)]
+    return [name for name in dir(module) if not name.startswith("_")]
+
+
+def nearest(name, names):
+    import difflib
+
+    found = difflib.get_close_matches(name, names, 1)
+    return found[0] if found else None
+
+
+def explain_missing(obj, name, error):
+    """An AttributeError that says which name was meant."""
+    try:
+        meant = nearest(name, [each for each in dir(obj) if not each.startswith("_")])
+    except Exception:
+        meant = None
+    kind = f"module {obj.__name__!r}" if inspect.ismodule(obj) else f"{type(obj).__name__!r} object"
+    hint = f" Did you mean {meant!r}?" if meant else ""
+    explained = AttributeError(f"{kind} has no attribute {name!r}.{hint}", name=name, obj=obj)
+    return explained.with_traceback(None)

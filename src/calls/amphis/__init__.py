@@ -1,0 +1,121 @@
+"""Python inside a Node.js process, and the JavaScript of its host.
+
+`amphis.node` imports and calls that JavaScript. This package is built into the process: there is nothing to
+install, and outside of amphis (`npx amphis`, a `PythonHandler`, `npx amphis run`) there is none.
+"""
+
+import re as _re
+
+__all__ = ["ConversionError", "JavaScriptError", "JavaScriptFrame", "JavaScriptUndefined", "node", "undefined"]
+
+
+class JavaScriptUndefined:
+    """The type of `undefined`. There is one of it, and it is false."""
+
+    __slots__ = ()
+    _only = None
+
+    def __new__(cls):
+        if cls._only is None:
+            cls._only = super().__new__(cls)
+        return cls._only
+
+    def __repr__(self):
+        return "undefined"
+
+    def __bool__(self):
+        return False
+
+    def __reduce__(self):
+        return "undefined"
+
+
+undefined = JavaScriptUndefined()
+"""JavaScript's `undefined`, which is not its `null`: that is None."""
+
+
+class JavaScriptFrame:
+    """One frame of a JavaScript stack.
+
+    Attributes:
+        function: its name as the stack has it, "" for none.
+        file: path or URL.
+        line: from 1, or None.
+        column: from 1, or None.
+    """
+
+    __slots__ = ("column", "file", "function", "line")
+
+    def __init__(self, function, file, line=None, column=None):
+        self.function, self.file, self.line, self.column = function, file, line, column
+
+    def __repr__(self):
+        return f"JavaScriptFrame({self.function!r}, {self.file!r}, {self.line!r}, {self.column!r})"
+
+
+_FRAME = _re.compile(r"^\s+at (?:(?P<function>.*?) \()?(?P<file>.*?)(?::(?P<line>\d+))?(?::(?P<column>\d+))?\)?$")
+
+
+class JavaScriptError(Exception):
+    """What JavaScript threw.
+
+    Attributes:
+        name: "TypeError" and the like; "" for what is no error.
+        message: its message; for what is no error, how Node.js shows it.
+        stack: the whole stack as text, "" where there is none.
+        frames: the same as a list of JavaScriptFrame, the innermost first.
+        cause: what the error says that it came from, or None.
+        code: its `code`, as Node.js' own errors have one, or None.
+        properties: its other own properties as far as they are data.
+        thrown: what was thrown, for what is no error; else `undefined`.
+
+    Raised on into JavaScript it is the error that it was there.
+    """
+
+    def __init__(self, name, message, stack="", *, cause=None, code=None, properties=None, thrown=undefined):
+        super().__init__(name, message)
+        self.name = name
+        self.message = message
+        self.stack = stack
+        self.cause = cause
+        self.code = code
+        self.properties = properties or {}
+        self.thrown = thrown
+        # The proxy of the error in JavaScript.
+        self._original = None
+
+    @property
+    def frames(self):
+        found = map(_FRAME.match, self.stack.split("\n"))
+        return [
+            JavaScriptFrame(
+                each["function"] or "",
+                each["file"],
+                each["line"] and int(each["line"]),
+                each["column"] and int(each["column"]),
+            )
+            for each in found
+            if each
+        ]
+
+    def __str__(self):
+        head = f"{self.name}: {self.message}" if self.name else f"JavaScript threw {self.message}"
+        frames = [line for line in self.stack.split("\n") if line.lstrip().startswith("at ")]
+        return "\n".join([head, *frames])
+
+
+def _error(original, fields):
+    """The error that JavaScript describes; for Rust."""
+    error = JavaScriptError(
+        fields.get("name", ""),
+        fields.get("message", ""),
+        fields.get("stack", ""),
+        cause=fields.get("cause"),
+        code=fields.get("code"),
+        properties=fields.get("properties"),
+        thrown=fields.get("thrown", undefined),
+    )
+    error._original = original
+    if isinstance(error.cause, BaseException):
+        error.__cause__ = error.cause
+    return error

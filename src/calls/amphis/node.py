@@ -1,0 +1,422 @@
+"""The JavaScript of the process that Python runs in.
+
+    from amphis import node
+
+    render = await node.import_module("./render.mjs")
+    html = await render.page({"user": user})
+    async for row in render.rows(): ...
+
+and for functions that are not `async`, and for scripts:
+
+    marked = node.sync.import_module("marked")
+    marked.parse(text)
+
+What Python may call is what it can import: there is no `eval`, and there are no globals.
+"""
+
+import asyncio
+import difflib
+import os
+import sys
+import warnings
+
+from amphis import JavaScriptError, undefined
+
+__all__ = ["import_module", "sync", "JavaScriptCall", "JavaScriptFunction", "JavaScriptObject", "JavaScriptModule"]
+
+# Operations; `lib/calls/serve.ts` has the other end of this table.
+_IMPORT, _CALL, _GET, _NEXT, _RETURN, _ITERATE, _AWAIT = range(1, 8)
+
+# Kinds of objects, as `src/values` has them.
+_FUNCTION, _ASYNC_FUNCTION, _CLASS, _MODULE, _PROMISE = 1, 2, 4, 5, 6
+
+
+async def _ask(remote, operation, name, base, arguments):
+    """One call, for the task that awaits it."""
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    number = _start(remote, operation, name, base, arguments, future, loop)
+    try:
+        return await future
+    except asyncio.CancelledError:
+        _abort(number)
+        raise
+
+
+class JavaScriptCall:
+    """A call of JavaScript that begins when it is awaited, once.
+
+    It is a coroutine to everybody who asks (`asyncio.create_task`, `gather`, `wait_for`); cancelling its task aborts
+    the signal that the function can ask for. Of a function that gives values one by one, an async iterable or a
+    ReadableStream, it can be iterated over at once: `async for row in render.rows()`.
+    """
+
+    __slots__ = ("__weakref__", "_coroutine", "_question", "_shown")
+
+    def __init__(self, shown, *question):
+        self._shown = shown
+        self._question = question
+        self._coroutine = None
+
+    def _begin(self):
+        if self._coroutine is None:
+            self._coroutine = _ask(*self._question)
+        return self._coroutine
+
+    def __await__(self):
+        return self._begin().__await__()
+
+    def send(self, value):
+        return self._begin().send(value)
+
+    def throw(self, *raised):
+        return self._begin().throw(*raised)
+
+    def close(self):
+        self._begin().close()
+
+    async def __aiter__(self):
+        result = await self
+        if not isinstance(result, JavaScriptObject):
+            raise TypeError(f"{self._shown} gives {type(result).__name__}, which is not iterated over with async for")
+        async for value in result:
+            yield value
+
+    def __del__(self):
+        if self._coroutine is None:
+            message = f"{self._shown} was never awaited, so JavaScript was not called"
+            warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
+
+    def __repr__(self):
+        return f"<call of {self._shown}>"
+
+
+class _Proxy:
+    __slots__ = ("__weakref__", "_remote")
+
+    def __init__(self, remote):
+        self._remote = remote
+
+    def __eq__(self, other):
+        if isinstance(other, _Proxy):
+            return self._remote == other._remote and self._name_of() == other._name_of()
+        return NotImplemented
+
+    def __hash__(self):
+        return hash((self._remote, self._name_of()))
+
+    def _name_of(self):
+        return ""
+
+    def __repr__(self):
+        return f"<JavaScript {_KINDS.get(self._remote.kind, 'object')} {self._remote.name or '(anonymous)'}>"
+
+
+_KINDS = {_FUNCTION: "function", _ASYNC_FUNCTION: "function", _CLASS: "class", _MODULE: "module", _PROMISE: "promise"}
+
+
+def _positional(shown, keywords):
+    if keywords:
+        names = ", ".join(keywords)
+        raise TypeError(
+            f"{shown}: JavaScript functions have no keyword arguments ({names}). "
+            "Give them as a dict, which is an object there."
+        )
+
+
+class JavaScriptFunction(_Proxy):
+    """A function of JavaScript: `await function(…)`, or `async for value in function(…)`.
+
+    A class is one as well; calling it makes an instance (`new`).
+    """
+
+    __slots__ = ("_member",)
+
+    def __init__(self, remote, member=""):
+        super().__init__(remote)
+        self._member = member
+
+    def _name_of(self):
+        return self._member
+
+    @property
+    def __name__(self):
+        return self._member or self._remote.name or "function"
+
+    def __call__(self, *arguments, **keywords):
+        shown = f"{self.__name__}()"
+        _positional(shown, keywords)
+        return JavaScriptCall(shown, self._remote, _CALL, self._member, "", arguments)
+
+    def __getattr__(self, name):
+        if name.startswith("_") or self._member:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return JavaScriptMember(self._remote, name)
+
+
+class JavaScriptMember(JavaScriptFunction):
+    """A member of an object: call it as a method, or await it for its value."""
+
+    __slots__ = ()
+
+    def __await__(self):
+        shown = f"{self._remote.name}.{self._member}"
+        return JavaScriptCall(shown, self._remote, _GET, self._member, "", ()).__await__()
+
+    def __repr__(self):
+        return f"<member {self._member} of JavaScript {self._remote.name or 'object'}>"
+
+
+class JavaScriptObject(_Proxy):
+    """An object that stays in JavaScript: an instance of a class, an iterator, a stream.
+
+    `await obj.method(…)` calls a method, `await obj.name` gives a property, `obj["name"]` is for names that Python does
+    not allow; `async for` goes through what can be iterated over. `undefined` is what a property is that is not there.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return JavaScriptMember(self._remote, name)
+
+    def __getitem__(self, name):
+        return JavaScriptMember(self._remote, str(name))
+
+    async def __aiter__(self):
+        iterator = await _ask(self._remote, _ITERATE, "", "", ())
+        remote = iterator._remote
+        over = False
+        try:
+            while True:
+                try:
+                    value = await _ask(remote, _NEXT, "", "", ())
+                except StopAsyncIteration:
+                    over = True
+                    return
+                except Exception:
+                    over = True
+                    raise
+                yield value
+        finally:
+            if not over:
+                await _ask(remote, _RETURN, "", "", ())
+
+
+class JavaScriptPromise(JavaScriptObject):
+    """A promise inside of other data: await it."""
+
+    __slots__ = ()
+
+    def __await__(self):
+        return JavaScriptCall("promise", self._remote, _AWAIT, "", "", ()).__await__()
+
+
+class JavaScriptModule(JavaScriptObject):
+    """A module of JavaScript: what it exports are its attributes."""
+
+    __slots__ = ("_functions", "_names", "_specifier")
+
+    def __init__(self, remote, specifier, names):
+        super().__init__(remote)
+        self._specifier = specifier
+        self._names = names
+
+    def _check(self, name):
+        if name not in self._names:
+            found = difflib.get_close_matches(name, self._names, 1)
+            hint = f" Did you mean {found[0]!r}?" if found else ""
+            what = f"JavaScript module {self._specifier!r} exports no {name!r}.{hint}"
+            raise AttributeError(what, name=name, obj=self)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._check(name)
+        return JavaScriptMember(self._remote, name)
+
+    def __getitem__(self, name):
+        self._check(name)
+        return JavaScriptMember(self._remote, name)
+
+    def __dir__(self):
+        return sorted(self._names)
+
+    def __repr__(self):
+        return f"<JavaScript module {self._specifier!r}>"
+
+
+def _ask_now(remote, operation, name, base, arguments, timeout=None):
+    """The same for a thread that waits."""
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError(
+            "node.sync would block this thread, whose event loop runs. Await the call instead (`await node.…`), "
+            "or make it in a thread (`await asyncio.to_thread(…)`)."
+        )
+    return _wait(remote, operation, name, base, arguments, timeout)
+
+
+class SyncFunction(_Proxy):
+    """A function of JavaScript that blocks the thread which calls it until it is done."""
+
+    __slots__ = ("_member", "_timeout")
+
+    def __init__(self, remote, member="", timeout=None):
+        super().__init__(remote)
+        self._member = member
+        self._timeout = timeout
+
+    def _name_of(self):
+        return self._member
+
+    @property
+    def __name__(self):
+        return self._member or self._remote.name or "function"
+
+    def __call__(self, *arguments, **keywords):
+        _positional(f"{self.__name__}()", keywords)
+        return _ask_now(self._remote, _CALL, self._member, "", arguments, self._timeout)
+
+    def __getattr__(self, name):
+        if name.startswith("_") or self._member:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return SyncObject(self._remote).__getattr__(name)
+
+    def within(self, seconds):
+        """The same function, whose calls raise TimeoutError after some seconds."""
+        return type(self)(self._remote, self._member, seconds)
+
+
+class SyncObject(_Proxy):
+    """An object that stays in JavaScript, for threads that wait: its members are had at once."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self[name]
+
+    def __getitem__(self, name):
+        value = _ask_now(self._remote, _GET, str(name), "", ())
+        # Bound to the object that it was had from.
+        return SyncFunction(self._remote, str(name)) if isinstance(value, SyncFunction) else value
+
+    def __iter__(self):
+        remote = _ask_now(self._remote, _ITERATE, "", "", ())._remote
+        over = False
+        try:
+            while True:
+                try:
+                    value = _ask_now(remote, _NEXT, "", "", ())
+                except StopAsyncIteration:
+                    over = True
+                    return
+                except Exception:
+                    over = True
+                    raise
+                yield value
+        finally:
+            if not over:
+                _ask_now(remote, _RETURN, "", "", ())
+
+
+class SyncPromise(SyncObject):
+    """A promise inside of other data."""
+
+    __slots__ = ()
+
+    def result(self, timeout=None):
+        """What it comes to; waits for it, `timeout` seconds at most."""
+        return _ask_now(self._remote, _AWAIT, "", "", (), timeout)
+
+
+class SyncModule(SyncObject):
+    """A module of JavaScript, for threads that wait."""
+
+    __slots__ = ("_names", "_specifier")
+
+    def __init__(self, remote, specifier, names):
+        super().__init__(remote)
+        self._specifier = specifier
+        self._names = names
+
+    _check = JavaScriptModule._check
+
+    def __getitem__(self, name):
+        self._check(name)
+        if self._names[name]:
+            return SyncFunction(self._remote, name)
+        return super().__getitem__(name)
+
+    def __dir__(self):
+        return sorted(self._names)
+
+    def __repr__(self):
+        return f"<JavaScript module {self._specifier!r}>"
+
+
+def _proxy(remote, is_sync):
+    """What stands for an object of JavaScript; for Rust."""
+    if remote.kind in (_FUNCTION, _ASYNC_FUNCTION, _CLASS):
+        return SyncFunction(remote) if is_sync else JavaScriptFunction(remote)
+    if remote.kind == _PROMISE:
+        return SyncPromise(remote) if is_sync else JavaScriptPromise(remote)
+    return SyncObject(remote) if is_sync else JavaScriptObject(remote)
+
+
+def _folder_of(frame):
+    """The folder of the file whose code runs in a frame; "" where it has none."""
+    file = frame.f_code.co_filename
+    return "" if file.startswith("<") else os.path.dirname(os.path.abspath(file))
+
+
+async def _import(specifier, base):
+    namespace, names = await _ask(None, _IMPORT, specifier, base, ())
+    return JavaScriptModule(namespace._remote, specifier, names)
+
+
+def import_module(specifier):
+    """Imports a module of JavaScript: ESM, CommonJS or JSON, as `import()` does.
+
+    Args:
+        specifier: "./" and "../" are seen from the file that calls this; bare names are packages that are seen from
+            the folder of the app; "node:" names Node's own.
+
+    Returns:
+        An awaitable of a JavaScriptModule.
+
+    Raises:
+        JavaScriptError: it was not found (`code` is "ERR_MODULE_NOT_FOUND"), or threw while it was loaded.
+        RuntimeError: no event loop runs here, or the process is not one of amphis.
+    """
+    return _import(specifier, _folder_of(sys._getframe(1)))
+
+
+class _Sync:
+    """The same for threads that wait: `def` endpoints, WSGI apps, scripts. Never for the thread of an event loop."""
+
+    def import_module(self, specifier):
+        """Imports a module of JavaScript; see `node.import_module`."""
+        base = _folder_of(sys._getframe(1))
+        namespace, names = _ask_now(None, _IMPORT, specifier, base, ())
+        return SyncModule(namespace._remote, specifier, names)
+
+    def __call__(self, proxy):
+        """The blocking form of a function or an object of JavaScript."""
+        if isinstance(proxy, JavaScriptFunction):
+            return SyncFunction(proxy._remote, proxy._member)
+        if isinstance(proxy, JavaScriptModule):
+            return SyncModule(proxy._remote, proxy._specifier, proxy._names)
+        if isinstance(proxy, JavaScriptPromise):
+            return SyncPromise(proxy._remote)
+        if isinstance(proxy, JavaScriptObject):
+            return SyncObject(proxy._remote)
+        raise TypeError(f"node.sync takes a function or an object of JavaScript, not {type(proxy).__name__}")
+
+    def __repr__(self):
+        return "amphis.node.sync"
+
+
+sync = _Sync()

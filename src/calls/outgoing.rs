@@ -1,0 +1,280 @@
+//! A call of Python's: asks JavaScript, and hands what it answers to whoever waits.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::{
+  PyRuntimeError, PyStopAsyncIteration, PyTimeoutError, PyTypeError, PyValueError,
+};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::handles::Handles;
+use super::incoming::receive_visitor;
+use super::owner::Owner;
+use super::remote::Remote;
+use super::reply::{send, status};
+use super::waiters::{self, Awaiting, Event, Payload};
+use super::{context, module, pool, support};
+use crate::bridge::record::op;
+use crate::python::exceptions::report;
+use crate::python::{event_loop, pacing};
+use crate::values::{Part, Reader, Tape, Writer};
+
+/// How often a main thread that waits looks for signals.
+const SIGNALS: Duration = Duration::from_millis(50);
+
+/// Whom to ask: the owner of an object, or of the code that runs.
+fn owner_of(py: Python<'_>, remote: Option<&Bound<'_, Remote>>) -> PyResult<Arc<Owner>> {
+  let owner = match remote {
+    Some(remote) => Some(Arc::clone(&remote.get().owner)),
+    None => match context::current(py)? {
+      Some(owner) => Some(owner),
+      None => module::open(py)?,
+    },
+  };
+  let owner = owner.ok_or_else(|| {
+    PyRuntimeError::new_err(
+      "the handler whose JavaScript this is has been closed, and there is no other in this process",
+    )
+  })?;
+  module::check_process()?;
+  if owner.is_closed() || !owner.host.is_open() {
+    return Err(PyRuntimeError::new_err(
+      "the handler or worker thread of Node.js whose JavaScript this is has been closed",
+    ));
+  }
+  Ok(owner)
+}
+
+/// What JavaScript is asked, as a tape; `chain` is the call that this thread is about to be blocked in.
+fn question<'py>(
+  py: Python<'py>,
+  owner: &Arc<Owner>,
+  remote: Option<&Bound<'py, Remote>>,
+  (operation, name, base): (u8, &str, &str),
+  arguments: &Bound<'py, PyTuple>,
+  chain: u32,
+) -> PyResult<Tape> {
+  let mut handles = Handles::new(owner, false);
+  let mut writer = Writer::new(py, &mut handles);
+  writer.byte(operation);
+  writer.varint(u64::from(chain));
+  writer.varint(remote.map_or(0, |remote| u64::from(remote.get().number)));
+  writer.string(name);
+  writer.string(base);
+  writer.varint(arguments.len() as u64);
+  for (index, argument) in arguments.iter().enumerate() {
+    writer.value(&argument, &format!("args[{index}]"))?;
+  }
+  Ok(writer.finish())
+}
+
+/// Asks JavaScript for a task, whose `future` is settled by the answer. Returns the number of the call.
+#[pyfunction]
+#[allow(
+  clippy::too_many_arguments,
+  reason = "called from one place of node.py"
+)]
+pub fn start(
+  py: Python<'_>,
+  remote: Option<Bound<'_, Remote>>,
+  operation: u8,
+  name: &str,
+  base: &str,
+  arguments: &Bound<'_, PyTuple>,
+  future: Py<PyAny>,
+  running: &Bound<'_, PyAny>,
+) -> PyResult<u32> {
+  let owner = owner_of(py, remote.as_ref())?;
+  let tape = question(
+    py,
+    &owner,
+    remote.as_ref(),
+    (operation, name, base),
+    arguments,
+    0,
+  )?;
+  let is_ours = event_loop::bound(py).is_ok_and(|ours| ours.is(running));
+  let number = waiters::add_task(Awaiting {
+    host: owner.host.index,
+    owner: owner.index,
+    future,
+    other_loop: (!is_ours).then(|| running.clone().unbind()),
+  });
+  send(py, &owner, op::INVOKE, number, tape);
+  Ok(number)
+}
+
+/// A task no longer awaits the answer.
+#[pyfunction]
+pub fn abort(py: Python<'_>, number: u32) {
+  let awaiting = waiters::take_task(number);
+  let host = awaiting
+    .as_ref()
+    .and_then(|awaiting| crate::bridge::get().host(awaiting.host));
+  if let Some(host) = host {
+    host
+      .outbox
+      .push(|records| records.push(op::ABORT, number, [0; 3]));
+    pacing::flush_from_anywhere(py, &host);
+  }
+}
+
+/// Asks JavaScript and waits, without the GIL. What comes back to this thread meanwhile runs on it.
+#[pyfunction]
+#[pyo3(signature = (remote, operation, name, base, arguments, timeout))]
+pub fn wait<'py>(
+  py: Python<'py>,
+  remote: Option<Bound<'py, Remote>>,
+  operation: u8,
+  name: &str,
+  base: &str,
+  arguments: &Bound<'py, PyTuple>,
+  timeout: Option<f64>,
+) -> PyResult<Bound<'py, PyAny>> {
+  let deadline = timeout
+    .map(|seconds| {
+      Duration::try_from_secs_f64(seconds)
+        .map(|limit| Instant::now() + limit)
+        .map_err(|_| PyValueError::new_err("a timeout is a number of seconds, 0 or more"))
+    })
+    .transpose()?;
+  let owner = owner_of(py, remote.as_ref())?;
+  let (number, waiter) = waiters::add_thread(owner.host.index);
+  let left = Left(number, Arc::clone(&waiter));
+  let tape = question(
+    py,
+    &owner,
+    remote.as_ref(),
+    (operation, name, base),
+    arguments,
+    number,
+  )?;
+  send(py, &owner, op::INVOKE, number, tape);
+  let is_main = module::is_main_thread(py)?;
+  let _blocked = pool::is_this_thread().then(|| pool::block(py));
+  let outcome = loop {
+    let until = match (deadline, is_main) {
+      (deadline, false) => deadline,
+      (None, true) => Some(Instant::now() + SIGNALS),
+      (Some(deadline), true) => Some(deadline.min(Instant::now() + SIGNALS)),
+    };
+    match py.detach(|| waiter.wait(until)) {
+      Event::Answer(payload) => break answer(py, &owner, payload, true),
+      Event::Visitor(visitor) => receive_visitor(py, visitor),
+      Event::Gone => break Err(gone()),
+      Event::TimedOut => {
+        if is_main {
+          py.check_signals()?;
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+          owner
+            .host
+            .outbox
+            .push(|records| records.push(op::ABORT, number, [0; 3]));
+          owner.host.wake();
+          break Err(PyTimeoutError::new_err(format!(
+            "JavaScript has not answered within {} seconds",
+            timeout.unwrap_or_default()
+          )));
+        }
+      }
+    }
+  };
+  drop(left);
+  outcome
+}
+
+/// A thread that waits no more, however it comes about: who was put before it and has not run is sent to the loop.
+struct Left(u32, Arc<waiters::Waiter>);
+
+impl Drop for Left {
+  fn drop(&mut self) {
+    for visitor in waiters::remove_thread(self.0, &self.1) {
+      super::incoming::on_loop(move |py| {
+        let Payload { bytes, buffers } = visitor.payload;
+        super::incoming::receive(
+          py,
+          visitor.owner,
+          visitor.call,
+          &bytes,
+          buffers,
+          super::incoming::Place::Loop,
+        );
+      });
+    }
+  }
+}
+
+/// What JavaScript has answered.
+fn answer<'py>(
+  py: Python<'py>,
+  owner: &Arc<Owner>,
+  payload: Payload,
+  is_sync: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+  let Payload { bytes, buffers } = payload;
+  let mut parts: Vec<Option<Part>> = buffers
+    .into_iter()
+    .map(|part| Some(Part::Owned(part)))
+    .collect();
+  let mut handles = Handles::new(owner, is_sync);
+  let mut reader = Reader::new(py, &bytes, &mut parts, &mut handles);
+  match reader.byte()? {
+    status::VALUE => reader.value("result"),
+    status::END => Err(PyStopAsyncIteration::new_err(())),
+    status::RAISED => Err(raise(&reader.value("error")?)),
+    status::FAILED => Err(PyRuntimeError::new_err(reader.string()?)),
+    other => Err(PyRuntimeError::new_err(format!(
+      "JavaScript has answered with {other}"
+    ))),
+  }
+}
+
+fn raise(error: &Bound<'_, PyAny>) -> PyErr {
+  if error.is_instance_of::<pyo3::exceptions::PyBaseException>() {
+    return PyErr::from_value(error.clone());
+  }
+  PyTypeError::new_err("JavaScript has thrown what is no exception")
+}
+
+fn gone() -> PyErr {
+  PyRuntimeError::new_err("the worker thread of Node.js that was called has ended")
+}
+
+/// The loop's thread: settles what a task awaits.
+pub fn settle(py: Python<'_>, number: u32, payload: Payload) {
+  let Some(awaiting) = waiters::take_task(number) else {
+    return;
+  };
+  let outcome = match super::owner::get(awaiting.owner) {
+    Some(owner) => answer(py, &owner, payload, false),
+    None => Err(gone()),
+  };
+  report(py, give(py, &awaiting, outcome));
+}
+
+fn give(py: Python<'_>, awaiting: &Awaiting, outcome: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+  let support = support::get(py)?;
+  let (value, error) = match outcome {
+    Ok(value) => (value.unbind(), py.None()),
+    Err(error) => (py.None(), error.into_value(py).into_any()),
+  };
+  match &awaiting.other_loop {
+    None => support.call_method1(intern!(py, "settle"), (&awaiting.future, value, error))?,
+    Some(other) => support.call_method1(
+      intern!(py, "settle_later"),
+      (other, &awaiting.future, value, error),
+    )?,
+  };
+  Ok(())
+}
+
+/// An environment has gone: whoever awaits its answers is told; any thread that holds the GIL.
+pub fn abandon(py: Python<'_>, tasks: Vec<Awaiting>) {
+  for awaiting in tasks {
+    report(py, give(py, &awaiting, Err(gone())));
+  }
+}

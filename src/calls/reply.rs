@@ -1,0 +1,217 @@
+//! The answer to a call of JavaScript's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::PyBaseException;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::handles::Handles;
+use super::members;
+use super::owner::Owner;
+use crate::base::error::HandlerError;
+use crate::bridge::body::TEXT_BODY;
+use crate::bridge::bytes::LargeBody;
+use crate::bridge::record::{flag, op};
+use crate::python::exceptions::python_error;
+use crate::python::pacing;
+use crate::values::{Tape, Writer};
+
+/// What an answer begins with, in both directions; `lib/calls/protocol.ts` has the same.
+pub mod status {
+  /// A value follows.
+  pub const VALUE: u8 = 0;
+  /// What was thrown follows.
+  pub const RAISED: u8 = 1;
+  /// An iterator is at its end.
+  pub const END: u8 = 2;
+  /// A description of an error of amphis' own follows, as JSON.
+  pub const FAILED: u8 = 3;
+}
+
+/// Where an answer goes.
+#[derive(Clone)]
+pub struct Asked {
+  pub owner: Arc<Owner>,
+  pub call: u32,
+  /// The result is to stay where it is.
+  pub by_handle: bool,
+}
+
+impl Asked {
+  /// Answers with a value, or with why it can't be given.
+  pub fn value(&self, py: Python<'_>, value: &Bound<'_, PyAny>) {
+    self.written(
+      py,
+      |writer, handle| {
+        writer.byte(status::VALUE);
+        match handle {
+          Some(handle) => {
+            writer.byte(handle.tag);
+            writer.byte(handle.kind);
+            writer.varint(handle.id);
+            writer.string(&handle.name);
+            Ok(())
+          }
+          None => writer.value(value, "result"),
+        }
+      },
+      self.by_handle.then_some(value),
+    );
+  }
+
+  /// Answers with a module: itself, and what it has.
+  pub fn module(&self, py: Python<'_>, module: &Bound<'_, PyAny>) {
+    self.written(
+      py,
+      |writer, handle| {
+        writer.byte(status::VALUE);
+        writer.varint(handle.map_or(0, |handle| handle.id));
+        members::describe(writer, module)
+      },
+      Some(module),
+    );
+  }
+
+  fn written<'py>(
+    &self,
+    py: Python<'py>,
+    write: impl FnOnce(&mut Writer<'_, 'py>, Option<crate::values::Handle>) -> PyResult<()>,
+    given: Option<&Bound<'py, PyAny>>,
+  ) {
+    let mut handles = Handles::new(&self.owner, false);
+    let handle = given.map(|object| handles.give(object)).transpose();
+    let mut writer = Writer::new(py, &mut handles);
+    match handle.and_then(|handle| write(&mut writer, handle)) {
+      Ok(()) => self.send(py, writer.finish()),
+      Err(error) => self.raised(py, error),
+    }
+  }
+
+  /// The iterator is at its end.
+  pub fn end(&self, py: Python<'_>) {
+    let mut handles = Handles::new(&self.owner, false);
+    let mut writer = Writer::new(py, &mut handles);
+    writer.byte(status::END);
+    self.send(py, writer.finish());
+  }
+
+  /// Answers with an exception that Rust has caught.
+  pub fn raised(&self, py: Python<'_>, error: PyErr) {
+    // Before 3.12 only this joins it with its traceback.
+    let exception = error.into_value(py).into_bound(py);
+    self.exception(py, &exception);
+  }
+
+  /// Answers with an exception.
+  pub fn exception(&self, py: Python<'_>, exception: &Bound<'_, PyBaseException>) {
+    let mut handles = Handles::new(&self.owner, false);
+    let mut writer = Writer::new(py, &mut handles);
+    writer.byte(status::RAISED);
+    match writer.value(exception.as_any(), "error") {
+      Ok(()) => self.send(py, writer.finish()),
+      // What it holds can't be given; what it says can.
+      Err(_) => {
+        let error = python_error(py, PyErr::from_value(exception.clone().into_any()));
+        self.failed(py, &error);
+      }
+    }
+  }
+
+  /// Answers with an error of amphis' own.
+  pub fn failed(&self, py: Python<'_>, error: &HandlerError) {
+    let mut handles = Handles::new(&self.owner, false);
+    let mut writer = Writer::new(py, &mut handles);
+    writer.byte(status::FAILED);
+    writer.string(&error.to_json());
+    self.send(py, writer.finish());
+  }
+
+  fn send(&self, py: Python<'_>, tape: Tape) {
+    send(py, &self.owner, op::REPLY, self.call, tape);
+  }
+}
+
+/// Sends a payload to JavaScript, from any thread that holds the GIL: in the batch's text, or as a buffer over memory of
+/// Python's.
+pub fn send(py: Python<'_>, owner: &Owner, operation: i32, slot: u32, tape: Tape) {
+  let host = &owner.host;
+  let owner = owner.index.cast_signed();
+  let Tape { bytes, buffers } = tape;
+  let count = i32::try_from(buffers.len()).unwrap_or(i32::MAX);
+  let large = (bytes.len() > TEXT_BODY).then(|| {
+    let owner = PyBytes::new(py, &bytes);
+    LargeBody {
+      data: owner.as_bytes().as_ptr(),
+      len: bytes.len(),
+      owner: owner.into_any().unbind(),
+    }
+  });
+  host.outbox.push(|records| {
+    match large {
+      Some(payload) => {
+        records.bodies.push(payload);
+        records.push(operation | flag::BUFFER, slot, [0, count, owner]);
+      }
+      None => {
+        records.text.extend_from_slice(&bytes);
+        let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
+        records.push(operation, slot, [length, count, owner]);
+      }
+    }
+    records.bodies.extend(buffers);
+  });
+  pacing::flush_from_anywhere(py, host);
+}
+
+/// What a coroutine of `_calls.py` tells how it went.
+#[pyclass(frozen, module = "amphis")]
+pub struct Reply {
+  asked: Asked,
+  /// Only the first answer counts.
+  done: AtomicBool,
+}
+
+impl Reply {
+  pub fn new(asked: Asked) -> Self {
+    Self {
+      asked,
+      done: AtomicBool::new(false),
+    }
+  }
+
+  pub fn is_done(&self) -> bool {
+    self.done.load(Ordering::Acquire)
+  }
+
+  fn begin(&self) -> bool {
+    let first = !self.done.swap(true, Ordering::AcqRel);
+    if first {
+      // Dropped here, where no lock is held.
+      drop(self.asked.owner.forget_task(self.asked.call));
+    }
+    first
+  }
+}
+
+#[pymethods]
+impl Reply {
+  fn value(&self, py: Python<'_>, value: &Bound<'_, PyAny>) {
+    if self.begin() {
+      self.asked.value(py, value);
+    }
+  }
+
+  fn end(&self, py: Python<'_>) {
+    if self.begin() {
+      self.asked.end(py);
+    }
+  }
+
+  fn fail(&self, py: Python<'_>, exception: &Bound<'_, PyBaseException>) {
+    if self.begin() {
+      self.asked.exception(py, exception);
+    }
+  }
+}

@@ -1,0 +1,216 @@
+//! Calls between the languages, as JavaScript makes and answers them; see the room `calls`.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{JsValue, Unknown};
+use napi::{Env, Error, Result, Status, check_status, sys};
+use napi_derive::napi;
+
+use super::arguments::bytes_of;
+use super::environment::HostHandle;
+use crate::bridge;
+use crate::bridge::bytes::{BodyPart, Pinned};
+use crate::bridge::command::Command;
+use crate::bridge::host::Host;
+use crate::bridge::outbox::Expectation;
+use crate::calls::owner::{self, Owner};
+use crate::calls::waiters::{self, Payload, Visitor};
+use crate::calls::{module, pool};
+use crate::lifecycle::calls as lifecycle;
+
+/// What [`CallsHandle::call`] returns; `lib/bridge/bridge.ts` has the other half of this table.
+const SENT: u32 = 1;
+const ANSWERED: u32 = 2;
+
+/// Whose calls are.
+#[napi(js_name = "PythonCalls")]
+pub struct CallsHandle {
+  host: Arc<Host>,
+  owner: Arc<Owner>,
+}
+
+#[napi]
+impl CallsHandle {
+  /// `threads`: how many `def` functions are called at a time at least.
+  #[napi(constructor, catch_unwind)]
+  pub fn new(host: &HostHandle, app_dir: String, threads: u32) -> Self {
+    let host = Arc::clone(host.host());
+    module::remember_process();
+    pool::allow(threads as usize);
+    let owner = owner::add(Arc::clone(&host), app_dir);
+    Self { host, owner }
+  }
+
+  /// What calls of Python's come with.
+  #[napi(getter, catch_unwind)]
+  pub fn index(&self) -> u32 {
+    self.owner.index
+  }
+
+  /// Asks Python for something: the first `length` bytes are the question, see `calls/incoming.rs`; `buffers` belong to
+  /// it. All are copied. `chain`: the call of Python's that this one came from, which a thread may be blocked in; 0 for
+  /// none. `alone`: nothing else is under way. Answered by a reply record, which is there already when 2 is returned.
+  #[napi(catch_unwind)]
+  #[allow(
+    clippy::too_many_arguments,
+    reason = "a call with an object costs ten times as much"
+  )]
+  pub fn call(
+    &self,
+    env: Env,
+    call: u32,
+    #[napi(ts_arg_type = "Uint8Array")] bytes: Unknown<'_>,
+    length: u32,
+    #[napi(ts_arg_type = "Uint8Array[] | undefined")] buffers: Unknown<'_>,
+    chain: u32,
+    alone: bool,
+  ) -> Result<u32> {
+    let bytes = head_of(&env, &bytes, length)?;
+    let buffers = copies_of(&env, &buffers)?;
+    let owner = self.owner.index;
+    // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
+    let slice = unsafe { bytes.as_slice() };
+    if chain != 0 {
+      let visitor = Visitor {
+        owner,
+        call,
+        payload: Payload {
+          bytes: slice.into(),
+          buffers,
+        },
+      };
+      if let Err(visitor) = waiters::visit(chain, self.host.index, visitor) {
+        let Payload { bytes, buffers } = visitor.payload;
+        bridge::get().inbox().push(|batch| {
+          batch.commands.push(Command::Call {
+            owner,
+            call,
+            payload: BodyPart::Owned(bytes),
+            buffers,
+            alone: false,
+          });
+        });
+      }
+      return Ok(SENT);
+    }
+    let inbox = bridge::get().inbox();
+    let outbox = &self.host.outbox;
+    // Before the append, so that whoever answers knows.
+    let expectation = (alone && inbox.is_lingering())
+      .then(|| outbox.expect())
+      .flatten();
+    inbox.push(|batch| {
+      let payload = batch.copy(slice);
+      batch.commands.push(Command::Call {
+        owner,
+        call,
+        payload,
+        buffers,
+        alone,
+      });
+    });
+    Ok(if expectation.is_some_and(Expectation::wait) {
+      ANSWERED
+    } else {
+      SENT
+    })
+  }
+
+  /// Gives up a call of JavaScript's.
+  #[napi(catch_unwind)]
+  pub fn cancel(&self, call: u32) {
+    let owner = self.owner.index;
+    bridge::get()
+      .inbox()
+      .push(|batch| batch.commands.push(Command::CancelCall { owner, call }));
+  }
+
+  /// Answers a call of Python's, with bytes and buffers as in [`Self::call`].
+  #[napi(catch_unwind)]
+  #[allow(clippy::unused_self, reason = "the call is of this owner")]
+  pub fn answer(
+    &self,
+    env: Env,
+    call: u32,
+    #[napi(ts_arg_type = "Uint8Array")] bytes: Unknown<'_>,
+    length: u32,
+    #[napi(ts_arg_type = "Uint8Array[] | undefined")] buffers: Unknown<'_>,
+  ) -> Result<()> {
+    let bytes = head_of(&env, &bytes, length)?;
+    let payload = Payload {
+      // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
+      bytes: unsafe { bytes.as_slice() }.into(),
+      buffers: copies_of(&env, &buffers)?,
+    };
+    if let Err(Payload { bytes, buffers }) = waiters::answer_thread(call, payload) {
+      bridge::get().inbox().push(|batch| {
+        batch.commands.push(Command::Answer {
+          call,
+          payload: BodyPart::Owned(bytes),
+          buffers,
+        });
+      });
+    }
+    Ok(())
+  }
+
+  /// Objects of Python's that JavaScript no longer has: numbers and how often it was given them, 32 bits each, in turn.
+  #[napi(catch_unwind)]
+  pub fn free(
+    &self,
+    env: Env,
+    #[napi(ts_arg_type = "Uint8Array")] numbers: Unknown<'_>,
+  ) -> Result<()> {
+    let owner = self.owner.index;
+    let numbers = bytes_of(&env, &numbers)?;
+    bridge::get().inbox().push(|batch| {
+      // SAFETY: as in `call`.
+      let numbers = batch.append(numbers.map_or(&[][..], |numbers| unsafe { numbers.as_slice() }));
+      batch.commands.push(Command::Free { owner, numbers });
+    });
+    Ok(())
+  }
+
+  /// Ends it: nothing is called any more, by either side. Answered by a result record with `token`.
+  #[napi(catch_unwind)]
+  pub fn close(&self, token: u32) {
+    lifecycle::close(Arc::clone(&self.host), Arc::clone(&self.owner), token);
+  }
+}
+
+/// The first `length` bytes of an array.
+fn head_of(env: &Env, bytes: &Unknown<'_>, length: u32) -> Result<Pinned> {
+  let Pinned { data, len } =
+    bytes_of(env, bytes)?.ok_or_else(|| Error::new(Status::InvalidArg, "bytes are missing"))?;
+  Ok(Pinned {
+    data,
+    len: len.min(length as usize),
+  })
+}
+
+/// Copies of what an array of byte arrays holds.
+fn copies_of(env: &Env, buffers: &Unknown<'_>) -> Result<Vec<Box<[u8]>>> {
+  let mut is_array = false;
+  // SAFETY: `env` and the value belong to the call that we are in.
+  check_status!(unsafe { sys::napi_is_array(env.raw(), buffers.raw(), &raw mut is_array) })?;
+  if !is_array {
+    return Ok(Vec::new());
+  }
+  let mut count = 0;
+  // SAFETY: as above.
+  check_status!(unsafe { sys::napi_get_array_length(env.raw(), buffers.raw(), &raw mut count) })?;
+  (0..count)
+    .map(|index| {
+      let mut element = std::ptr::null_mut();
+      // SAFETY: as above.
+      check_status!(unsafe {
+        sys::napi_get_element(env.raw(), buffers.raw(), index, &raw mut element)
+      })?;
+      // SAFETY: a value of this call's scope.
+      let element = unsafe { Unknown::from_raw_unchecked(env.raw(), element) };
+      let bytes = bytes_of(env, &element)?;
+      // SAFETY: nothing of JavaScript runs before it is copied.
+      Ok(bytes.map_or_else(Box::default, |bytes| unsafe { bytes.as_slice() }.into()))
+    })
+    .collect()
+}
