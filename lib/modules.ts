@@ -1,4 +1,5 @@
 // `amphis/modules`: files of Python as modules of JavaScript, and the types that their declarations are written in.
+export { configure, moduleAt, type Bundled, type ModulesOptions } from './modules/module-at.js'
 export type {
   CallOptions,
   PythonAttribute,

@@ -11,7 +11,7 @@ def main() -> None:
     os.dup2(2, 1)
     folder = os.path.dirname(os.path.abspath(__file__))
     # Of the package alone: its own modules must not stand in the way of those of the app.
-    sys.path[0] = os.path.dirname(folder)
+    sys.path[:] = [os.path.dirname(folder), *(each for each in sys.path if each != folder)]
     keeps_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     command, *rest = sys.argv[1:]
     if command == "names":

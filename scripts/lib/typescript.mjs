@@ -20,6 +20,11 @@ const entries = [
   'index',
   'config',
   'modules',
+  'register',
+  'esbuild',
+  'vite',
+  'modules/hooks',
+  'modules/names-program',
   'cli/main',
   'cli/workers/child',
   'cli/reload/child',
@@ -48,7 +53,7 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config', 'modules']
+const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite']
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 
@@ -66,7 +71,7 @@ function publishDeclarations() {
     const text = readFileSync(`${path}.d.ts`, 'utf8')
     kept.set(path, text.replaceAll(specifiers, '$1.cjs'))
     const [, direct, within] =
-      /^(?:import|export)\b.* from '((?!node:|\.)[^']+)'|import\('((?!node:|\.)[^']+)'/m.exec(text) ?? []
+      /^(?:import|export)\b.* from '((?!node:|\.)[^']+)'|(?<!\.)\bimport\('((?!node:|\.)[^']+)'/m.exec(text) ?? []
     const stranger = direct ?? within
     if (stranger) throw new Problem(`the types of ${path} need those of ${stranger}`, 'keep them out of what is public')
     for (const [, specifier = ''] of text.matchAll(specifiers)) keep(join(dirname(path), specifier))

@@ -2,7 +2,8 @@
 import type { Callable, Export, ModuleDescription } from './description.js'
 import { declareType, nameDefinitions } from './definitions.js'
 import { functionType } from './function-type.js'
-import { canBeDeclared, IMPORTED, keyName, whyLeftOut } from './names.js'
+import { whyLeftOut } from '../../modules/export-names.js'
+import { canBeDeclared, IMPORTED, keyName } from './names.js'
 import { tsdoc } from './tsdoc.js'
 import { type IntType, TypeWriter } from './types.js'
 

@@ -1,4 +1,5 @@
-// Names of Python's in TypeScript: which can be there, and which need another one within the file.
+// Names of Python's in TypeScript: which need another one within the file.
+import { isIdentifier } from '../../modules/export-names.js'
 
 /** What a module of JavaScript cannot declare, though it can export it. */
 const RESERVED = new Set(
@@ -30,19 +31,6 @@ const USED = new Set<string>([
     'Float32Array Float64Array Int16Array Int32Array Int8Array Uint16Array Uint32Array Uint8Array'
   ).split(' '),
 ])
-
-export function isIdentifier(name: string): boolean {
-  return /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u.test(name)
-}
-
-/** Why a name cannot be imported from JavaScript; undefined where it can. */
-export function whyLeftOut(name: string): string | undefined {
-  if (!isIdentifier(name)) return 'no name in JavaScript'
-  if (name === 'default') return 'the name of the default export'
-  if (name === 'then') return 'JavaScript would take the module for a promise'
-  if (name === 'toJSON' || /^__.*__$/.test(name)) return 'never passed on to Python'
-  return undefined
-}
 
 /** Whether it can be declared under its own name. */
 export function canBeDeclared(name: string): boolean {
