@@ -16,10 +16,22 @@ function importOf(folder: string): Import {
       filename: pathToFileURL(join(folder, 'amphis-import.mjs')).href,
       importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     })
-    known = script.runInThisContext() as Import
+    const imported = script.runInThisContext() as Import
+    known = (specifier) => unwarned(() => imported(specifier))
     imports.set(folder, known)
   }
   return known
+}
+
+/** Up to Node.js 24 that constant is experimental, which is no news to whoever calls JavaScript from Python. */
+function unwarned<T>(run: () => T): T {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    return run()
+  } finally {
+    process.emitWarning = emitWarning
+  }
 }
 
 /**

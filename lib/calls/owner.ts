@@ -361,6 +361,9 @@ export class Owner {
           `${target.name || 'A Python object'} belongs to another handler; it can only be given back to its own.`,
         )
       }
+      if (!this.proxies.has(target.number)) {
+        throw released(target)
+      }
       return { tag: PY, kind: target.kind, id: target.number, name: target.member }
     }
     return { tag: JS, kind: kindOf(value), id: this.#calls.objects.give(value), name: nameOf(value) }

@@ -106,8 +106,16 @@ export const houses = {
       },
     ],
     [{ name: 'asgi', what: 'Scope, messages, the cycles of HTTP, WebSocket and lifespan' }],
-    [{ name: 'calls', what: 'Calls between the languages: owners, handles, threads that wait, the package `amphis`' }],
-    [{ name: 'python/importer', what: 'From `module:attribute` to an app' }],
+    [
+      {
+        name: 'calls',
+        what: 'Calls between the languages: owners, handles, threads that wait, the package `amphis`',
+      },
+    ],
+    [
+      { name: 'python/importer', what: 'From `module:attribute` to an app' },
+      { name: 'values/tests', what: 'What the tests of values have in common: they need a Python' },
+    ],
     [{ name: 'python/interpreter', what: 'CPython itself: its configuration, its thread, its start and end' }],
     [
       {

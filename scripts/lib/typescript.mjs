@@ -70,8 +70,10 @@ function publishDeclarations() {
     if (kept.has(path)) return
     const text = readFileSync(`${path}.d.ts`, 'utf8')
     kept.set(path, text.replaceAll(specifiers, '$1.cjs'))
+    // Not what the comments show.
+    const code = text.replaceAll(/\/\*[^]*?\*\//g, '')
     const [, direct, within] =
-      /^(?:import|export)\b.* from '((?!node:|\.)[^']+)'|(?<!\.)\bimport\('((?!node:|\.)[^']+)'/m.exec(text) ?? []
+      /^(?:import|export)\b.* from '((?!node:|\.)[^']+)'|import\('((?!node:|\.)[^']+)'/m.exec(code) ?? []
     const stranger = direct ?? within
     if (stranger) throw new Problem(`the types of ${path} need those of ${stranger}`, 'keep them out of what is public')
     for (const [, specifier = ''] of text.matchAll(specifiers)) keep(join(dirname(path), specifier))

@@ -46,6 +46,11 @@ impl Exports {
     self.last
   }
 
+  /// Whether JavaScript has an object.
+  pub fn has(&self, object: &Bound<'_, PyAny>) -> bool {
+    self.by_address.contains_key(&(object.as_ptr() as usize))
+  }
+
   pub fn get(&self, py: Python<'_>, number: u32) -> Option<Py<PyAny>> {
     self
       .by_number

@@ -164,10 +164,9 @@ impl WriteHandles for Handles<'_> {
     if value.is_instance_of::<PyBaseException>() {
       return self.give(value).map(Some);
     }
-    match kind_of(value)? {
-      Some(_) => self.give(value).map(Some),
-      None => Ok(None),
-    }
+    // What JavaScript has already comes home to its handle.
+    let is_there = kind_of(value)?.is_some() || lock(&self.owner.exports).has(value);
+    is_there.then(|| self.give(value)).transpose()
   }
 
   fn error_fields<'py>(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::handles::{CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Handles, code_flags};
 use super::members::member;
@@ -92,10 +92,12 @@ pub fn receive(
     owner,
     call,
     by_handle: false,
+    is_made: false,
   };
   match Question::read(py, &asked.owner, bytes, buffers) {
     Ok((question, by_handle)) => {
       asked.by_handle = by_handle;
+      asked.is_made = question.makes(py);
       report(py, context::enter(py, asked.owner.index));
       question.run(py, asked, place);
     }
@@ -186,6 +188,11 @@ impl Question {
         }
       }
     }
+  }
+
+  /// Whether what it gives is made by a class.
+  fn makes(&self, py: Python<'_>) -> bool {
+    matches!(self, Self::Call { function, .. } if function.bind(py).is_instance_of::<PyType>())
   }
 
   fn where_it_runs(&self, py: Python<'_>) -> Run {

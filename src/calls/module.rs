@@ -3,7 +3,7 @@
 use std::process;
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyBaseException, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -118,6 +118,11 @@ pub fn error<'py>(
   original: Option<Bound<'py, PyAny>>,
   fields: Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
+  let original = match original {
+    // One of Python's own, which JavaScript has thrown on.
+    Some(original) if original.is_instance_of::<PyBaseException>() => return Ok(original),
+    original => original,
+  };
   let original = original
     .map(|original| original.getattr(intern!(py, "_remote")))
     .transpose()?;

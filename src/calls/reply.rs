@@ -16,7 +16,7 @@ use crate::bridge::bytes::LargeBody;
 use crate::bridge::record::{flag, op};
 use crate::python::exceptions::python_error;
 use crate::python::pacing;
-use crate::values::{Tape, Writer};
+use crate::values::{ConversionError, Handle, Tape, Writer};
 
 /// What an answer begins with, in both directions; `lib/calls/protocol.ts` has the same.
 pub mod status {
@@ -37,56 +37,68 @@ pub struct Asked {
   pub call: u32,
   /// The result is to stay where it is.
   pub by_handle: bool,
+  /// It is to stay there if it can't be copied: it is what a class has made.
+  pub is_made: bool,
 }
 
 impl Asked {
   /// Answers with a value, or with why it can't be given.
   pub fn value(&self, py: Python<'_>, value: &Bound<'_, PyAny>) {
-    self.written(
-      py,
-      |writer, handle| {
-        writer.byte(status::VALUE);
-        match handle {
-          Some(handle) => {
-            writer.byte(handle.tag);
-            writer.byte(handle.kind);
-            writer.varint(handle.id);
-            writer.string(&handle.name);
-            Ok(())
-          }
-          None => writer.value(value, "result"),
+    let written = self.written(py, self.by_handle.then_some(value), |writer, handle| {
+      writer.byte(status::VALUE);
+      match handle {
+        Some(handle) => {
+          writer.byte(handle.tag);
+          writer.byte(handle.kind);
+          writer.varint(handle.id);
+          writer.string(&handle.name);
+          Ok(())
         }
-      },
-      self.by_handle.then_some(value),
-    );
+        None => writer.value(value, "result"),
+      }
+    });
+    match written {
+      Ok(tape) => self.send(py, tape),
+      Err(error) if self.stays(py, &error) => {
+        let staying = Self {
+          by_handle: true,
+          ..self.clone()
+        };
+        staying.value(py, value);
+      }
+      Err(error) => self.raised(py, error),
+    }
+  }
+
+  /// Whether a result that can't be copied is one that stays where it is.
+  fn stays(&self, py: Python<'_>, error: &PyErr) -> bool {
+    self.is_made && !self.by_handle && error.is_instance_of::<ConversionError>(py)
   }
 
   /// Answers with a module: itself, and what it has.
   pub fn module(&self, py: Python<'_>, module: &Bound<'_, PyAny>) {
-    self.written(
-      py,
-      |writer, handle| {
-        writer.byte(status::VALUE);
-        writer.varint(handle.map_or(0, |handle| handle.id));
-        members::describe(writer, module)
-      },
-      Some(module),
-    );
+    let written = self.written(py, Some(module), |writer, handle| {
+      writer.byte(status::VALUE);
+      writer.varint(handle.map_or(0, |handle| handle.id));
+      members::describe(writer, module)
+    });
+    match written {
+      Ok(tape) => self.send(py, tape),
+      Err(error) => self.raised(py, error),
+    }
   }
 
   fn written<'py>(
     &self,
     py: Python<'py>,
-    write: impl FnOnce(&mut Writer<'_, 'py>, Option<crate::values::Handle>) -> PyResult<()>,
     given: Option<&Bound<'py, PyAny>>,
-  ) {
+    write: impl FnOnce(&mut Writer<'_, 'py>, Option<Handle>) -> PyResult<()>,
+  ) -> PyResult<Tape> {
     let mut handles = Handles::new(&self.owner, false);
-    let handle = given.map(|object| handles.give(object)).transpose();
+    let handle = given.map(|object| handles.give(object)).transpose()?;
     let mut writer = Writer::new(py, &mut handles);
-    match handle.and_then(|handle| write(&mut writer, handle)) {
-      Ok(()) => self.send(py, writer.finish()),
-      Err(error) => self.raised(py, error),
-    }
+    write(&mut writer, handle)?;
+    Ok(writer.finish())
   }
 
   /// The iterator is at its end.

@@ -173,6 +173,15 @@ def uvloop_event_loop():
     return uvloop.new_event_loop()
 
 
+def nearest_module(name, folder):
+    """The module of a folder whose name is most like `name`; None where none is."""
+    import difflib
+    import pkgutil
+
+    there = [module.name for module in pkgutil.iter_modules([folder])]
+    return next(iter(difflib.get_close_matches(name, there, 1)), None)
+
+
 def sources():
     """Of what this start of Python has depended on and somebody may change, the paths.
 

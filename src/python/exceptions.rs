@@ -5,7 +5,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 
 use super::sources;
-use crate::base::error::{HandlerError, Raised};
+use crate::base::error::{HandlerError, Raised, push_json_string};
 
 /// The functions and the class of `_amphis.py` and `_traceback.py` that are needed here.
 struct Helpers {
@@ -49,10 +49,31 @@ pub fn is_disconnect(py: Python<'_>, error: &Bound<'_, PyAny>) -> bool {
 pub fn describe(py: Python<'_>, error: &Bound<'_, PyAny>) -> String {
   let described =
     helpers(py).and_then(|helpers| helpers.describe.bind(py).call1((error,))?.extract());
-  described.unwrap_or_else(|failure: PyErr| {
-    HandlerError::InvalidRequest(format!("an exception could not be described: {failure}"))
-      .to_json()
-  })
+  described.unwrap_or_else(|failure: PyErr| barely(error, &failure))
+}
+
+/// The least that can be said of an exception, as where no frame is left of the stack to call Python with.
+fn barely(error: &Bound<'_, PyAny>, failure: &PyErr) -> String {
+  let kind = error
+    .get_type()
+    .name()
+    .map_or_else(|_| String::from("BaseException"), |name| name.to_string());
+  let message = error.str().map_or_else(
+    |_| String::from("<its str() failed>"),
+    |message| message.to_string_lossy().into_owned(),
+  );
+  let why = format!("{kind}: {message}\n<its traceback could not be had: {failure}>\n");
+  let mut json = String::from("{\"type\":");
+  for (separator, text) in [
+    ("", &kind),
+    (",\"message\":", &message),
+    (",\"traceback\":", &why),
+  ] {
+    json.push_str(separator);
+    push_json_string(&mut json, text);
+  }
+  json.push_str(",\"exceptions\":[]}");
+  json
 }
 
 /// The same of an error that Rust caught. Before 3.12 only `into_value` joins it with its traceback.

@@ -15,12 +15,14 @@ impl Undefined {
     false
   }
 
-  fn __repr__(&self) -> &'static str {
+  #[staticmethod]
+  fn __repr__() -> &'static str {
     "undefined"
   }
 
   /// Copied and pickled as what it is called: there is no second one.
-  fn __reduce__<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+  #[staticmethod]
+  fn __reduce__(py: Python<'_>) -> Bound<'_, PyString> {
     PyString::intern(py, "undefined")
   }
 }

@@ -9,31 +9,6 @@ import re as _re
 __all__ = ["ConversionError", "JavaScriptError", "JavaScriptFrame", "JavaScriptUndefined", "node", "undefined"]
 
 
-class JavaScriptUndefined:
-    """The type of `undefined`. There is one of it, and it is false."""
-
-    __slots__ = ()
-    _only = None
-
-    def __new__(cls):
-        if cls._only is None:
-            cls._only = super().__new__(cls)
-        return cls._only
-
-    def __repr__(self):
-        return "undefined"
-
-    def __bool__(self):
-        return False
-
-    def __reduce__(self):
-        return "undefined"
-
-
-undefined = JavaScriptUndefined()
-"""JavaScript's `undefined`, which is not its `null`: that is None."""
-
-
 class JavaScriptFrame:
     """One frame of a JavaScript stack.
 
@@ -106,14 +81,16 @@ class JavaScriptError(Exception):
 
 def _error(original, fields):
     """The error that JavaScript describes; for Rust."""
+    properties = fields.get("props", {})
+    name = fields.get("name", "")
     error = JavaScriptError(
-        fields.get("name", ""),
+        name,
         fields.get("message", ""),
         fields.get("stack", ""),
         cause=fields.get("cause"),
         code=fields.get("code"),
-        properties=fields.get("properties"),
-        thrown=fields.get("thrown", undefined),
+        properties=properties,
+        thrown=undefined if name else properties.pop("thrown", undefined),
     )
     error._original = original
     if isinstance(error.cause, BaseException):

@@ -186,17 +186,29 @@ fn import_module<'py>(
   imported.map_err(|error| {
     if is_missing(py, &error, name) {
       let reason = report(py, &error).message;
-      let folder = folder.display();
+      let folder = folder.display().to_string();
+      let meant = nearest(py, name, &folder)
+        .map(|nearest| format!(" Did you mean \"{nearest}\"?"))
+        .unwrap_or_default();
       return app_error(
         AppErrorKind::NotFound,
         format!(
-          "There is no Python module \"{name}\" in {folder} nor on sys.path ({reason}). Correct the name, or set `appDir` to the folder that holds it.",
+          "There is no Python module \"{name}\" in {folder} nor on sys.path ({reason}).{meant} Correct the name, or set `appDir` to the folder that holds it.",
         ),
       );
     }
     let what = format!("Importing the app's module \"{name}\" raised");
     raised(py, AppErrorKind::Import, &error, &what, &import_remedy(py, &error, folder))
   })
+}
+
+/// The module of that folder which was probably meant.
+fn nearest(py: Python<'_>, name: &str, folder: &str) -> Option<String> {
+  helpers(py)
+    .and_then(|helpers| helpers.call_method1("nearest_module", (name, folder)))
+    .ok()?
+    .extract()
+    .ok()
 }
 
 /// Whether the module itself, or a package around it, is what could not be found, rather than one

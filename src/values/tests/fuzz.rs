@@ -1,0 +1,133 @@
+//! Whatever the bytes are, the outcome is a value or an error.
+
+use pyo3::prelude::*;
+
+use super::vectors::vectors;
+use super::{Part, Reader};
+use super::{Stub, with_python};
+
+/// xorshift64*: the same sequence each time.
+struct Random(u64);
+
+impl Random {
+  fn next(&mut self) -> u64 {
+    self.0 ^= self.0 >> 12;
+    self.0 ^= self.0 << 25;
+    self.0 ^= self.0 >> 27;
+    self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+  }
+
+  fn below(&mut self, limit: usize) -> usize {
+    usize::try_from(self.next() >> 33).expect("31 bits") % limit.max(1)
+  }
+
+  fn byte(&mut self) -> u8 {
+    self.next().to_le_bytes()[7]
+  }
+}
+
+fn read_any(py: Python<'_>, bytes: &[u8]) -> Result<(), PyErr> {
+  let mut parts = [Some(Part::Owned(Box::new([0; 8]))), None];
+  let mut stub = Stub;
+  let mut reader = Reader::new(py, bytes, &mut parts, &mut stub);
+  let outcome = reader.value("args").map(drop);
+  assert!(reader.position() <= bytes.len());
+  outcome
+}
+
+#[test]
+fn any_bytes_are_a_value_or_an_error() {
+  with_python(|py| {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..60_000 {
+      let mut bytes: Vec<u8> = (0..random.below(40)).map(|_| random.byte()).collect();
+      // Tags, small numbers and large ones, more often than by chance.
+      for byte in &mut bytes {
+        match random.below(3) {
+          0 => *byte %= 22,
+          1 => *byte |= 0x80,
+          _ => {}
+        }
+      }
+      let _ = read_any(py, &bytes);
+    }
+    Ok(())
+  });
+}
+
+#[test]
+fn vectors_that_were_damaged_are_a_value_or_an_error() {
+  with_python(|py| {
+    let mut random = Random(0x0123_4567_89ab_cdef);
+    for vector in vectors(py)? {
+      for _ in 0..300 {
+        let mut bytes = vector.tape.clone();
+        for _ in 0..=random.below(3) {
+          let at = random.below(bytes.len());
+          match random.below(4) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, random.byte()),
+            _ => {
+              if let Some(byte) = bytes.get_mut(at) {
+                *byte = random.byte();
+              }
+            }
+          }
+        }
+        let _ = read_any(py, &bytes);
+      }
+    }
+    Ok(())
+  });
+}
+
+#[test]
+fn every_tape_that_ends_too_early_is_an_error() {
+  with_python(|py| {
+    for vector in vectors(py)? {
+      for end in 0..vector.tape.len() {
+        assert!(
+          read_any(py, &vector.tape[..end]).is_err(),
+          "{} cut at {end}",
+          vector.name
+        );
+      }
+    }
+    Ok(())
+  });
+}
+
+#[test]
+fn counts_of_what_is_not_there_take_no_memory() {
+  with_python(|py| {
+    let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f];
+    for tag in [6, 7, 8, 9, 12, 13, 14, 15] {
+      let mut bytes = vec![tag];
+      if tag == 6 {
+        bytes.push(0);
+      }
+      bytes.extend_from_slice(&huge);
+      let error = read_any(py, &bytes).expect_err("there is nothing");
+      assert!(error.to_string().contains("Malformed at byte"), "{error}");
+    }
+    Ok(())
+  });
+}
+
+#[test]
+fn a_thousand_levels_are_read_and_no_more() {
+  with_python(|py| {
+    let nested = |levels: usize| {
+      let mut bytes = [12, 1].repeat(levels - 1);
+      bytes.extend_from_slice(&[12, 0]);
+      bytes
+    };
+    read_any(py, &nested(1000))?;
+    for levels in [1001, 1_000_000] {
+      let error = read_any(py, &nested(levels)).expect_err("too deep");
+      assert!(error.to_string().contains("1,000 levels"), "{error}");
+      assert!(error.to_string().len() < 1000);
+    }
+    Ok(())
+  });
+}
