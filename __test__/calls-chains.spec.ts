@@ -27,20 +27,23 @@ test.serial('a hundred such chains at a time end, in a pool of four threads', as
   }
 })
 
-test.serial('blocked threads whose context was lost do not keep the calls from running that they wait for', async (t) => {
-  // From a timer that was set outside of any call of Python's.
-  const queue: (() => void)[] = []
-  const timer = setInterval(() => queue.splice(0).forEach((run) => run()), 1)
-  const lost = async (value: number): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      queue.push(() => {
-        model['add']!(value).then(resolve, reject)
+test.serial(
+  'blocked threads whose context was lost do not keep the calls from running that they wait for',
+  async (t) => {
+    // From a timer that was set outside of any call of Python's.
+    const queue: (() => void)[] = []
+    const timer = setInterval(() => queue.splice(0).forEach((run) => run()), 1)
+    const lost = async (value: number): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        queue.push(() => {
+          model['add']!(value).then(resolve, reject)
+        })
       })
-    })
-  const results = await Promise.all(Array.from({ length: 8 }, async (_, index) => model['apply']!(lost, index)))
-  clearInterval(timer)
-  t.deepEqual(results, [1, 2, 3, 4, 5, 6, 7, 8])
-})
+    const results = await Promise.all(Array.from({ length: 8 }, async (_, index) => model['apply']!(lost, index)))
+    clearInterval(timer)
+    t.deepEqual(results, [1, 2, 3, 4, 5, 6, 7, 8])
+  },
+)
 
 test.serial('what a chain raises comes back through all of it as one error', async (t) => {
   const raising = async (): Promise<unknown> => model['raises']!('KeyError', 'deep')

@@ -55,7 +55,10 @@ test.serial('async iterables are iterated over with backpressure', async (t) => 
 })
 
 test.serial('a ReadableStream is iterated over', async (t) => {
-  t.deepEqual(await call('streamed', 3), [0, 1, 2].map((byte) => new Uint8Array([byte])))
+  t.deepEqual(
+    await call('streamed', 3),
+    [0, 1, 2].map((byte) => new Uint8Array([byte])),
+  )
 })
 
 test.serial('an instance of a class is a handle with methods and properties, and comes home as itself', async (t) => {
@@ -136,7 +139,10 @@ test.serial('a thread waits no longer than it wants to', async (t) => {
 })
 
 test.serial('a thousand calls at once are all answered', async (t) => {
-  t.deepEqual(await call('many', 1000), Array.from({ length: 1000 }, (_, number) => number + 1))
+  t.deepEqual(
+    await call('many', 1000),
+    Array.from({ length: 1000 }, (_, number) => number + 1),
+  )
 })
 
 test.serial('an error of Python’s that JavaScript lets out is one PythonError', async (t) => {

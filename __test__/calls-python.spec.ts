@@ -206,7 +206,10 @@ test.serial('a module that raises says so with its traceback', async (t) => {
 
 for (const name of ['', 'a b', './model.py', 'model:add', 'a..b']) {
   test.serial(`“${name}” is not the name of a module`, async (t) => {
-    await t.throwsAsync(python.import(name), { code: 'AMPHIS_ERR_INVALID_OPTIONS', message: /not the name of a Python/ })
+    await t.throwsAsync(python.import(name), {
+      code: 'AMPHIS_ERR_INVALID_OPTIONS',
+      message: /not the name of a Python/,
+    })
   })
 }
 
@@ -276,8 +279,14 @@ test.serial('a function of JavaScript’s can be given, and is called from a thr
 
 test.serial('a thousand calls at once are all answered, each with its own', async (t) => {
   const numbers = Array.from({ length: 1000 }, (_, number) => number)
-  t.deepEqual(await Promise.all(numbers.map((number) => model['add_async']!(number))), numbers.map((n) => n + 1))
-  t.deepEqual(await Promise.all(numbers.map((number) => model['add']!(number))), numbers.map((n) => n + 1))
+  t.deepEqual(
+    await Promise.all(numbers.map((number) => model['add_async']!(number))),
+    numbers.map((n) => n + 1),
+  )
+  t.deepEqual(
+    await Promise.all(numbers.map((number) => model['add']!(number))),
+    numbers.map((n) => n + 1),
+  )
 })
 
 test.serial('close() lets calls end, rejects those that do not, and refuses new ones', async (t) => {

@@ -1,11 +1,12 @@
 // Node's module hooks for files of Python: asynchronous ones for Node 20, in a thread of Node's own, and synchronous ones.
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { nearest } from '../base/nearest.js'
 import { packageRoot } from '../package-root.js'
 import { whyLeftOut } from './export-names.js'
-import { type Name, namesOf, namesOfSync } from './names.js'
+import type { Name } from './name.js'
+import { namesOf, namesOfSync } from './names.js'
 import { moduleSource } from './source.js'
 
 interface Loaded {
@@ -61,6 +62,16 @@ export const synchronous = {
   },
 }
 
+interface CommonJsModule {
+  _compile(source: string, filename: string): unknown
+}
+
+/** For `require()` where the hooks are not asked: Node 20. */
+export function requirePython(module: CommonJsModule, file: string): void {
+  const located = JSON.stringify(pathToFileURL(file).href)
+  module._compile(moduleSource(namesOfSync(file), fileURLToPath(MODULES), located, 'commonjs'), file)
+}
+
 function standIn(url: string, names: readonly Name[]): Loaded {
   const source = moduleSource(names, MODULES, JSON.stringify(url))
   return { format: 'module', source, shortCircuit: true }
@@ -103,7 +114,8 @@ function remarkMissing(specifier: string, { parentURL }: Context, file: string, 
     const isThere = name === 'default' || (found !== undefined && found.kind !== 'constant' && found.kind !== 'type')
     if (isThere || remarked.has(key)) continue
     remarked.add(key)
-    process.emitWarning(explanation(name, found, file, names), { type: 'AmphisWarning' })
+    // At once: the process ends with that error before it would show a warning of its own.
+    writeSync(2, `warning: ${basename(fileURLToPath(parentURL))}: ${explanation(name, found, file, names)}\n`)
   }
 }
 

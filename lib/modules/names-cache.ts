@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Name } from './names.js'
+import type { Name } from './name.js'
 
 /** What tells whether a file is as it was. */
 export interface State {

@@ -8,15 +8,7 @@ import { programOf } from '../package-root.js'
 import { discoverPython } from '../python/discover.js'
 import { keep, kept, type State } from './names-cache.js'
 import { runDescriber } from './describer.js'
-
-/** A name of a module. */
-export interface Name {
-  name: string
-  /** `unknown`: it is in `__all__`, and nothing is seen of it. */
-  kind: 'function' | 'class' | 'literal' | 'constant' | 'type' | 'import' | 'unknown'
-  /** Of a literal: how JavaScript writes it. */
-  value?: string
-}
+import type { Name } from './name.js'
 
 /** The place of an error in a file. */
 export interface Place {
