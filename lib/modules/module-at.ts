@@ -10,12 +10,17 @@ import { locateModule, type ModuleLocation } from './location.js'
 /** How Python is found and started for the modules that are imported by their files. */
 export interface ModulesOptions extends PythonOptions {
   /**
-   * Folder that the modules are imported from. What a bundle has of Python is looked for in it, below it as it was below
-   * the folder of the project.
+   * Folder that the modules below it are imported from: it stands on `sys.path`.
    *
    * @default of each module the first folder, going up, that is no package (has no `__init__.py`)
    */
   appDir?: string | undefined
+  /**
+   * Folder that has the files of Python of what was bundled, as they are in the project.
+   *
+   * @default the first folder that has the file, from what was built upwards, then the working directory
+   */
+  root?: string | undefined
 }
 
 /** A file of a project, as a bundle knows it. */
@@ -26,7 +31,8 @@ export interface Bundled {
   appDir?: string | undefined
 }
 
-let settings: ModulesOptions = {}
+let settings: Omit<ModulesOptions, 'root'> = {}
+let bundleRoot: string | undefined
 const pythons = new Map<string, Python>()
 
 /**
@@ -45,9 +51,14 @@ export function configure(options: ModulesOptions): void {
     const message = 'Python has started already: call configure() before the first function of a module.'
     throw new AmphisError('AMPHIS_ERR_INVALID_OPTIONS', message)
   }
+  const { root, ...own } = options
+  if (root !== undefined && typeof root !== 'string') {
+    throw new AmphisError('AMPHIS_ERR_INVALID_OPTIONS', `Option root must be a folder, but it is ${String(root)}.`)
+  }
   // Checked now and not at a call.
-  void new Python(options)
-  settings = { ...options }
+  void new Python(own)
+  settings = own
+  bundleRoot = root
 }
 
 /** A module that is imported when it is first needed. */
@@ -96,27 +107,28 @@ class LazyModule implements Source {
 export function moduleAt(url: string | URL, bundled?: Bundled): LazyModule {
   return new LazyModule(() => {
     const here = String(url).startsWith('file:') ? fileURLToPath(url) : String(url)
-    if (bundled === undefined) return locateModule(here, settings.appDir && within(here, settings.appDir))
+    if (bundled === undefined) return locateModule(here, asked(here))
     const root = rootOf(dirname(here), bundled.path)
-    const appDir = bundled.appDir === undefined ? undefined : join(root, bundled.appDir)
-    return locateModule(join(root, bundled.path), appDir)
+    const file = join(root, bundled.path)
+    return locateModule(file, bundled.appDir === undefined ? asked(file) : join(root, bundled.appDir))
   })
 }
 
 /** The folder that was asked for, if the file is below it: there may be others. */
-function within(file: string, appDir: string): string | undefined {
-  const folder = resolve(appDir)
+function asked(file: string): string | undefined {
+  if (settings.appDir === undefined) return undefined
+  const folder = resolve(settings.appDir)
   return relative(folder, file).startsWith('..') ? undefined : folder
 }
 
 /** The folder that has the file: the one that was named, or one of those above what was built, or the working directory. */
 function rootOf(folder: string, path: string): string {
-  const candidates = settings.appDir === undefined ? [] : [resolve(settings.appDir)]
+  const candidates = bundleRoot === undefined ? [] : [resolve(bundleRoot)]
   for (let at = folder; candidates.at(-1) !== at; at = dirname(at)) candidates.push(at)
   const root = [...candidates, process.cwd()].find((candidate) => existsSync(join(candidate, path)))
   if (root !== undefined) return root
   const message =
     `There is no ${path} in ${folder} or a folder above it. Deploy the files of Python beside what is built, as they ` +
-    "are in the project, or name the folder that has them: configure({ appDir }) of 'amphis/modules'."
+    "are in the project, or name the folder that has them: configure({ root }) of 'amphis/modules'."
   throw new AmphisError('AMPHIS_ERR_APP_NOT_FOUND', message)
 }
