@@ -82,7 +82,6 @@ export const houses = {
       { name: 'tls', what: 'What the app is told of a TLS connection' },
       { name: 'debug', what: 'The page that shows an error, and whose code it comes from' },
     ],
-    [{ name: 'calls', what: 'Python called by JavaScript: the types of functions, classes and what stays in Python' }],
     [
       { name: 'python', what: 'Finds Python, and loads it' },
       { name: 'values', what: 'JavaScript values to the tape that both languages read, and back; `NdArray`' },
