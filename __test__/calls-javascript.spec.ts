@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { Python, PythonError, type PythonFunction } from '../index.js'
+import * as here from '../fixtures/calls/host.mjs'
 import { fixtures, python as interpreter, shareHandler } from './helpers/python.js'
 
 // Python calls the JavaScript of its host.
@@ -12,7 +13,6 @@ type Functions = Record<string, PythonFunction>
 const appDir = `${fixtures}/calls`
 const python = new Python({ appDir, python: interpreter })
 const host = await python.import<Functions>('host')
-const here = (await import('../fixtures/calls/host.mjs' as string)) as { takeLog(): string[] }
 
 const call = async (name: string, ...args: unknown[]): Promise<unknown> => host[name]!(...args)
 
@@ -146,7 +146,7 @@ test.serial('a thousand calls at once are all answered', async (t) => {
 })
 
 test.serial('an error of Python’s that JavaScript lets out is one PythonError', async (t) => {
-  const error = (await t.throwsAsync(call('call', 'rethrow', 'not a function'))) as Error
+  const error = await t.throwsAsync(call('call', 'rethrow', 'not a function'))
   t.true(error instanceof TypeError)
   t.false(error instanceof PythonError)
 })

@@ -268,10 +268,10 @@ export class Bridge {
     }
     const buffer = this.#buffer
     this.#buffer += b
-    if (kind === REPLY) {
-      calls?.onReply(slot, text, at, this.#buffers, buffer)
-    } else {
+    if (kind === INVOKE) {
       calls?.onInvoke(slot, c, text, at, this.#buffers, buffer)
+    } else {
+      calls?.onReply(slot, text, at, this.#buffers, buffer)
     }
   }
 

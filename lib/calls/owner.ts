@@ -25,10 +25,10 @@ import {
   RETURN,
   VALUE_KIND,
 } from './protocol.js'
-import { Proxies, setTarget, targetOf, type Target } from './proxies.js'
-import { iterateResult, makeFunction, makeHandle, makeModule, PythonIterator, type Names } from './python-object.js'
+import { Proxies } from './proxies.js'
+import { iterateResult, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
 import { ThrownValue } from './thrown-value.js'
-import type { CallOptions } from './types.js'
+import { setTarget, targetOf, type CallOptions, type Caller, type Target } from './target.js'
 
 /** A call of Python that is under way. */
 interface Pending {
@@ -54,10 +54,8 @@ export interface Calls {
 
 export type { Pending }
 
-type Shape = { -readonly [Key in keyof Target]: Target[Key] }
-
 /** See the head of this file. */
-export class Owner {
+export class Owner implements Caller {
   readonly native: InstanceType<Binding['PythonCalls']>
   readonly proxies: Proxies
   readonly appDir: string
@@ -94,7 +92,7 @@ export class Owner {
     return this.#ask(IMPORT, 'module', undefined, (encoder) => encoder.string(name))
   }
 
-  call(
+  invoke(
     target: Target,
     args: readonly unknown[],
     keywords: object | undefined,
@@ -217,7 +215,7 @@ export class Owner {
       } catch (error) {
         this.#pending.delete(call)
         this.#calls.remove(call)
-        reject(error as Error)
+        reject(error)
       }
     })
   }
@@ -302,11 +300,11 @@ export class Owner {
       const kind = decoder.byte()
       names.set(name, kind === VALUE_KIND ? { kind, value: decoder.value(name) } : { kind })
     }
-    return this.proxies.get(number, () => makeModule(this.#target(KIND.module, number, 'module'), names as Names))
+    return this.proxies.get(number, () => makeModule(this.#target(KIND.module, number, 'module'), names))
   }
 
   #target(kind: number, number: number, name: string): Target {
-    return { owner: this, number, kind, name, member: '' } satisfies Shape
+    return { owner: this, number, kind, name, member: '' }
   }
 
   // Decoding.

@@ -1,28 +1,4 @@
 // The objects of Python's that JavaScript has, and their release.
-import type { Owner } from './owner.js'
-
-/** What stands behind a proxy, or a function that calls Python. */
-export interface Target {
-  readonly owner: Owner
-  /** The object's. */
-  readonly number: number
-  readonly kind: number
-  readonly name: string
-  /** The attribute of the object that is meant; empty for the object itself. */
-  readonly member: string
-}
-
-const targets = new WeakMap<object, Target>()
-
-/** Says what stands behind a proxy. */
-export function setTarget(proxy: object, target: Target): void {
-  targets.set(proxy, target)
-}
-
-/** What stands behind a value; `undefined` for one that is no proxy. */
-export function targetOf(value: object): Target | undefined {
-  return targets.get(value)
-}
 
 interface Held {
   proxy: WeakRef<object>

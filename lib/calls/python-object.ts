@@ -1,7 +1,6 @@
 // What stands for objects of Python's in JavaScript: functions, objects, modules, iterators.
-import type { CallOptions } from './types.js'
 import { KIND, VALUE_KIND } from './protocol.js'
-import { setTarget, targetOf, type Target } from './proxies.js'
+import { setTarget, targetOf, type CallOptions, type Target } from './target.js'
 
 /** What a function was given beside its arguments. */
 interface Given {
@@ -28,14 +27,14 @@ const functionPrototype = Object.create(Function.prototype, {
   ref: {
     value(this: AnyFunction, ...args: unknown[]): Promise<unknown> {
       const given = givens.get(this)
-      return targetOf(this)!.owner.call(targetOf(this)!, args, given?.keywords, given?.options, true)
+      return targetOf(this)!.owner.invoke(targetOf(this)!, args, given?.keywords, given?.options, true)
     },
   },
 }) as object
 
 /** A function that calls Python. */
 export function makeFunction(target: Target, given?: Given): AnyFunction {
-  const call: AnyFunction = (...args) => target.owner.call(target, args, given?.keywords, given?.options, false)
+  const call: AnyFunction = (...args) => target.owner.invoke(target, args, given?.keywords, given?.options, false)
   Object.setPrototypeOf(call, functionPrototype)
   Object.defineProperty(call, 'name', { value: target.member || target.name, configurable: true })
   setTarget(call, target)
@@ -48,6 +47,7 @@ export function makeFunction(target: Target, given?: Given): AnyFunction {
 /** An attribute of which nothing is known: called it is a method, awaited its value. */
 function makeMember(target: Target): AnyFunction {
   const member = makeFunction(target)
+  // oxlint-disable-next-line unicorn/no-thenable -- its value is had by awaiting it
   Object.defineProperty(member, 'then', {
     value: (resolve: (value: unknown) => unknown, reject: (error: unknown) => unknown) =>
       target.owner.attribute(target).then(resolve, reject),
@@ -62,6 +62,7 @@ function makeMember(target: Target): AnyFunction {
  * over. It is released by `using`, by `close()`, or when it is collected. `then`, `toJSON`, symbols and names with two
  * underscores are undefined on it; for those, for `close` and for items there are the functions of this class.
  */
+// oxlint-disable-next-line typescript/no-extraneous-class -- handles are instances of it, whose own names are those of the object
 export class PythonObject {
   /**
    * An attribute, whatever its name.
@@ -90,7 +91,7 @@ export class PythonObject {
    */
   static method(handle: object, name: string, ...args: unknown[]): Promise<unknown> {
     const target = targetOfHandle(handle)
-    return target.owner.call({ ...target, member: name }, args, undefined, undefined, false)
+    return target.owner.invoke({ ...target, member: name }, args, undefined, undefined, false)
   }
 
   /** Releases it. */
@@ -261,7 +262,7 @@ async function* iterate(target: Target): AsyncGenerator<unknown, undefined> {
       yield value
     }
   } finally {
-    await iterator.return()
+    await iterator.return?.()
   }
 }
 

@@ -109,7 +109,7 @@ export class Python implements AsyncDisposable {
    * @param name as in Python's `import`: `model`, `package.model`
    * @throws {AmphisError} `AMPHIS_ERR_APP_NOT_FOUND`, `AMPHIS_ERR_APP_IMPORT`, `AMPHIS_ERR_CLOSED`
    */
-  // oxlint-disable-next-line typescript/no-explicit-any, typescript/no-unnecessary-type-parameters -- nothing is known of it unless it is said
+  // oxlint-disable-next-line typescript/no-explicit-any -- nothing is known of it unless it is said
   async import<Module = any>(name: string): Promise<Module> {
     try {
       const owner = await this.#start()

@@ -63,11 +63,7 @@ export function serve(
       return { operation, chain, object: number === 0 ? undefined : objects.get(number), name, base, args }
     })
     if (question.operation === IMPORT) {
-      const imported = importModule(question.name, question.base, owner.appDir)
-      imported.then((namespace) => {
-        done()
-        answerModule(served, namespace, objects)
-      }, fail)
+      void answerImport(served, objects, importModule(question.name, question.base, owner.appDir), done)
       return
     }
     const run = (): unknown => within(served, () => perform(question))
@@ -146,9 +142,7 @@ class Handle {
 
 function step(iterator: Iterator<unknown> | AsyncIterator<unknown>): unknown {
   const result = iterator.next()
-  return isThenable(result)
-    ? result.then((each) => unwrap(each as IteratorResult<unknown>))
-    : unwrap(result as IteratorResult<unknown>)
+  return isThenable(result) ? result.then((each) => unwrap(each)) : unwrap(result)
 }
 
 function unwrap({ done, value }: IteratorResult<unknown>): unknown {
@@ -186,6 +180,22 @@ function answerWith(served: Served, result: unknown): void {
       owner.native.answer(call, bytes, length, asBytes(buffers))
     })
   } catch (error) {
+    answerError(served, error)
+  }
+}
+
+async function answerImport(
+  served: Served,
+  objects: JavaScriptObjects,
+  imported: Promise<object>,
+  done: () => void,
+): Promise<void> {
+  try {
+    const namespace = await imported
+    done()
+    answerModule(served, namespace, objects)
+  } catch (error) {
+    done()
     answerError(served, error)
   }
 }

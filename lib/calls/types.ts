@@ -1,16 +1,8 @@
 // The types of what is in Python: functions, classes, objects that stay there; `amphis types` writes declarations in them.
 import type { PythonObject } from './python-object.js'
+import type { CallOptions } from './target.js'
 
-/** How long a call may take, and what gives it up. */
-export interface CallOptions {
-  /** Aborting it cancels the task of an `async def`; what runs in a thread goes on, and nobody hears of it. */
-  signal?: AbortSignal | undefined
-  /**
-   * Milliseconds.
-   * @default none
-   */
-  timeout?: number | undefined
-}
+export type { CallOptions } from './target.js'
 
 /** What a call gives: a promise of its result. Of a generator it can be iterated over at once. */
 export type PythonCall<Result> = Promise<Result> & {

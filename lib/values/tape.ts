@@ -100,11 +100,20 @@ export class TapeWriter {
   /** A string as a value: the tag says how it is written. */
   text(text: string): void {
     const { length } = text
+    if (length > LONG_STRING) {
+      const isWide = beyondLatin1.test(text)
+      this.#reserveText(length, isWide)
+      this.bytes[this.at++] = isWide ? UTF16 : LATIN1
+      this.putVarint(length)
+      this.#putLong(text, isWide)
+      return
+    }
     this.reserve(2 * length)
     const start = this.at
     this.bytes[start] = LATIN1
-    this.at = start + 1
-    this.putVarint(length)
+    // One byte: a short length.
+    this.bytes[start + 1] = length
+    this.at = start + 2
     if (!this.#putLatin1(text)) {
       this.bytes[start] = UTF16
       this.#putUtf16(text)
@@ -114,6 +123,13 @@ export class TapeWriter {
   /** A string as keys and handles have it: the lowest bit of its length says how it is written. */
   name(text: string): void {
     const { length } = text
+    if (length > LONG_STRING) {
+      const isWide = beyondLatin1.test(text)
+      this.#reserveText(length, isWide)
+      this.putVarint(length * 2 + (isWide ? 1 : 0))
+      this.#putLong(text, isWide)
+      return
+    }
     this.reserve(2 * length)
     const start = this.at
     this.putVarint(length * 2)
@@ -123,17 +139,18 @@ export class TapeWriter {
     }
   }
 
+  #reserveText(length: number, isWide: boolean): void {
+    this.reserve(isWide ? 2 * length : length)
+  }
+
+  #putLong(text: string, isWide: boolean): void {
+    this.at += this.bytes.write(text, this.at, isWide ? 'utf16le' : 'latin1')
+  }
+
   /** Returns false, with nothing written, where a unit does not fit into a byte. */
   #putLatin1(text: string): boolean {
     const { bytes, at } = this
     const { length } = text
-    if (length > LONG_STRING) {
-      if (beyondLatin1.test(text)) {
-        return false
-      }
-      this.at = at + bytes.write(text, at, 'latin1')
-      return true
-    }
     for (let index = 0; index < length; index++) {
       const unit = text.charCodeAt(index)
       if (unit > 0xff) {
@@ -148,10 +165,6 @@ export class TapeWriter {
   #putUtf16(text: string): void {
     const { bytes } = this
     const { length } = text
-    if (length > LONG_STRING) {
-      this.at += bytes.write(text, this.at, 'utf16le')
-      return
-    }
     let { at } = this
     for (let index = 0; index < length; index++) {
       const unit = text.charCodeAt(index)

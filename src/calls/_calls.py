@@ -1,6 +1,7 @@
 """What calls between the languages need in Python."""
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import threading
@@ -55,7 +56,7 @@ def iterator_of(value):
 def is_async(function):
     """Whether calling it gives something to be awaited at once, for what is no plain function."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(type(function), "__call__", None)
+        getattr(type(function), "__call__", None)  # noqa: B004
     )
 
 
@@ -69,11 +70,9 @@ def settle(future, value, error):
 
 
 def settle_later(loop, future, value, error):
-    try:
+    # Where its loop is closed nobody waits any more.
+    with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(settle, future, value, error)
-    except RuntimeError:
-        # Its loop is closed: nobody waits any more.
-        pass
 
 
 def start_thread(work, name):

@@ -7,8 +7,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
-use super::module;
 use super::owner::Owner;
+use super::proxy;
 use super::remote::Remote;
 use super::support;
 use crate::base::lock::lock;
@@ -125,9 +125,9 @@ fn name_of(value: &Bound<'_, PyAny>) -> String {
 /// The remote object behind a proxy.
 pub fn remote_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, Remote>>> {
   let py = value.py();
-  let attribute = if module::is_error(value)? {
+  let attribute = if proxy::is_error(value)? {
     intern!(py, "_original")
-  } else if module::is_proxy(value)? {
+  } else if proxy::is_proxy(value)? {
     intern!(py, "_remote")
   } else {
     return Ok(None);
@@ -140,7 +140,7 @@ impl WriteHandles for Handles<'_> {
     if let Some(remote) = remote_of(value)? {
       let remote = remote.get();
       if Arc::ptr_eq(&remote.owner, self.owner) {
-        let member = if module::is_proxy(value)? {
+        let member = if proxy::is_proxy(value)? {
           value
             .call_method0(intern!(py, "_name_of"))?
             .extract::<String>()?
@@ -198,7 +198,7 @@ impl ReadHandles for Handles<'_> {
   ) -> PyResult<Bound<'py, PyAny>> {
     let number = u32::try_from(id).map_err(|_| unknown())?;
     let remote = Remote::new(Arc::clone(self.owner), kind, number, name.to_owned());
-    module::proxy(py, remote, self.is_sync)
+    proxy::proxy(py, remote, self.is_sync)
   }
 
   fn python<'py>(&mut self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyAny>> {
@@ -215,7 +215,7 @@ impl ReadHandles for Handles<'_> {
     original: Option<Bound<'py, PyAny>>,
     fields: Bound<'py, PyDict>,
   ) -> PyResult<Bound<'py, PyAny>> {
-    module::error(py, original, fields)
+    proxy::error(py, original, fields)
   }
 }
 

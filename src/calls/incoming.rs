@@ -14,7 +14,7 @@ use super::members::member;
 use super::owner::{self, Owner};
 use super::reply::{Asked, Reply};
 use super::waiters::{Payload, Visitor};
-use super::{context, pool, support};
+use super::{context, pool, proxy, support};
 use crate::base::lock::lock;
 use crate::bridge;
 use crate::bridge::command::Command;
@@ -349,7 +349,7 @@ fn is_coroutine(value: &Bound<'_, PyAny>) -> bool {
   let py = value.py();
   let class = value.get_type();
   class.hasattr(intern!(py, "__await__")).unwrap_or(false)
-    && !super::module::is_proxy(value).unwrap_or(true)
+    && !proxy::is_proxy(value).unwrap_or(true)
 }
 
 fn object_of(py: Python<'_>, owner: &Owner, number: u64) -> PyResult<Py<PyAny>> {

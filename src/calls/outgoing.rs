@@ -16,7 +16,7 @@ use super::owner::Owner;
 use super::remote::Remote;
 use super::reply::{send, status};
 use super::waiters::{self, Awaiting, Event, Payload};
-use super::{context, module, pool, support};
+use super::{context, opening, pool, support};
 use crate::bridge::record::op;
 use crate::python::exceptions::report;
 use crate::python::{event_loop, pacing};
@@ -31,7 +31,7 @@ fn owner_of(py: Python<'_>, remote: Option<&Bound<'_, Remote>>) -> PyResult<Arc<
     Some(remote) => Some(Arc::clone(&remote.get().owner)),
     None => match context::current(py)? {
       Some(owner) => Some(owner),
-      None => module::open(py)?,
+      None => opening::open(py)?,
     },
   };
   let owner = owner.ok_or_else(|| {
@@ -39,7 +39,7 @@ fn owner_of(py: Python<'_>, remote: Option<&Bound<'_, Remote>>) -> PyResult<Arc<
       "the handler whose JavaScript this is has been closed, and there is no other in this process",
     )
   })?;
-  module::check_process()?;
+  opening::check_process()?;
   if owner.is_closed() || !owner.host.is_open() {
     return Err(PyRuntimeError::new_err(
       "the handler or worker thread of Node.js whose JavaScript this is has been closed",
@@ -153,7 +153,7 @@ pub fn wait<'py>(
     number,
   )?;
   send(py, &owner, op::INVOKE, number, tape);
-  let is_main = module::is_main_thread(py)?;
+  let is_main = opening::is_main_thread(py)?;
   let _blocked = pool::is_this_thread().then(|| pool::block(py));
   let outcome = loop {
     let until = match (deadline, is_main) {

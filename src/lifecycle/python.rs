@@ -9,7 +9,7 @@ use crate::base::error::{HandlerError, push_json_string};
 use crate::base::lock::lock;
 use crate::base::options::LoopKind;
 use crate::bridge::host::Host;
-use crate::calls;
+use crate::calls::package;
 use crate::dispatch;
 use crate::python::interpreter::{self, InterpreterConfig};
 use crate::python::{collector, event_loop};
@@ -97,7 +97,7 @@ unsafe fn register() {
   // SAFETY: the caller's promise.
   unsafe {
     module::register();
-    calls::module::register();
+    package::register();
   }
 }
 

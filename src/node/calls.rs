@@ -15,7 +15,7 @@ use crate::bridge::host::Host;
 use crate::bridge::outbox::Expectation;
 use crate::calls::owner::{self, Owner};
 use crate::calls::waiters::{self, Payload, Visitor};
-use crate::calls::{module, pool};
+use crate::calls::{opening, pool};
 use crate::lifecycle::calls as lifecycle;
 
 /// What [`CallsHandle::call`] returns; `lib/bridge/bridge.ts` has the other half of this table.
@@ -35,7 +35,7 @@ impl CallsHandle {
   #[napi(constructor, catch_unwind)]
   pub fn new(host: &HostHandle, app_dir: String, threads: u32) -> Self {
     let host = Arc::clone(host.host());
-    module::remember_process();
+    opening::remember_process();
     pool::allow(threads as usize);
     let owner = owner::add(Arc::clone(&host), app_dir);
     Self { host, owner }

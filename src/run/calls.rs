@@ -13,7 +13,7 @@ use crate::base::lock::lock;
 use crate::base::options::LoopKind;
 use crate::bridge;
 use crate::calls::owner;
-use crate::calls::{module, pool};
+use crate::calls::{opening, pool};
 use crate::dispatch;
 use crate::python::exceptions::report;
 use crate::python::{collector, event_loop, sources};
@@ -26,9 +26,9 @@ pub type AskJavaScript = Box<dyn Fn() + Send + Sync>;
 
 /// Has `amphis.node` open what it needs when it is first used.
 pub fn prepare(ask: AskJavaScript) {
-  module::remember_process();
+  opening::remember_process();
   let opening = Mutex::new(false);
-  module::opened_by(Box::new(move |py| {
+  opening::opened_by(Box::new(move |py| {
     let is_first = !std::mem::replace(&mut *lock(&opening), true);
     if is_first {
       bridge::open()?;

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::{calls, exit, fork, signals};
 use crate::base::error::HandlerError;
-use crate::calls::module;
+use crate::calls::package;
 use crate::python::adoption;
 use crate::python::interpreter::{self, MainProgram};
 use crate::python::signals::{crash, forked};
@@ -89,7 +89,7 @@ fn stack_size() -> usize {
 /// The whole life of the Python thread.
 fn run_main(program: &MainProgram, arguments: &[CString]) -> ! {
   // SAFETY: Python is not initialised yet.
-  unsafe { module::register() };
+  unsafe { package::register() };
   program.initialize(arguments);
   signals::adopt_all();
   let prepared = catch_unwind(AssertUnwindSafe(|| {

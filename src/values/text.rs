@@ -32,6 +32,15 @@ impl Units<'_> {
     matches!(self, Self::Utf16(..) | Self::Surrogates(_))
   }
 
+  /// In bytes.
+  pub fn size(&self) -> usize {
+    if self.is_utf16() {
+      self.count() * 2
+    } else {
+      self.count()
+    }
+  }
+
   pub fn append_to(&self, target: &mut Vec<u8>) {
     match self {
       Self::Ascii(bytes) => target.extend_from_slice(bytes),

@@ -245,7 +245,7 @@ impl<'a, 'py> Writer<'a, 'py> {
 
   fn text(&mut self, text: &Bound<'py, PyAny>) -> Outcome<()> {
     let units = units(text)?;
-    self.room(2 * units.count())?;
+    self.room(units.size())?;
     self.bytes.push(if units.is_utf16() {
       tag::UTF16
     } else {
@@ -267,7 +267,7 @@ impl<'a, 'py> Writer<'a, 'py> {
       return Ok(());
     }
     let units = units(key)?;
-    self.room(2 * units.count())?;
+    self.room(units.size())?;
     self.bytes.push(0);
     self.name(&units);
     Ok(())
@@ -531,7 +531,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     let Some(dtype) = Dtype::from_format(buffer.format(), buffer.item_size()) else {
       return Err(self.no_elements(value, None, buffer.format()));
     };
-    let is_bytes = dtype == Dtype::Uint8 && buffer.dimensions() == 1;
+    let is_bytes = dtype == Dtype::Uint8 && buffer.dimensions() == 1 && buffer.is_readonly();
     if is_bytes && buffer.len() == 0 {
       self.begin(tag::BYTES, 0);
       return Ok(());

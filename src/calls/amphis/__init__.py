@@ -6,7 +6,16 @@ install, and outside of amphis (`npx amphis`, a `PythonHandler`, `npx amphis run
 
 import re as _re
 
-__all__ = ["ConversionError", "JavaScriptError", "JavaScriptFrame", "JavaScriptUndefined", "node", "undefined"]
+from amphis._native import ConversionError, Undefined, undefined
+
+__all__ = [
+    "ConversionError",
+    "JavaScriptError",
+    "JavaScriptFrame",
+    "Undefined",
+    "node",
+    "undefined",
+]
 
 
 class JavaScriptFrame:
@@ -28,7 +37,9 @@ class JavaScriptFrame:
         return f"JavaScriptFrame({self.function!r}, {self.file!r}, {self.line!r}, {self.column!r})"
 
 
-_FRAME = _re.compile(r"^\s+at (?:(?P<function>.*?) \()?(?P<file>.*?)(?::(?P<line>\d+))?(?::(?P<column>\d+))?\)?$")
+_FRAME = _re.compile(
+    r"^\s+at (?:(?P<function>.*?) \()?(?P<file>.*?)(?::(?P<line>\d+))?(?::(?P<column>\d+))?\)?$"
+)
 
 
 class JavaScriptError(Exception):
@@ -47,7 +58,9 @@ class JavaScriptError(Exception):
     Raised on into JavaScript it is the error that it was there.
     """
 
-    def __init__(self, name, message, stack="", *, cause=None, code=None, properties=None, thrown=undefined):
+    def __init__(
+        self, name, message, stack="", *, cause=None, code=None, properties=None, thrown=undefined
+    ):
         super().__init__(name, message)
         self.name = name
         self.message = message

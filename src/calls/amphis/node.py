@@ -20,9 +20,16 @@ import os
 import sys
 import warnings
 
-from amphis import JavaScriptError, undefined
+from amphis._native import abort, start, wait
 
-__all__ = ["import_module", "sync", "JavaScriptCall", "JavaScriptFunction", "JavaScriptObject", "JavaScriptModule"]
+__all__ = [
+    "JavaScriptCall",
+    "JavaScriptFunction",
+    "JavaScriptModule",
+    "JavaScriptObject",
+    "import_module",
+    "sync",
+]
 
 # Operations; `lib/calls/serve.ts` has the other end of this table.
 _IMPORT, _CALL, _GET, _NEXT, _RETURN, _ITERATE, _AWAIT = range(1, 8)
@@ -35,11 +42,11 @@ async def _ask(remote, operation, name, base, arguments):
     """One call, for the task that awaits it."""
     loop = asyncio.get_running_loop()
     future = loop.create_future()
-    number = _start(remote, operation, name, base, arguments, future, loop)
+    number = start(remote, operation, name, base, arguments, future, loop)
     try:
         return await future
     except asyncio.CancelledError:
-        _abort(number)
+        abort(number)
         raise
 
 
@@ -78,7 +85,9 @@ class JavaScriptCall:
     async def __aiter__(self):
         result = await self
         if not isinstance(result, JavaScriptObject):
-            raise TypeError(f"{self._shown} gives {type(result).__name__}, which is not iterated over with async for")
+            raise TypeError(
+                f"{self._shown} gives {type(result).__name__}, which is not iterated over with async for"
+            )
         async for value in result:
             yield value
 
@@ -112,7 +121,13 @@ class _Proxy:
         return f"<JavaScript {_KINDS.get(self._remote.kind, 'object')} {self._remote.name or '(anonymous)'}>"
 
 
-_KINDS = {_FUNCTION: "function", _ASYNC_FUNCTION: "function", _CLASS: "class", _MODULE: "module", _PROMISE: "promise"}
+_KINDS = {
+    _FUNCTION: "function",
+    _ASYNC_FUNCTION: "function",
+    _CLASS: "class",
+    _MODULE: "module",
+    _PROMISE: "promise",
+}
 
 
 def _positional(shown, keywords):
@@ -254,7 +269,7 @@ def _ask_now(remote, operation, name, base, arguments, timeout=None):
             "node.sync would block this thread, whose event loop runs. Await the call instead (`await node.…`), "
             "or make it in a thread (`await asyncio.to_thread(…)`)."
         )
-    return _wait(remote, operation, name, base, arguments, timeout)
+    return wait(remote, operation, name, base, arguments, timeout)
 
 
 class SyncFunction(_Proxy):
@@ -413,7 +428,9 @@ class _Sync:
             return SyncPromise(proxy._remote)
         if isinstance(proxy, JavaScriptObject):
             return SyncObject(proxy._remote)
-        raise TypeError(f"node.sync takes a function or an object of JavaScript, not {type(proxy).__name__}")
+        raise TypeError(
+            f"node.sync takes a function or an object of JavaScript, not {type(proxy).__name__}"
+        )
 
     def __repr__(self):
         return "amphis.node.sync"

@@ -147,18 +147,20 @@ fn canon(value: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 /// What comes of a value of Python's that goes over and returns.
+fn returned<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+  let tape = write(value.py(), value)?;
+  let mut parts: Vec<Option<Part>> = tape
+    .buffers
+    .iter()
+    // SAFETY: the owner keeps the memory, and nobody writes.
+    .map(|body| unsafe { std::slice::from_raw_parts(body.data, body.len) })
+    .map(|bytes| Some(Part::Owned(bytes.into())))
+    .collect();
+  read(value.py(), &tape.bytes, &mut parts)
+}
+
 fn there_and_back(code: &str) -> String {
-  with_python(|py| {
-    let tape = write(py, &eval(py, code)?)?;
-    let mut parts: Vec<Option<Part>> = tape
-      .buffers
-      .iter()
-      // SAFETY: the owner keeps the memory, and nobody writes.
-      .map(|body| unsafe { std::slice::from_raw_parts(body.data, body.len) })
-      .map(|bytes| Some(Part::Owned(bytes.into())))
-      .collect();
-    canon(&read(py, &tape.bytes, &mut parts)?)
-  })
+  with_python(|py| canon(&returned(&eval(py, code)?)?))
 }
 
 /// What is said of a value of Python's that cannot go over: class, message, path.

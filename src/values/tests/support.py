@@ -17,8 +17,11 @@ import uuid
 from datetime import datetime, timedelta, timezone
 
 import attrs
+import hypothesis
 import numpy as np
 import pydantic
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
 
 
 class Handles:
@@ -176,3 +179,37 @@ def changing(container):
     else:
         container.append(Adds())
     return container
+
+
+text = st.text(st.characters(exclude_categories=()))
+moments = st.datetimes(timezones=st.just(timezone.utc)).map(
+    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000, fold=0)
+)
+elements = st.sampled_from("?bBhHiIqQefd")
+arrays = elements.flatmap(
+    lambda code: st_numpy.arrays(code, st_numpy.array_shapes(min_dims=0, min_side=0))
+)
+leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), text, st.binary(), moments)
+hashable = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), text, st.binary())
+values = st.recursive(
+    st.one_of(leaves, arrays.map(lambda made: memoryview(made.copy()))),
+    lambda inner: st.one_of(
+        st.lists(inner),
+        st.dictionaries(text, inner),
+        # With one key at least that is no text, so that it stays a Map.
+        st.dictionaries(hashable, inner).map(lambda items: {0: None} | items),
+        st.sets(hashable),
+    ),
+)
+
+
+def keep_what_goes_over_and_returns(there_and_back):
+    """Raises for a value that comes back as another."""
+
+    @hypothesis.settings(max_examples=150, deadline=None, database=None, derandomize=True)
+    @hypothesis.given(values)
+    def check(value):
+        returned = there_and_back(value)
+        assert canon(returned) == canon(value)
+
+    check()

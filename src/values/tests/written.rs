@@ -2,7 +2,21 @@
 
 use pyo3::prelude::*;
 
-use super::{canon, eval, from_hex, read, refusal, there_and_back, with_python, write};
+use pyo3::types::PyCFunction;
+
+use super::{
+  call, canon, eval, from_hex, read, refusal, returned, there_and_back, with_python, write,
+};
+
+#[test]
+fn what_python_can_hold_as_data_is_the_same_when_it_returns() {
+  with_python(|py| {
+    let there_and_back = PyCFunction::new_closure(py, None, None, |arguments, _| {
+      returned(&arguments.get_item(0)?).map(Bound::unbind)
+    })?;
+    call(py, "keep_what_goes_over_and_returns", (there_and_back,)).map(drop)
+  });
+}
 
 #[test]
 fn classes_that_extend_builtin_ones_go_as_those() {
