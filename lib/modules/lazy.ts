@@ -1,6 +1,4 @@
 // Functions of a module that is imported when one of them is first called.
-import { makeFunction, PythonObject } from '../calls/python-object.js'
-import { targetOf } from '../calls/proxies.js'
 
 /** A function that calls Python, as `Python.import()` gives it. */
 interface Callee {
@@ -30,18 +28,13 @@ export function lazyFunction(source: Source, name: string): Callee {
 /** The class of a module by its name: a function that has class methods. */
 export function lazyClass(source: Source, name: string): Callee {
   const methods = new Map<string, Callee>()
-  // The class itself, to which its methods belong.
-  const own: Source = {
-    module: undefined,
-    load: async () => (await PythonObject.attribute(source.module ?? (await source.load()), name)) as object,
-  }
   return new Proxy(lazyFunction(source, name), {
     get(target, member) {
       if (isHidden(member) || member in target) return Reflect.get(target, member) as unknown
       let method = methods.get(member)
       if (method === undefined) {
-        method = lazy(own, member, (cls) => makeFunction({ ...targetOf(cls)!, member }) as Callee)
-        methods.set(member, method)
+        const find: Find = (module) => (module as Record<string, Record<string, Callee>>)[name]![member]!
+        methods.set(member, (method = lazy(source, member, find)))
       }
       return method
     },

@@ -12,14 +12,14 @@ def main() -> None:
     folder = os.path.dirname(os.path.abspath(__file__))
     # Of the package alone: its own modules must not stand in the way of those of the app.
     sys.path[:] = [os.path.dirname(folder), *(each for each in sys.path if each != folder)]
-    keeps_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    # A file that changes twice in a second can have the bytecode of before.
+    sys.dont_write_bytecode = True
     command, *rest = sys.argv[1:]
     if command == "names":
         from amphis_describe.names import describe_names as describe
     else:
         from amphis_describe.module import describe_types as describe
     del sys.path[0]
-    sys.dont_write_bytecode = keeps_bytecode
     with answer:
         # Escaped: lone surrogates are no UTF-8.
         answer.write(json.dumps(describe(*rest)))

@@ -10,7 +10,7 @@ import sys
 import typing
 
 from .functions import describe_signature, docstring
-from .hints import Hints, hints_of
+from .hints import Hints, hints_of, is_class
 
 if typing.TYPE_CHECKING:
     from .kinds import Described, Kinds
@@ -20,13 +20,13 @@ GENERIC_DOCS = ("An enumeration.", "Create a collection of name/value pairs.")
 
 
 def is_typed_dict(cls: typing.Any) -> bool:
-    return isinstance(cls, type) and issubclass(cls, dict) and hasattr(cls, "__required_keys__")
+    return is_class(cls) and issubclass(cls, dict) and hasattr(cls, "__required_keys__")
 
 
 def is_model(cls: typing.Any) -> bool:
     """Whether it is one of pydantic's, of the second version on."""
     return (
-        isinstance(cls, type)
+        is_class(cls)
         and isinstance(
             getattr(cls, "__pydantic_fields__", None) or getattr(cls, "model_fields", None), dict
         )
@@ -35,12 +35,12 @@ def is_model(cls: typing.Any) -> bool:
 
 
 def is_attrs(cls: typing.Any) -> bool:
-    return isinstance(cls, type) and hasattr(cls, "__attrs_attrs__")
+    return is_class(cls) and hasattr(cls, "__attrs_attrs__")
 
 
 def is_record(cls: typing.Any) -> bool:
     """Whether its instances, as data, are objects with the same keys always."""
-    if not isinstance(cls, type):
+    if not is_class(cls):
         return False
     return is_typed_dict(cls) or dataclasses.is_dataclass(cls) or is_model(cls) or is_attrs(cls)
 

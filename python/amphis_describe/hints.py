@@ -7,6 +7,11 @@ import typing
 Hints = dict[str, typing.Any]
 
 
+def is_class(value: typing.Any) -> bool:
+    """Whether it is a class, and no `list[int]`, which says it is one on Python 3.10."""
+    return isinstance(value, type) and not isinstance(value, types.GenericAlias)
+
+
 class Unresolved:
     """An annotation that cannot be evaluated: what it names is not there when the program runs."""
 

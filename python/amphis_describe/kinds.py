@@ -15,9 +15,16 @@ import typing
 import uuid
 
 from . import classes
-from .arrays import describe_array, is_array
+from .arrays import (
+    ARRAY_LIKE,
+    describe_array,
+    is_array,
+    is_array_like,
+    is_of_numpy,
+    without_array_like,
+)
 from .functions import describe_signature
-from .hints import Unresolved, resolve
+from .hints import Unresolved, is_class, resolve
 
 Described = dict[str, typing.Any]
 
@@ -153,13 +160,16 @@ class Kinds:
             return unknown(f"{hint} stands for parameters")
         if isinstance(hint, typing.NewType):
             return self.alias(hint, hint.__name__, lambda: hint.__supertype__, ())
-        if ALIAS_TYPES and isinstance(hint, ALIAS_TYPES):
+        if hint is ARRAY_LIKE or is_array_like(hint):
+            return {"kind": "array-like"}
+        # `Pair[int]` says on Python 3.10 that it is one, too.
+        if typing.get_origin(hint) is None and ALIAS_TYPES and isinstance(hint, ALIAS_TYPES):
             return self.alias(hint, hint.__name__, lambda: hint.__value__, hint.__type_params__)
         if is_array(hint):
             return describe_array(hint)
         if typing.get_origin(hint) is not None:
             return self.generic(hint)
-        if isinstance(hint, type) or hint is None:
+        if is_class(hint) or hint is None:
             return self.plain(hint)
         # A bare form such as `typing.Sequence` has an origin; what is left is none that is known.
         return unknown(f"{shown_type(hint)} has no counterpart")
@@ -235,10 +245,13 @@ class Kinds:
                 return {"kind": "bool"}
             return self.of(arguments[0])
         if is_one_of(origin, UNION):
-            return {"kind": "union", "of": [self.of(each) for each in arguments]}
+            described = [self.of(each) for each in without_array_like(arguments)]
+            return {"kind": "union", "of": described}
         if is_one_of(origin, LITERAL):
             return {"kind": "union", "of": [self.literal(each) for each in arguments]}
         if ALIAS_TYPES and isinstance(origin, ALIAS_TYPES):
+            if is_of_numpy(origin):
+                return self.of(origin.__value__[arguments])
             inner = self.alias(
                 origin, origin.__name__, lambda: origin.__value__, origin.__type_params__
             )
@@ -308,7 +321,7 @@ class Kinds:
             return True
         if classes.is_typed_dict(value):
             return True
-        return not isinstance(value, type) and typing.get_origin(value) is not None
+        return not is_class(value) and typing.get_origin(value) is not None
 
     def module_alias(self, name: str, value: typing.Any) -> Described:
         """An alias by the name that the module gives it."""
@@ -450,7 +463,8 @@ def numpy_scalar(cls: type) -> str | None:
 
 
 def shown_type(hint: typing.Any) -> str:
-    if isinstance(hint, type):
-        module = "" if hint.__module__ == "builtins" else f"{hint.__module__}."
-        return f"{module}{hint.__qualname__}"
+    if is_class(hint):
+        # By where it is had from: some live in a private module.
+        parts = [each for each in hint.__module__.split(".") if not each.startswith("_")]
+        return ".".join([*(parts if parts != ["builtins"] else []), hint.__qualname__])
     return str(hint)

@@ -9,7 +9,7 @@ import types
 import typing
 
 from .functions import describe_callable
-from .hints import hints_of
+from .hints import hints_of, is_class
 from .kinds import Kinds
 from .names import names_of
 
@@ -56,7 +56,7 @@ def describe_export(module: types.ModuleType, name: str, kinds: Kinds) -> dict[s
         return None
     if kinds.is_alias(value):
         return {"name": name, "kind": "type", "type": kinds.module_alias(name, value)}
-    if isinstance(value, type):
+    if is_class(value):
         return {"name": name, "kind": "class", **kinds.describe_class_export(value)}
     if callable(value):
         described = describe_callable(value, kinds)

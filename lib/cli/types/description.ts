@@ -3,7 +3,7 @@
 /** A type, as a tree. */
 export type Tree =
   | { kind: 'any' | 'never' | 'bool' | 'int' | 'float' | 'str' | 'bytes' | 'buffer' | 'none' }
-  | { kind: 'timedelta' | 'error' | 'class-of' }
+  | { kind: 'timedelta' | 'error' | 'class-of' | 'array-like' }
   | { kind: 'unknown'; why?: string }
   | { kind: 'literal'; value: string | boolean | null; member?: string }
   | { kind: 'literal-int'; value: string; member?: string }

@@ -101,6 +101,8 @@ export class TypeWriter {
         return ['Uint8Array']
       case 'buffer':
         return ['TypedArray', 'NdArray']
+      case 'array-like':
+        return ['TypedArray', 'NdArray']
       case 'datetime':
         // A naive one is written as a text.
         return tree.aware === undefined ? ['Date', 'string'] : [tree.aware ? 'Date' : 'string']
@@ -147,6 +149,8 @@ export class TypeWriter {
         return ['Uint8Array', 'ArrayBuffer']
       case 'buffer':
         return ['TypedArray', 'NdArray']
+      case 'array-like':
+        return ['TypedArray', 'NdArray', 'readonly unknown[]', 'number']
       case 'datetime':
         if (isValidated) return ['Date', 'string']
         return tree.aware === false ? [`${HANDLE} /* a naive datetime */`] : ['Date']
