@@ -57,10 +57,12 @@ export async function types(args: string[]): Promise<number> {
     appDir: values['app-dir'] as string | undefined,
     python: values.python as string | undefined,
   }
+  // What changes while they are described is not in them.
+  const since = Date.now()
   const code = await writeAll(operands, settings)
   if (!values.watch) return code
   const { watchFiles } = await import('./watch.js')
-  await watchFiles(operands, settings.appDir, (files) => writeAll(files, settings))
+  await watchFiles(operands, { appDir: settings.appDir, since }, (files) => writeAll(files, settings))
   return 0
 }
 

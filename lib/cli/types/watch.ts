@@ -11,10 +11,12 @@ const DELAY = 50
 /**
  * Watches until a signal ends the process. A change of a module that was named has that one written again; a change of
  * another may change what each of them imports.
+ *
+ * @param since when those were read that are there, in milliseconds of the epoch
  */
 export async function watchFiles(
   files: readonly string[],
-  appDir: string | undefined,
+  { appDir, since }: { appDir: string | undefined; since: number },
   write: (files: readonly string[]) => Promise<unknown>,
 ): Promise<void> {
   const folders = files.map((file) => (appDir === undefined ? folderOf(file) : resolve(appDir)))
@@ -40,7 +42,7 @@ export async function watchFiles(
     filter,
     files: files.map((file) => resolve(file)),
     delay: DELAY,
-    since: Date.now(),
+    since,
     onChange: (paths) => {
       const own = files.filter((file) => paths.includes(resolve(file)))
       for (const file of paths.every((path) => own.some((each) => resolve(each) === path)) ? own : files) {
