@@ -194,9 +194,9 @@ test.serial('no exception ends the process, of whatever kind', async (t) => {
 })
 
 test.serial('a module that is not there is named, with the nearest that is', async (t) => {
-  const error = await t.throwsAsync(python.import('modle'), { instanceOf: AmphisError })
+  const error = await t.throwsAsync(python.import('modell'), { instanceOf: AmphisError })
   t.is(error.code, 'AMPHIS_ERR_APP_NOT_FOUND')
-  t.regex(error.message, /no Python module "modle".*Did you mean "model"\?/s)
+  t.regex(error.message, /no Python module "modell".*Did you mean "model"\?/s)
 })
 
 test.serial('a module that raises says so with its traceback', async (t) => {

@@ -23,6 +23,7 @@
 //! into Python: what is dropped is taken out first, and dropped without them.
 
 pub mod context;
+pub mod ending;
 pub mod exports;
 mod handles;
 pub mod incoming;
