@@ -1,12 +1,16 @@
 import { execFile } from 'node:child_process'
+import { createRequire } from 'node:module'
 import { cp, mkdir, readdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import type * as Esbuild from 'esbuild'
+import { pythonProject } from './helpers/python-project.js'
 import { fixtures } from './helpers/python.js'
 import { scratchFolder } from './helpers/scratch.js'
 
+const { transform } = createRequire(import.meta.url)('esbuild') as typeof Esbuild
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** What TypeScript says of a project that has all the declarations of `fixtures/types`: each line with its error. */
@@ -46,7 +50,7 @@ async function check(t: ExecutionContext, source: string, files: Record<string, 
 
 test('what is right compiles', async (t) => {
   const source = `
-import type { PythonHandle } from 'amphis/modules'
+import type { PythonHandle, StaysInPython } from 'amphis/modules'
 import * as functions from './types/functions.py'
 import { tokens, count } from './types/generators.py'
 import records, { Point, User, users, movies, type Movie, type OptionsInput } from './types/records.py'
@@ -118,7 +122,7 @@ export async function right(): Promise<void> {
   const [rows_of]: [number | bigint, number | bigint] = await opened.size
   const values: number[] = await opened.column('a')
   const joined_to = await opened.joined.ref(table)
-  using default_table = await DEFAULT
+  const stays: StaysInPython<Table> = await DEFAULT
   const color: 'red' | 'green' = await paint.with({ level: 2, size: 's' })(await Color.ref('red'))
   const floats: Float32Array = (await known(new Float64Array(1), new BigInt64Array(1))) as Float32Array
   await remove(1, 'f')
@@ -197,4 +201,83 @@ test('what is wrong does not, in its own line', async (t) => {
     errors.join('\n'),
   )
   t.is(lines.size, WRONG.length, errors.join('\n'))
+})
+
+/** Each is a value of the type that it is given to; `is` compares when it runs. */
+const TRUE = `
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { Python } from 'amphis'
+import type { PythonHandle, PythonMap } from 'amphis/modules'
+import type { Coin, Point, Point3, User } from './types/records.py'
+
+const python = new Python({ appDir: join(import.meta.dirname ?? '.', 'types') })
+const is = <Value>(value: Value, expected: Value): void => assert.deepStrictEqual(value, expected)
+
+const records = await python.import<typeof import('./types/records.py')>('records')
+const point: PythonHandle<Point> = await records.Point.ref(1)
+is<number>(await point.x, 1)
+is<Point>(await records.Point(1, 2, ['a']), { x: 1, y: 2, tags: ['a'] })
+const three: Point3 = { x: 1, y: 0, tags: [], z: 2 }
+const coin: Coin = { value: 3, sides: ['heads', 'tails'] }
+const handles = [await records.Point3.with({ z: 2 }).ref(1), await records.Coin.ref(3), await records.Pair.ref(1, 'b')] as const
+is<[Point, Point3, Coin, [number | bigint, string]]>(await records.points(point, ...handles), [{ x: 1, y: 0, tags: [] }, three, coin, [1, 'b']])
+const id = '6f1c6d2e-7f0a-4d1e-8a39-9c5b2b8b0c11'
+const user: User = await records.User.with({ id, name: 'n', address: { street: 's' }, joined: new Date(0), emailAddress: 'e' })()
+is<User>(user, { id, name: 'n', age: null, address: { street: 's' }, joined: new Date(0), email: 'e' })
+
+const enums = await python.import<typeof import('./types/enums.py')>('enums')
+is<'red' | 'green'>(await enums.paint.with({ level: 2, size: 's' })(await enums.Color.ref('red')), 'red')
+
+const classes = await python.import<typeof import('./types/classes.py')>('classes')
+const table = await classes.load.ref('x')
+is<[number | bigint, number | bigint]>(await table.size, [0, 0])
+is<number[]>(await table.column('a'), [])
+is<number | bigint>(await classes.rows(await classes.Table.open.ref('x'), await classes.Wide.ref('x')), 0)
+is<string[]>(await classes.Table.formats(), [])
+// What stays in Python.
+await assert.rejects(classes.load('x'), /Table/)
+
+const containers = await python.import<typeof import('./types/containers.py')>('containers')
+is<PythonMap<number | bigint, string>>(await containers.other_keys(new Map(), new Map()), {})
+is<PythonMap<number | bigint, string>>(await containers.other_keys(new Map([[1, 'a']]), new Map()), new Map([[1, 'a']]))
+is<Set<number | bigint>>(await containers.sets(new Set([1]), new Set(), new Set(), new Set()), new Set([1]))
+is<[number, number]>(await containers.tuples([1, 'a'], [1], []), [1, 2])
+
+const stdlib = await python.import<typeof import('./types/stdlib.py')>('stdlib')
+is<Date>(await stdlib.STARTED, new Date('2024-01-01'))
+is<string>(await stdlib.NAIVE, '2024-01-01T00:00:00')
+is<string>(await stdlib.HOME, '/')
+
+const arrays = await python.import<typeof import('./types/arrays.py')>('arrays')
+is(await arrays.WEIGHTS, new Float32Array(3))
+
+const functions = await python.import<typeof import('./types/functions.py')>('functions')
+is<string>(await functions.keyword_only.with({ required: 1 })('a'), 'a')
+is<string>(await functions.keyword_only.with({ required: 1 }).with({ a: 'b' }, { timeout: 9999 })(), 'b')
+is<string[]>(await functions.later(1n), [])
+
+const generators = await python.import<typeof import('./types/generators.py')>('generators')
+const tokens: string[] = []
+for await (const token of generators.tokens.with({ limit: 1 })('a')) tokens.push(token)
+is(tokens, ['a'])
+const iterator: AsyncIterableIterator<number | bigint> = await generators.returns_iterator([1, 2])
+is(await iterator.next(), { value: 1, done: false })
+await iterator.return?.()
+
+const simple = await python.import<typeof import('./types/simple.py')>('simple')
+is<number | bigint>(simple.ANSWER, 42)
+is<number>(simple.PI, 3.14)
+is<{ [key: string]: boolean | null }>(await simple.FLAGS, { a: true, b: null })
+is<Uint8Array>(await simple.texts('a', new Uint8Array([1]), new Uint8Array()), new Uint8Array([1]))
+await python.close()
+console.log('true')
+`
+
+test('what the declarations say is what happens', async (t) => {
+  t.deepEqual(await check(t, TRUE), [])
+  const { code: source } = await transform(TRUE, { loader: 'ts', format: 'esm', target: 'node20' })
+  const { path, node } = await pythonProject(t, { 'use.mjs': source })
+  await cp(join(fixtures, 'types'), path('types'), { recursive: true })
+  t.like(await node('use.mjs'), { stderr: '', stdout: 'true\n', code: 0 })
 })

@@ -10,7 +10,7 @@ import sys
 import typing
 
 from .functions import describe_signature, docstring
-from .hints import Hints, hints_of, is_class
+from .hints import Hints, hints_of, is_class, signature_of
 
 if typing.TYPE_CHECKING:
     from .kinds import Described, Kinds
@@ -198,7 +198,7 @@ def describe_constructor(cls: typing.Any, kinds: Kinds) -> Described:
         values = {"name": "args", "kind": "rest", "type": {"kind": "any"}}
         return {"doc": doc, "signatures": [{"parameters": [values]}]}
     try:
-        signature = inspect.signature(cls)
+        signature = signature_of(cls)
     except (TypeError, ValueError):
         return {"doc": doc, "signatures": []}
     hints = constructor_hints(cls)

@@ -7,7 +7,7 @@ import inspect
 import typing
 from collections.abc import Callable
 
-from .hints import hints_of
+from .hints import hints_of, signature_of
 
 if typing.TYPE_CHECKING:
     from .kinds import Kinds
@@ -52,7 +52,7 @@ def describe_signature(
     function: typing.Any, kinds: Kinds, drops_first: bool = False
 ) -> dict[str, object] | None:
     try:
-        signature = inspect.signature(function)
+        signature = signature_of(function)
     except (TypeError, ValueError):
         return None
     inner = innermost(function)

@@ -1,5 +1,6 @@
 """The annotations of functions, classes and modules, resolved: texts of PEP 563 and the lazy ones of PEP 649 too."""
 
+import inspect
 import sys
 import types
 import typing
@@ -45,14 +46,21 @@ def one_by_one(owner: typing.Any) -> Hints:
     return hints
 
 
+def signature_of(function: typing.Any) -> inspect.Signature:
+    """Its parameters; where annotations are lazy, those that cannot be evaluated do no harm."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
+
+
 def raw(owner: typing.Any) -> Hints:
     if sys.version_info >= (3, 14):
         import annotationlib
 
         # What is not defined becomes a ForwardRef where others are values.
         return annotationlib.get_annotations(owner, format=annotationlib.Format.FORWARDREF)
-    import inspect
-
     try:
         return dict(inspect.get_annotations(owner))
     except TypeError:

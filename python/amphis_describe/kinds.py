@@ -50,7 +50,7 @@ WRAPPERS = tuple(
 GUARDS = (*special("TypeGuard"), *special("TypeIs"))
 UNION = (typing.Union, types.UnionType)
 ALIAS_TYPES = special("TypeAliasType")
-TEXTS = (*special("LiteralString"), typing.AnyStr)
+TEXTS = (*special("LiteralString"), *special("AnyStr"))
 
 SIMPLE: dict[typing.Any, str] = {
     bool: "bool",

@@ -45,12 +45,12 @@ export class TypeWriter {
   }
 
   /**
-   * A constant of a module, which is there as a handle where it is no data.
+   * A constant of a module.
    *
    * @param isAtOnce whether it is there with the module
    */
   constant(tree: Tree, isAtOnce: boolean): string {
-    const type = this.write(tree, 'out').replaceAll(/\bStaysInPython</g, `${HANDLE}<`)
+    const type = this.write(tree, 'out')
     return isAtOnce ? type : `PythonAttribute<${type}>`
   }
 
