@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { amphis, amphisEnds } from './helpers/command-line.js'
-import { python } from './helpers/python.js'
+import { interpreter, python } from './helpers/python.js'
 import { scratchFolder } from './helpers/scratch.js'
 
 const MODEL = 'def predict(rows: list[float]) -> int:\n    return 1\n'
@@ -145,4 +146,29 @@ test('--watch writes again what has changed, what it imports too, and goes on af
   t.regex(await read('other.d.py.ts'), /export const g/)
   watching.child.kill('SIGINT')
   t.is((await watching.ends()).signal, 'SIGINT')
+})
+
+test("type parameters and aliases of Python 3.12's syntax; before it they are a syntax error", async (t) => {
+  const { path, read, types } = await project(t, {
+    'model.py': `
+from __future__ import annotations
+type Json = str | None | list[Json]
+class Stack[T]:
+    def push(self, item: T) -> None: ...
+    def map[U](self, item: U) -> tuple[T, U]: ...
+def first[T: (int, str)](items: list[T]) -> Json: ...
+`,
+  })
+  const { code, stderr } = await types(path('model.py'))
+  if (stderr.includes('SyntaxError')) {
+    t.is(code, 1)
+    t.regex(execFileSync(interpreter, ['--version'], { encoding: 'utf8' }), /3\.1[01]\./)
+    return
+  }
+  t.is(code, 0, stderr)
+  const text = await read('model.d.py.ts')
+  t.true(text.includes('export type Json = string | Json[] | null\n'), text)
+  t.true(text.includes('export interface Stack<T> {\n  push: PythonFunction<(item: T) => Promise<null>'), text)
+  t.true(text.includes('<U>(item: U) => Promise<[T, U]>'), text)
+  t.true(text.includes('<T extends number | bigint | string>(items: readonly T[]) => Promise<Json>'), text)
 })

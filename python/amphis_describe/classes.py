@@ -163,7 +163,7 @@ def members_of(cls: type, kinds: Kinds) -> Described:
                 continue
             if isinstance(value, property) or type(value).__name__ == "cached_property":
                 getter = value.fget if isinstance(value, property) else value.func
-                own = hints_of(getter)
+                own = hints_of(getter, cls)
                 described = kinds.of_hint("return", own, inspect.Parameter.empty)
                 attributes[name] = {"name": name, "type": described, "doc": docstring(value)}
             elif inspect.isroutine(value) and not isinstance(value, (staticmethod, classmethod)):
@@ -224,7 +224,7 @@ def constructor_hints(cls: typing.Any) -> Hints:
     for name in ("__init__", "__new__"):
         function = getattr(cls, name, None)
         if inspect.isfunction(function):
-            return hints_of(function)
+            return hints_of(function, cls)
     return {}
 
 

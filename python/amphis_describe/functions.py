@@ -56,7 +56,7 @@ def describe_signature(
     except (TypeError, ValueError):
         return None
     inner = innermost(function)
-    hints = hints_of(inner)
+    hints = hints_of(inner, kinds.own_class)
     parameters = list(signature.parameters.values())[1 if drops_first else 0 :]
     described = [describe_parameter(each, hints, kinds) for each in parameters]
     return {"parameters": described, "result": describe_result(inner, signature, hints, kinds)}

@@ -20,21 +20,33 @@ class Unresolved:
         self.why = why
 
 
-def hints_of(owner: typing.Any) -> Hints:
-    """The annotations of a function, class or module; one that cannot be resolved spoils no other."""
+def hints_of(owner: typing.Any, cls: type | None = None) -> Hints:
+    """The annotations of a function, class or module; one that cannot be resolved spoils no other.
+
+    Args:
+        cls: whose method it is: the names that are known within it
+    """
     try:
         return typing.get_type_hints(owner, include_extras=True)
     except Exception:
-        return one_by_one(owner)
+        return one_by_one(owner, cls)
 
 
-def one_by_one(owner: typing.Any) -> Hints:
+def names_within(cls: type | None, owner: typing.Any) -> Hints:
+    """What is known in a class, and the type parameters, which Python 3.12.1 itself forgets."""
+    inner = {} if cls is None else dict(vars(cls))
+    for each in (cls, owner):
+        inner.update({one.__name__: one for one in getattr(each, "__type_params__", ())})
+    return inner
+
+
+def one_by_one(owner: typing.Any, cls: type | None) -> Hints:
     hints: Hints = {}
     if isinstance(owner, type):
         for base in reversed(owner.__mro__):
             scope = vars(sys.modules.get(base.__module__, types))
             for name, hint in raw(base).items():
-                hints[name] = resolve(name, hint, scope, dict(vars(base)), base)
+                hints[name] = resolve(name, hint, scope, names_within(base, base), base)
         return hints
     while hasattr(owner, "__wrapped__"):
         owner = owner.__wrapped__
@@ -42,7 +54,7 @@ def one_by_one(owner: typing.Any) -> Hints:
         vars(owner) if isinstance(owner, types.ModuleType) else getattr(owner, "__globals__", {})
     )
     for name, hint in raw(owner).items():
-        hints[name] = resolve(name, hint, scope, None, owner)
+        hints[name] = resolve(name, hint, scope, names_within(cls, owner), owner)
     return hints
 
 
