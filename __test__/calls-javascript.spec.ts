@@ -77,6 +77,7 @@ test.serial('what JavaScript throws has name, message, code, properties, stack a
   t.regex(file, /host\.mjs$/)
   t.is(typeof line, 'number')
   t.regex(error['text'] as string, /^RangeError: too far\n +at (Module\.)?fail/)
+  t.notRegex(error['text'] as string, /\/dist\//)
   const outer = (await call('caught', 'failLater')) as Record<string, unknown>
   t.deepEqual(outer['cause'], ['TypeError', 'inner'])
 })
@@ -99,6 +100,10 @@ test.serial('functions of Python’s that are given become async functions, def 
   t.is(value, 1)
   t.regex(thread, /^amphis-call-/)
   t.is(second, 2)
+})
+
+test.serial('a function of JavaScript’s that is given to JavaScript is the function itself', async (t) => {
+  t.deepEqual(await call('functions_given'), [true, 'Hello, Ada', 7])
 })
 
 test.serial('what they raise is a PythonError', async (t) => {

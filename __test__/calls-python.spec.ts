@@ -271,6 +271,16 @@ test.serial('what runs in a thread goes on after it was given up, and nobody hea
   t.is(await model['add']!(1), 2)
 })
 
+test.serial(
+  'a function of Python’s that is given to Python is the function itself, members of handles too',
+  async (t) => {
+    t.is(await model['same']!(model['add'], model['add']), true)
+    t.is(await model['use']!(model['add'], 4), 5)
+    const table = await model['table']!.ref(1, 2)
+    t.deepEqual(await model['use']!(table['head'], 2), [1, 2])
+  },
+)
+
 test.serial('a function of JavaScript’s can be given, and is called from a thread and from the loop', async (t) => {
   const double = (value: number) => value * 2
   t.is(await model['apply']!(double, 4), 8)
