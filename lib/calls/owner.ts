@@ -27,7 +27,7 @@ import {
   VALUE_KIND,
 } from './protocol.js'
 import { Proxies } from './proxies.js'
-import { iterateResult, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
+import { iterateResult, makeClass, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
 import { ThrownValue } from './thrown-value.js'
 import { setTarget, targetOf, type CallOptions, type Caller, type Target } from './target.js'
 
@@ -316,8 +316,9 @@ export class Owner implements Caller {
       switch (kind) {
         case KIND.function:
         case KIND.asyncFunction:
-        case KIND.class:
           return makeFunction(target)
+        case KIND.class:
+          return makeClass(target)
         case KIND.iterable:
           return new PythonIterator(target)
         case KIND.promise:
