@@ -2,6 +2,9 @@ import { runInNewContext } from 'node:vm'
 import test, { type ExecutionContext } from 'ava'
 import { AmphisError, ConversionError } from '../lib/base/errors.js'
 import { NdArray } from '../lib/values/ndarray.js'
+import { Unfit } from '../lib/values/place.js'
+import { MAX_TAPE } from '../lib/values/tags.js'
+import { TapeWriter } from '../lib/values/tape.js'
 import { decode, encode, type Failure, Handles, partsOf, textOf, thereAndBack } from './helpers/values.js'
 
 /** What is said of a value that cannot be passed. */
@@ -71,10 +74,11 @@ test('a hole is undefined, and a long array with holes is refused before it take
   t.regex(refusal(t, { sparse }).message, /^args\.sparse\[0\]: This is a hole of an array that is 4294967295 long/)
 })
 
-test('more than 512 MiB are refused', (t) => {
-  // Nobody touches the memory, so the system gives none.
-  const large = new ArrayBuffer(513 * 1024 * 1024)
-  t.regex(refusal(t, { a: 1, b: large }).message, /^args\.b: .*larger than 512 MiB/)
+test('a tape of more than 512 MiB is refused before there is memory for it', (t) => {
+  const tape = new TapeWriter()
+  tape.at = MAX_TAPE - 100
+  const error = t.throws(() => tape.text('x'.repeat(100)), { instanceOf: Unfit })
+  t.regex(error.message, /larger than 512 MiB/)
 })
 
 test('what is more than its properties stays where it is', async (t) => {
@@ -202,9 +206,11 @@ test('bytes of every kind are bytes', (t) => {
 
 test('large arrays travel beside the tape, small ones within, and what is transferred always beside', (t) => {
   const large = Float64Array.from({ length: 2048 }, (_, index) => index)
-  const encoded = encode([large, large, large.subarray(1)])
-  t.deepEqual(encoded.buffers, [large, Buffer.from(large.buffer, 8)].slice(0, 1))
-  t.true(encoded.length > 2047 * 8)
+  const bytes = new Uint8Array(large.buffer)
+  const encoded = encode([large, large, large.subarray(1), bytes, bytes.subarray(1)])
+  t.deepEqual(encoded.buffers, [large, bytes])
+  t.true(encoded.length > 2047 * 8 + 16_383)
+  t.deepEqual(thereAndBack([bytes, Buffer.from(bytes), large.buffer]), [bytes, bytes, bytes])
   const returned = thereAndBack([large, large, new NdArray(large, [2, 1024])]) as unknown[]
   t.deepEqual(returned, [large, large, new NdArray(large, [2, 1024])])
   t.is(returned[0], returned[1])

@@ -2,7 +2,7 @@
 
 import { types } from 'node:util'
 import { isPythonDate } from './dates.js'
-import { elementTypeNamed, elementTypeOf } from './dtype.js'
+import { BYTES_BESIDE, elementTypeNamed, elementTypeOf } from './dtype.js'
 import { fieldsOf, isError } from './error-fields.js'
 import { isNdArray, type NdArray } from './ndarray.js'
 import { indexStep, keyStep, placed, Unfit, within } from './place.js'
@@ -306,7 +306,9 @@ export class Encoder {
       this.#tape.tagged(BYTES, 0)
     } else if (!this.#isKnown(identity)) {
       if (this.#transfer?.has(view.buffer)) {
-        this.#elements(view, 0)
+        this.#beside(view, 0)
+      } else if (view.byteLength >= LARGE) {
+        this.#beside(view, BYTES_BESIDE)
       } else {
         this.#tape.byte(BYTES)
         this.#tape.block(view)
@@ -315,17 +317,22 @@ export class Encoder {
   }
 
   #elements(view: ArrayBufferView, dtype: number): void {
-    const tape = this.#tape
     if (view.byteLength >= LARGE || this.#transfer?.has(view.buffer)) {
-      this.#buffers ??= []
-      tape.tagged(BUFFER, this.#buffers.length)
-      this.#buffers.push(view)
-      tape.varint(view.byteLength)
-      tape.byte(dtype)
+      this.#beside(view, dtype)
     } else {
-      tape.tagged(TYPED, dtype)
-      tape.block(view)
+      this.#tape.tagged(TYPED, dtype)
+      this.#tape.block(view)
     }
+  }
+
+  /** Refers to memory that goes beside the tape. */
+  #beside(view: ArrayBufferView, dtype: number): void {
+    const tape = this.#tape
+    this.#buffers ??= []
+    tape.tagged(BUFFER, this.#buffers.length)
+    this.#buffers.push(view)
+    tape.varint(view.byteLength)
+    tape.byte(dtype)
   }
 
   #ndarray(array: NdArray): void {
