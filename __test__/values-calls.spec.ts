@@ -39,7 +39,9 @@ const { value } = fc.letrec<{ value: unknown; leaf: unknown }>((tie) => ({
     fc.int16Array({ maxLength: 20 }),
     fc.bigInt64Array({ maxLength: 20 }),
     fc.float32Array({ minLength: 6, maxLength: 6 }).map((data) => new NdArray(data, [2, 3])),
+    // Large enough to travel beside the rest.
     fc.float64Array({ minLength: 4096, maxLength: 4100 }),
+    fc.uint8Array({ minLength: 20_000, maxLength: 20_010 }),
   ),
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -82,6 +84,7 @@ test.serial('Python gets what the table says', async (t) => {
     ['\ud800', "str '\\ud800'"],
     [Buffer.from('a'), "bytes b'a'"],
     [new ArrayBuffer(1), "bytes b'\\x00'"],
+    [new Uint8Array(20_000).fill(97), `bytes b'${'a'.repeat(20_000)}'`],
     [Float32Array.of(1.5), 'memoryview f (1,) [1.5]'],
     [new Float64Array(4096).subarray(4094), 'memoryview d (2,) [0.0, 0.0]'],
     [new NdArray(Int8Array.of(1, 2), [2, 1]), 'memoryview b (2, 1) [[1], [2]]'],
