@@ -101,6 +101,7 @@ impl<'a, 'py> Reader<'a, 'py> {
     ))
   }
 
+  #[inline]
   fn next(&mut self) -> Outcome<u8> {
     let Some(byte) = self.bytes.get(self.at) else {
       return Err(self.malformed("it ends too early"));
@@ -110,11 +111,16 @@ impl<'a, 'py> Reader<'a, 'py> {
   }
 
   /// An unsigned LEB128 of at most eight bytes.
+  #[inline]
   fn leb(&mut self) -> Outcome<u64> {
     let first = self.next()?;
     if first < 0x80 {
       return Ok(u64::from(first));
     }
+    self.long_leb(first)
+  }
+
+  fn long_leb(&mut self, first: u8) -> Outcome<u64> {
     let mut value = u64::from(first & 0x7f);
     for count in 1..8 {
       let byte = self.next()?;
