@@ -5,6 +5,7 @@ import { ANSWERED } from '../bridge/bridge.js'
 import { Decoder } from '../values/decode.js'
 import { Encoder, type HandleOf } from '../values/encode.js'
 import { chainOf } from './chain.js'
+import { memberOf } from './importing.js'
 import { kindOf, nameOf, type JavaScriptObjects } from './objects.js'
 import {
   AWAIT,
@@ -327,8 +328,9 @@ export class Owner implements Caller {
     })
   }
 
-  own(number: number): unknown {
-    return this.#calls.objects.get(number)
+  own(number: number, member: string): unknown {
+    const object = this.#calls.objects.get(number)
+    return member === '' || object === undefined ? object : memberOf(object, member)
   }
 
   error(original: unknown, fields: Record<string, unknown>): unknown {

@@ -34,8 +34,8 @@ import {
 export interface DecodeHandles {
   /** A Python object: its proxy. */
   python(kind: number, id: number, name: string): unknown
-  /** An object of JavaScript comes home. */
-  own(id: number): unknown
+  /** An object of JavaScript comes home, or a member of it. */
+  own(id: number, member: string): unknown
   /** The error for an exception of Python. `original` is what its handle led to, null where it has none. */
   error(original: unknown, fields: Record<string, unknown>): unknown
 }
@@ -264,7 +264,7 @@ export class Decoder {
     const kind = tape.byte()
     const id = tape.varint()
     const name = tape.name()
-    return tag === JS ? this.#handles.own(id) : this.#handles.python(kind, id, name)
+    return tag === JS ? this.#handles.own(id, name) : this.#handles.python(kind, id, name)
   }
 
   #error(depth: number): unknown {

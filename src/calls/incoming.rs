@@ -9,8 +9,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
+use super::attribute::member;
 use super::handles::{CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Handles, code_flags};
-use super::members::member;
 use super::owner::{self, Owner};
 use super::reply::{Asked, Reply};
 use super::waiters::{Payload, Visitor};
