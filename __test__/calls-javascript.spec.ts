@@ -77,6 +77,7 @@ test.serial('what JavaScript throws has name, message, code, properties, stack a
   t.regex(file, /host\.mjs$/)
   t.is(typeof line, 'number')
   t.regex(error['text'] as string, /^RangeError: too far\n +at (Module\.)?fail/)
+  t.notRegex(error['text'] as string, /\/dist\//)
   const outer = (await call('caught', 'failLater')) as Record<string, unknown>
   t.deepEqual(outer['cause'], ['TypeError', 'inner'])
 })
