@@ -1,6 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test, { type ExecutionContext } from 'ava'
 import { AmphisError, ConversionError } from '../lib/base/errors.js'
+import { Decoder } from '../lib/values/decode.js'
+import { Encoder } from '../lib/values/encode.js'
 import { NdArray } from '../lib/values/ndarray.js'
 import { Unfit } from '../lib/values/place.js'
 import { MAX_TAPE } from '../lib/values/tags.js'
@@ -343,6 +347,32 @@ test('a handle may have any name, and numbers and strings of calls stand beside 
   handles.handleOf = () => ({ tag: 19, kind: 3, id: 2 ** 40, name })
   const payload = textOf(encode(() => {}, handles))
   t.like(decode(payload), { tag: 19, kind: 3, id: 2 ** 40, name })
+})
+
+test('neither encoder nor decoder keeps what it was given', async (t) => {
+  const handles = new Handles()
+  const encoder = new Encoder(handles)
+  const decoder = new Decoder(handles)
+  const held = (() => {
+    const given = [{ a: 1 }, new Float64Array(4096), { b: 2 }]
+    encoder.begin()
+    encoder.value(given, 'args')
+    const encoded = encoder.end()
+    decoder.begin(textOf(encoded), 0, partsOf(encoded), 0)
+    const returned = decoder.value('result') as object[]
+    decoder.end()
+    const failing = [{ c: 3 }, Symbol('no')]
+    encoder.begin()
+    t.throws(() => encoder.value(failing, 'args'))
+    return [given, given[0]!, given[1]!, returned, returned[1]!, failing].map((object) => new WeakRef(object))
+  })()
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  while (held.some((object) => object.deref() !== undefined)) {
+    await turn()
+    collect()
+  }
+  t.true(decoder.at > 0)
 })
 
 test('a string that was cut from a large payload keeps its units', (t) => {

@@ -66,7 +66,15 @@ export class Decoder {
    * @param buffers what it refers to by index, from that of number `buffer` on
    */
   begin(text: string, at: number, buffers: readonly Buffer[] | undefined, buffer: number): void {
+    this.end()
     this.#tape.begin(text, at)
+    this.#buffers = buffers
+    this.#firstBuffer = buffer
+  }
+
+  /** Lets go of what was read. Whoever forgets it keeps the last payload alive until the next one. */
+  end(): void {
+    this.#tape.end()
     if (this.#keys.length > 0) {
       this.#keys = []
       this.#inherited = []
@@ -74,8 +82,7 @@ export class Decoder {
     if (this.#objects.length > 0) {
       this.#objects = []
     }
-    this.#buffers = buffers
-    this.#firstBuffer = buffer
+    this.#buffers = undefined
   }
 
   /** A number of at most 53 bits. */

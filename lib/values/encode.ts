@@ -89,7 +89,13 @@ export class Encoder {
    * @param transfer typed arrays over this memory are written as buffers, whatever their size
    */
   begin(transfer?: readonly ArrayBufferLike[]): void {
+    this.#forget()
     this.#tape.reset()
+    this.#transfer = transfer === undefined || transfer.length === 0 ? undefined : new Set(transfer)
+  }
+
+  /** Lets go of all objects, which are the caller's. */
+  #forget(): void {
     if (this.#keys.size > 0) {
       this.#keys = new Map()
     }
@@ -98,7 +104,7 @@ export class Encoder {
     this.#count = 0
     this.#buffers = undefined
     this.#errors = undefined
-    this.#transfer = transfer === undefined || transfer.length === 0 ? undefined : new Set(transfer)
+    this.#transfer = undefined
   }
 
   /** A number of at most 53 bits. */
@@ -123,12 +129,16 @@ export class Encoder {
     try {
       this.#value(value, 0)
     } catch (error) {
+      this.#forget()
       throw placed(error, root)
     }
   }
 
   end(): Encoded {
-    return { bytes: this.#tape.bytes, length: this.#tape.at, buffers: this.#buffers ?? NONE }
+    const buffers = this.#buffers ?? NONE
+    this.#forget()
+    const length = this.#tape.at
+    return { bytes: this.#tape.take(), length, buffers }
   }
 
   #value(value: unknown, depth: number): void {
