@@ -277,6 +277,8 @@ export class Owner implements Caller {
       }
     } catch (error) {
       reject(error)
+    } finally {
+      this.#decoder.end()
     }
     if (this.#pending.size === 0) {
       this.#onIdle?.()
@@ -389,7 +391,11 @@ export class Owner implements Caller {
   /** Reads what Python calls with. */
   decode<T>(text: string, at: number, buffers: readonly Buffer[], buffer: number, read: (decoder: Decoder) => T): T {
     this.#decoder.begin(text, at, buffers, buffer)
-    return read(this.#decoder)
+    try {
+      return read(this.#decoder)
+    } finally {
+      this.#decoder.end()
+    }
   }
 
   // The end.
