@@ -46,6 +46,10 @@ test.serial('arguments are given by name with .with(), again and again', async (
   t.deepEqual(await model['search']!.with({ limit: 2 })('tea'), ['tea', 'tea'])
 })
 
+test.serial('what is undefined by name was left out', async (t) => {
+  t.is(await model['add']!.with({ b: undefined })(1), 2)
+})
+
 test.serial('a callable object whose __call__ is async runs on the loop', async (t) => {
   t.is(await model['sneaky']!(1), 2)
 })
@@ -58,6 +62,10 @@ test.serial('a module has its functions, classes and numbers, and no private nam
   t.false(names.includes('_hidden'))
   t.true('add' in model)
   t.false('nothing' in model)
+})
+
+test.serial('what a module has and cannot be copied is a handle', async (t) => {
+  t.true((await (model['TABLE'] as unknown as Promise<object>)) instanceof PythonObject)
 })
 
 test.serial('what else a module has is had by awaiting it', async (t) => {
@@ -254,6 +262,7 @@ test.serial('arguments and results that cannot be passed are named by their plac
   const error = await t.throwsAsync(model['unfit']!())
   t.regex(error.message, /result.*rows.*\[1\].*table/s)
   t.regex(error.message, /Table/)
+  t.is((error as PythonError).code, 'AMPHIS_ERR_CONVERSION')
   t.is(await model['add']!(1), 2)
 })
 

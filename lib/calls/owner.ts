@@ -65,6 +65,8 @@ export class Owner implements Caller {
   readonly #decoder: Decoder
   /** The encoder is being used: what runs meanwhile, a getter, takes another. */
   #isEncoding = false
+  /** Numbers of objects that are being given by what is encoded. */
+  readonly #given: number[] = []
   readonly #pending = new Set<number>()
   #onIdle: (() => void) | undefined
   isClosing = false
@@ -341,7 +343,8 @@ export class Owner implements Caller {
       return original
     }
     const description = JSON.parse(fields['description'] as string) as ErrorDescription
-    const error = fromDescription(description)
+    const { code } = fields
+    const error = fromDescription(typeof code === 'string' ? { ...description, code } : description)
     if (fields['cause'] !== undefined) {
       Object.defineProperty(error, 'cause', { value: fields['cause'], configurable: true, writable: true })
     }
@@ -369,22 +372,31 @@ export class Owner implements Caller {
       }
       return { tag: PY, kind: target.kind, id: target.number, name: target.member }
     }
-    return { tag: JS, kind: kindOf(value), id: this.#calls.objects.give(value), name: nameOf(value) }
+    const id = this.#calls.objects.give(value)
+    this.#given.push(id)
+    return { tag: JS, kind: kindOf(value), id, name: nameOf(value) }
   }
 
   /** Gives `write` an encoder that nobody else uses. */
   encode<T>(write: (encoder: Encoder) => T): T {
-    if (this.#isEncoding) {
-      const other = new Encoder(this)
-      other.begin()
-      return write(other)
-    }
+    const isOutermost = !this.#isEncoding
+    const encoder = isOutermost ? this.#encoder : new Encoder(this)
+    const given = this.#given.length
     this.#isEncoding = true
     try {
-      this.#encoder.begin()
-      return write(this.#encoder)
+      encoder.begin()
+      return write(encoder)
+    } catch (error) {
+      // Python is never told of them.
+      for (const number of this.#given.splice(given)) {
+        this.#calls.objects.free(number, 1)
+      }
+      throw error
     } finally {
-      this.#isEncoding = false
+      if (isOutermost) {
+        this.#isEncoding = false
+        this.#given.length = 0
+      }
     }
   }
 

@@ -59,16 +59,25 @@ fn question<'py>(
 ) -> PyResult<Tape> {
   let mut handles = Handles::new(owner, false);
   let mut writer = Writer::new(py, &mut handles);
-  writer.byte(operation);
-  writer.varint(u64::from(chain));
-  writer.varint(remote.map_or(0, |remote| u64::from(remote.get().number)));
-  writer.string(name);
-  writer.string(base);
-  writer.varint(arguments.len() as u64);
-  for (index, argument) in arguments.iter().enumerate() {
-    writer.value(&argument, &format!("args[{index}]"))?;
+  let written = (|| {
+    writer.byte(operation);
+    writer.varint(u64::from(chain));
+    writer.varint(remote.map_or(0, |remote| u64::from(remote.get().number)));
+    writer.string(name);
+    writer.string(base);
+    writer.varint(arguments.len() as u64);
+    for (index, argument) in arguments.iter().enumerate() {
+      writer.value(&argument, &format!("args[{index}]"))?;
+    }
+    Ok(())
+  })();
+  match written {
+    Ok(()) => Ok(writer.finish()),
+    Err(error) => {
+      handles.take_back();
+      Err(error)
+    }
   }
-  Ok(writer.finish())
 }
 
 /// Asks JavaScript for a task, whose `future` is settled by the answer. Returns the number of the call.

@@ -97,8 +97,13 @@ impl Asked {
     let mut handles = Handles::new(&self.owner, false);
     let handle = given.map(|object| handles.give(object)).transpose()?;
     let mut writer = Writer::new(py, &mut handles);
-    write(&mut writer, handle)?;
-    Ok(writer.finish())
+    match write(&mut writer, handle) {
+      Ok(()) => Ok(writer.finish()),
+      Err(error) => {
+        handles.take_back();
+        Err(error)
+      }
+    }
   }
 
   /// The iterator is at its end.
