@@ -1,13 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { AmphisError, Python, PythonError, PythonObject, type PythonFunction } from '../index.js'
-import { fixtures, python as interpreter } from './helpers/python.js'
+import { fixtures, loop, python as interpreter } from './helpers/python.js'
 
 // JavaScript calls functions of Python.
 
 type Functions = Record<string, PythonFunction>
 
-const options = { appDir: `${fixtures}/calls`, python: interpreter }
+const options = { appDir: `${fixtures}/calls`, python: interpreter, loop }
 const python = new Python(options)
 const model = await python.import<Functions & { VERSION: string }>('model')
 
@@ -44,6 +46,10 @@ test.serial('arguments are given by name with .with(), again and again', async (
   t.deepEqual(await model['search']!.with({ limit: 2 })('tea'), ['tea', 'tea'])
 })
 
+test.serial('what is undefined by name was left out', async (t) => {
+  t.is(await model['add']!.with({ b: undefined })(1), 2)
+})
+
 test.serial('a callable object whose __call__ is async runs on the loop', async (t) => {
   t.is(await model['sneaky']!(1), 2)
 })
@@ -56,6 +62,10 @@ test.serial('a module has its functions, classes and numbers, and no private nam
   t.false(names.includes('_hidden'))
   t.true('add' in model)
   t.false('nothing' in model)
+})
+
+test.serial('what a module has and cannot be copied is a handle', async (t) => {
+  t.true((await (model['TABLE'] as unknown as Promise<object>)) instanceof PythonObject)
 })
 
 test.serial('what else a module has is had by awaiting it', async (t) => {
@@ -162,6 +172,25 @@ test.serial('a released handle is refused, by using, close() and PythonObject.cl
   await t.throwsAsync(model['rows_of']!(kept), { message: /released/ })
 })
 
+test.serial('what was had from a handle or a module keeps it from being released', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const head = (await model['table']!.ref(1, 2))['head'] as PythonFunction
+  const other = new Python(options)
+  const { add } = await other.import<{ add: PythonFunction }>('model')
+  const bound = (await other.import<Functions>('model'))['add']!.with({ b: 5 })
+  for (let round = 0; round < 3; round++) {
+    await turn()
+    collect()
+  }
+  // Python hears of what was released.
+  await model['add']!(1)
+  t.deepEqual(await head(1), [1])
+  t.is(await add(1), 2)
+  t.is(await bound(1), 6)
+  await other.close()
+})
+
 test.serial('handles answer then, toJSON, symbols and names with two underscores with undefined', async (t) => {
   const table = await model['table']!.ref(1)
   for (const name of ['then', 'toJSON', '__class__', '__dict__', Symbol.toPrimitive, Symbol.iterator]) {
@@ -204,9 +233,9 @@ test.serial('no exception ends the process, of whatever kind', async (t) => {
 })
 
 test.serial('a module that is not there is named, with the nearest that is', async (t) => {
-  const error = await t.throwsAsync(python.import('modle'), { instanceOf: AmphisError })
+  const error = await t.throwsAsync(python.import('modell'), { instanceOf: AmphisError })
   t.is(error.code, 'AMPHIS_ERR_APP_NOT_FOUND')
-  t.regex(error.message, /no Python module "modle".*Did you mean "model"\?/s)
+  t.regex(error.message, /no Python module "modell".*Did you mean "model"\?/s)
 })
 
 test.serial('a module that raises says so with its traceback', async (t) => {
@@ -243,6 +272,7 @@ test.serial('arguments and results that cannot be passed are named by their plac
   const error = await t.throwsAsync(model['unfit']!())
   t.regex(error.message, /result.*rows.*\[1\].*table/s)
   t.regex(error.message, /Table/)
+  t.is((error as PythonError).code, 'AMPHIS_ERR_CONVERSION')
   t.is(await model['add']!(1), 2)
 })
 
@@ -280,6 +310,16 @@ test.serial('what runs in a thread goes on after it was given up, and nobody hea
   await event('slow is done')
   t.is(await model['add']!(1), 2)
 })
+
+test.serial(
+  'a function of Python’s that is given to Python is the function itself, members of handles too',
+  async (t) => {
+    t.is(await model['same']!(model['add'], model['add']), true)
+    t.is(await model['use']!(model['add'], 4), 5)
+    const table = await model['table']!.ref(1, 2)
+    t.deepEqual(await model['use']!(table['head'], 2), [1, 2])
+  },
+)
 
 test.serial('a function of JavaScript’s can be given, and is called from a thread and from the loop', async (t) => {
   const double = (value: number) => value * 2

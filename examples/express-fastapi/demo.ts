@@ -10,7 +10,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 
 /** What Express asks Python. */
 interface Tea {
-  cooling: PythonFunction<[temperature: number, spread: number], object>
+  cooling: PythonFunction<(temperature: number, spread: number) => Promise<object>>
 }
 
 const here = fileURLToPath(new URL('.', import.meta.url))

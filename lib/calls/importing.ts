@@ -1,7 +1,9 @@
 // Imports modules of JavaScript for Python.
 import { isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { types } from 'node:util'
 import { constants, Script } from 'node:vm'
+import { isClass } from './objects.js'
 
 type Import = (specifier: string) => Promise<object>
 
@@ -86,4 +88,13 @@ function isCallable(namespace: object, name: string): boolean {
     // Not initialised yet, in a circle of imports.
     return false
   }
+}
+
+/** A member of an object, to stand alone: a method is bound to it. */
+export function memberOf(object: object, name: string): unknown {
+  if (types.isModuleNamespaceObject(object)) {
+    return exportOf(object, name)
+  }
+  const member = (object as Record<string, unknown>)[name]
+  return typeof member === 'function' && !isClass(member) ? (member.bind(object) as unknown) : member
 }

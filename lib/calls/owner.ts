@@ -5,7 +5,7 @@ import { ANSWERED } from '../bridge/bridge.js'
 import { Decoder } from '../values/decode.js'
 import { Encoder, type HandleOf } from '../values/encode.js'
 import { chainOf } from './chain.js'
-import { detachedMemberOf } from './members.js'
+import { memberOf } from './importing.js'
 import { kindOf, nameOf, type JavaScriptObjects } from './objects.js'
 import {
   AWAIT,
@@ -27,7 +27,7 @@ import {
   VALUE_KIND,
 } from './protocol.js'
 import { Proxies } from './proxies.js'
-import { iterateResult, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
+import { iterateResult, makeClass, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
 import { ThrownValue } from './thrown-value.js'
 import { setTarget, targetOf, type CallOptions, type Caller, type Target } from './target.js'
 
@@ -65,6 +65,8 @@ export class Owner implements Caller {
   readonly #decoder: Decoder
   /** The encoder is being used: what runs meanwhile, a getter, takes another. */
   #isEncoding = false
+  /** Numbers of objects that are being given by what is encoded. */
+  readonly #given: number[] = []
   readonly #pending = new Set<number>()
   #onIdle: (() => void) | undefined
   isClosing = false
@@ -277,6 +279,8 @@ export class Owner implements Caller {
       }
     } catch (error) {
       reject(error)
+    } finally {
+      this.#decoder.end()
     }
     if (this.#pending.size === 0) {
       this.#onIdle?.()
@@ -316,8 +320,9 @@ export class Owner implements Caller {
       switch (kind) {
         case KIND.function:
         case KIND.asyncFunction:
-        case KIND.class:
           return makeFunction(target)
+        case KIND.class:
+          return makeClass(target)
         case KIND.iterable:
           return new PythonIterator(target)
         case KIND.promise:
@@ -330,7 +335,7 @@ export class Owner implements Caller {
 
   own(number: number, member: string): unknown {
     const object = this.#calls.objects.get(number)
-    return member === '' || object === undefined ? object : detachedMemberOf(object, member)
+    return member === '' || object === undefined ? object : memberOf(object, member)
   }
 
   error(original: unknown, fields: Record<string, unknown>): unknown {
@@ -338,7 +343,8 @@ export class Owner implements Caller {
       return original
     }
     const description = JSON.parse(fields['description'] as string) as ErrorDescription
-    const error = fromDescription(description)
+    const { code } = fields
+    const error = fromDescription(typeof code === 'string' ? { ...description, code } : description)
     if (fields['cause'] !== undefined) {
       Object.defineProperty(error, 'cause', { value: fields['cause'], configurable: true, writable: true })
     }
@@ -366,29 +372,42 @@ export class Owner implements Caller {
       }
       return { tag: PY, kind: target.kind, id: target.number, name: target.member }
     }
-    return { tag: JS, kind: kindOf(value), id: this.#calls.objects.give(value), name: nameOf(value) }
+    const id = this.#calls.objects.give(value)
+    this.#given.push(id)
+    return { tag: JS, kind: kindOf(value), id, name: nameOf(value) }
   }
 
   /** Gives `write` an encoder that nobody else uses. */
   encode<T>(write: (encoder: Encoder) => T): T {
-    if (this.#isEncoding) {
-      const other = new Encoder(this)
-      other.begin()
-      return write(other)
-    }
+    const isOutermost = !this.#isEncoding
+    const encoder = isOutermost ? this.#encoder : new Encoder(this)
+    const given = this.#given.length
     this.#isEncoding = true
     try {
-      this.#encoder.begin()
-      return write(this.#encoder)
+      encoder.begin()
+      return write(encoder)
+    } catch (error) {
+      // Python is never told of them.
+      for (const number of this.#given.splice(given)) {
+        this.#calls.objects.free(number, 1)
+      }
+      throw error
     } finally {
-      this.#isEncoding = false
+      if (isOutermost) {
+        this.#isEncoding = false
+        this.#given.length = 0
+      }
     }
   }
 
   /** Reads what Python calls with. */
   decode<T>(text: string, at: number, buffers: readonly Buffer[], buffer: number, read: (decoder: Decoder) => T): T {
     this.#decoder.begin(text, at, buffers, buffer)
-    return read(this.#decoder)
+    try {
+      return read(this.#decoder)
+    } finally {
+      this.#decoder.end()
+    }
   }
 
   // The end.

@@ -20,7 +20,7 @@ export const RAISED = 1
 export const END = 2
 export const FAILED = 3
 
-/** Kinds of objects that stay where they are; `src/calls/kinds.rs` has them too. */
+/** Kinds of objects that stay where they are; `src/calls/handles.rs` has them too. */
 export const KIND = {
   object: 0,
   function: 1,

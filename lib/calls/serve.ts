@@ -1,8 +1,7 @@
 // Runs what Python calls.
 import { withinChain } from './chain.js'
-import { importModule, namesOf } from './importing.js'
-import { memberOf } from './members.js'
-import { isClass, nameOf, type JavaScriptObjects } from './objects.js'
+import { exportOf, importModule, namesOf } from './importing.js'
+import { isClass, kindOf, nameOf, type JavaScriptObjects } from './objects.js'
 import { closed, type Owner } from './owner.js'
 import { AWAIT, CALL, END, GET, IMPORT, ITERATE, JS, NEXT, RAISED, RETURN, VALUE } from './protocol.js'
 import { within, type Invocation } from './signal.js'
@@ -87,7 +86,7 @@ function perform({ operation, object, name, args }: Question): unknown {
     case CALL:
       return callFunction(object, name, args)
     case GET:
-      return memberOf(object, name)
+      return read(object, name)
     case ITERATE:
       return iteratorOf(object)
     case NEXT:
@@ -101,8 +100,12 @@ function perform({ operation, object, name, args }: Question): unknown {
   }
 }
 
+function read(object: object, name: string): unknown {
+  return kindOf(object) === 5 ? exportOf(object, name) : (object as Record<string, unknown>)[name]
+}
+
 function callFunction(object: object, name: string, args: unknown[]): unknown {
-  const target = name === '' ? object : memberOf(object, name)
+  const target = name === '' ? object : read(object, name)
   if (typeof target !== 'function') {
     throw new TypeError(`${name === '' ? nameOf(object) : name} is not a function, but ${shown(target)}.`)
   }

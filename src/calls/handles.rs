@@ -7,15 +7,24 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
-use super::kinds::{CO_COROUTINE, code_flags, kind};
-use super::members::member;
+use super::attribute::member;
 use super::owner::Owner;
 use super::proxy;
 use super::remote::Remote;
 use super::support;
 use crate::base::lock::lock;
 use crate::python::exceptions;
-use crate::values::{Handle, ReadHandles, WriteHandles, tag};
+use crate::values::{ConversionError, Handle, ReadHandles, WriteHandles, tag};
+
+/// Kinds of objects; `lib/calls/kinds.ts` has the same.
+pub mod kind {
+  pub const OBJECT: u8 = 0;
+  pub const FUNCTION: u8 = 1;
+  pub const ASYNC_FUNCTION: u8 = 2;
+  pub const ITERABLE: u8 = 3;
+  pub const CLASS: u8 = 4;
+  pub const AWAITABLE: u8 = 6;
+}
 
 /// Causes of causes of an exception that JavaScript is told of.
 const CAUSES: usize = 8;
@@ -26,6 +35,8 @@ pub struct Handles<'a> {
   /// Proxies that are made block those who call them, instead of being awaited.
   is_sync: bool,
   causes: usize,
+  /// Numbers of objects that are being given.
+  given: Vec<u32>,
 }
 
 impl<'a> Handles<'a> {
@@ -34,20 +45,33 @@ impl<'a> Handles<'a> {
       owner,
       is_sync,
       causes: 0,
+      given: Vec::new(),
     }
   }
 
   /// The handle of any object of Python's, whether it could be copied or not.
-  pub fn give(&self, value: &Bound<'_, PyAny>) -> PyResult<Handle> {
+  pub fn give(&mut self, value: &Bound<'_, PyAny>) -> PyResult<Handle> {
     let kind = kind_of(value)?.unwrap_or(kind::OBJECT);
     let name = name_of(value);
     let number = lock(&self.owner.exports).give(value);
+    self.given.push(number);
     Ok(Handle {
       tag: tag::PY,
       kind,
       id: u64::from(number),
       name,
     })
+  }
+}
+
+impl Handles<'_> {
+  /// What was written is not sent: JavaScript never hears of the objects that it was to be given.
+  pub fn take_back(self) {
+    for number in self.given {
+      let freed = lock(&self.owner.exports).free(number, 1);
+      // Without the lock: what goes may run code of the app.
+      drop(freed);
+    }
   }
 }
 
@@ -85,6 +109,21 @@ fn kind_of(value: &Bound<'_, PyAny>) -> PyResult<Option<u8>> {
     }));
   }
   Ok(None)
+}
+
+pub const CO_GENERATOR: u32 = 0x20;
+pub const CO_COROUTINE: u32 = 0x80;
+pub const CO_ASYNC_GENERATOR: u32 = 0x200;
+
+/// The flags of the code of a plain function or method.
+pub fn code_flags(function: &Bound<'_, PyAny>) -> Option<u32> {
+  let py = function.py();
+  let code = function.getattr_opt(intern!(py, "__code__")).ok()??;
+  code
+    .getattr_opt(intern!(py, "co_flags"))
+    .ok()??
+    .extract()
+    .ok()
 }
 
 fn name_of(value: &Bound<'_, PyAny>) -> String {
@@ -156,6 +195,9 @@ impl WriteHandles for Handles<'_> {
       intern!(py, "description"),
       exceptions::describe(py, exception),
     )?;
+    if exception.is_instance_of::<ConversionError>() {
+      fields.set_item(intern!(py, "code"), "AMPHIS_ERR_CONVERSION")?;
+    }
     let cause = exception.getattr(intern!(py, "__cause__"))?;
     if !cause.is_none() && self.causes < CAUSES {
       self.causes += 1;
@@ -181,7 +223,7 @@ impl ReadHandles for Handles<'_> {
   fn python<'py>(&mut self, py: Python<'py>, id: u64, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let number = u32::try_from(id).map_err(|_| unknown())?;
     let object = lock(&self.owner.exports).get(py, number);
-    member(object.ok_or_else(unknown)?.bind(py), name)
+    member(&object.ok_or_else(unknown)?.into_bound(py), name)
   }
 
   fn error<'py>(

@@ -9,9 +9,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
-use super::handles::Handles;
-use super::kinds::{CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, code_flags};
-use super::members::member;
+use super::attribute::member;
+use super::handles::{CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Handles, code_flags};
 use super::owner::{self, Owner};
 use super::reply::{Asked, Reply};
 use super::waiters::{Payload, Visitor};
@@ -93,12 +92,12 @@ pub fn receive(
     owner,
     call,
     by_handle: false,
-    is_made: false,
+    may_stay: false,
   };
   match Question::read(py, &asked.owner, bytes, buffers) {
     Ok((question, by_handle)) => {
       asked.by_handle = by_handle;
-      asked.is_made = question.makes(py);
+      asked.may_stay = question.may_stay(py);
       report(py, context::enter(py, asked.owner.index));
       question.run(py, asked, place);
     }
@@ -191,9 +190,13 @@ impl Question {
     }
   }
 
-  /// Whether what it gives is made by a class.
-  fn makes(&self, py: Python<'_>) -> bool {
-    matches!(self, Self::Call { function, .. } if function.bind(py).is_instance_of::<PyType>())
+  /// Whether what it gives stays where it is if it can't be copied: what a class has made, and what an object has.
+  fn may_stay(&self, py: Python<'_>) -> bool {
+    match self {
+      Self::Call { function, .. } => function.bind(py).is_instance_of::<PyType>(),
+      Self::Get(..) | Self::Item(..) => true,
+      _ => false,
+    }
   }
 
   fn where_it_runs(&self, py: Python<'_>) -> Run {

@@ -22,11 +22,12 @@
 //! Those of `owner.rs`, `exports.rs`, `waiters.rs` and `pool.rs` are held for a look or a change, never across a call
 //! into Python: what is dropped is taken out first, and dropped without them.
 
+mod attribute;
 pub mod context;
+pub mod ending;
 pub mod exports;
 mod handles;
 pub mod incoming;
-mod kinds;
 mod members;
 pub mod opening;
 pub mod outgoing;

@@ -27,11 +27,29 @@ pub fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
 pub type Open = Box<dyn Fn(Python<'_>) -> PyResult<Option<Arc<Owner>>> + Send + Sync>;
 
 static OPEN: OnceLock<Open> = OnceLock::new();
+/// Has Python tell of its end, where it is finalised in this process.
+pub type Ended = fn(Python<'_>) -> PyResult<()>;
+
+static ENDED: OnceLock<Ended> = OnceLock::new();
 static PROCESS: OnceLock<u32> = OnceLock::new();
 
 /// How an environment is had where none has asked for Python.
 pub fn opened_by(open: Open) {
   let _ = OPEN.set(open);
+}
+
+/// What `amphis` does when it is first imported, where Python is finalised in the end.
+pub fn ended_by(ended: Ended) {
+  let _ = ENDED.set(ended);
+}
+
+/// The package is being imported.
+///
+/// # Errors
+///
+/// What Python raises.
+pub fn imported(py: Python<'_>) -> PyResult<()> {
+  ENDED.get().map_or(Ok(()), |ended| ended(py))
 }
 
 /// The process that Node runs in, as long as it is not a child that Python has forked.

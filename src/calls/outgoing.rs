@@ -16,7 +16,7 @@ use super::owner::Owner;
 use super::remote::Remote;
 use super::reply::{send, status};
 use super::waiters::{self, Awaiting, Event, Payload};
-use super::{context, opening, pool, support};
+use super::{context, ending, opening, pool, support};
 use crate::bridge::record::op;
 use crate::python::exceptions::report;
 use crate::python::{event_loop, pacing};
@@ -59,16 +59,25 @@ fn question<'py>(
 ) -> PyResult<Tape> {
   let mut handles = Handles::new(owner, false);
   let mut writer = Writer::new(py, &mut handles);
-  writer.byte(operation);
-  writer.varint(u64::from(chain));
-  writer.varint(remote.map_or(0, |remote| u64::from(remote.get().number)));
-  writer.string(name);
-  writer.string(base);
-  writer.varint(arguments.len() as u64);
-  for (index, argument) in arguments.iter().enumerate() {
-    writer.value(&argument, &format!("args[{index}]"))?;
+  let written = (|| {
+    writer.byte(operation);
+    writer.varint(u64::from(chain));
+    writer.varint(remote.map_or(0, |remote| u64::from(remote.get().number)));
+    writer.string(name);
+    writer.string(base);
+    writer.varint(arguments.len() as u64);
+    for (index, argument) in arguments.iter().enumerate() {
+      writer.value(&argument, &format!("args[{index}]"))?;
+    }
+    Ok(())
+  })();
+  match written {
+    Ok(()) => Ok(writer.finish()),
+    Err(error) => {
+      handles.take_back();
+      Err(error)
+    }
   }
-  Ok(writer.finish())
 }
 
 /// Asks JavaScript for a task, whose `future` is settled by the answer. Returns the number of the call.
@@ -87,6 +96,7 @@ pub fn start(
   future: Py<PyAny>,
   running: &Bound<'_, PyAny>,
 ) -> PyResult<u32> {
+  let _inside = ending::enter(py);
   let owner = owner_of(py, remote.as_ref())?;
   let tape = question(
     py,
@@ -134,6 +144,7 @@ pub fn wait<'py>(
   arguments: &Bound<'py, PyTuple>,
   timeout: Option<f64>,
 ) -> PyResult<Bound<'py, PyAny>> {
+  let _inside = ending::enter(py);
   let deadline = timeout
     .map(|seconds| {
       Duration::try_from_secs_f64(seconds)
@@ -142,7 +153,7 @@ pub fn wait<'py>(
     })
     .transpose()?;
   let owner = owner_of(py, remote.as_ref())?;
-  let (number, waiter) = waiters::add_thread(owner.host.index);
+  let (number, waiter) = waiters::add_thread(owner.host.index, pool::is_this_thread());
   let left = Left(number, Arc::clone(&waiter));
   let tape = question(
     py,
@@ -161,10 +172,15 @@ pub fn wait<'py>(
       (None, true) => Some(Instant::now() + SIGNALS),
       (Some(deadline), true) => Some(deadline.min(Instant::now() + SIGNALS)),
     };
-    match py.detach(|| waiter.wait(until)) {
+    match ending::without_gil(py, || waiter.wait(until)) {
       Event::Answer(payload) => break answer(py, &owner, payload, true),
       Event::Visitor(visitor) => receive_visitor(py, visitor),
       Event::Gone => break Err(gone()),
+      Event::Ending => {
+        break Err(PyRuntimeError::new_err(
+          "Python is about to end, and JavaScript has not answered yet",
+        ));
+      }
       Event::TimedOut => {
         if is_main {
           py.check_signals()?;
