@@ -189,3 +189,12 @@ test.serial('plain Python does, under amphis run: scripts, threads, loops of the
   const { stdout } = await promisify(execFile)(process.execPath, command)
   t.deepEqual(JSON.parse(stdout), [3, 'Hello, run', [3, 'Hello, thread']])
 })
+
+test.serial('a child that Python has forked has no JavaScript, and says so', async (t) => {
+  const command = [`${fixtures}/../bin/amphis.js`, 'run', '--python', interpreter, `${appDir}/forks.py`]
+  const { stdout } = await promisify(execFile)(process.execPath, command)
+  t.is(
+    stdout,
+    'RuntimeError: this process was forked, and Node.js lives in its parent: call JavaScript there, or start the child anew\n',
+  )
+})
