@@ -22,6 +22,7 @@
 //! Those of `owner.rs`, `exports.rs`, `waiters.rs` and `pool.rs` are held for a look or a change, never across a call
 //! into Python: what is dropped is taken out first, and dropped without them.
 
+mod call;
 pub mod context;
 pub mod exports;
 mod handles;
