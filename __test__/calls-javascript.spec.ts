@@ -101,6 +101,10 @@ test.serial('functions of Python’s that are given become async functions, def 
   t.is(second, 2)
 })
 
+test.serial('a function of JavaScript’s that is given to JavaScript is the function itself', async (t) => {
+  t.deepEqual(await call('functions_given'), [true, 'Hello, Ada', 7])
+})
+
 test.serial('what they raise is a PythonError', async (t) => {
   t.deepEqual(await call('what_js_catches'), { name: 'PythonError', type: 'LookupError', message: 'from Python' })
 })

@@ -194,9 +194,9 @@ test.serial('no exception ends the process, of whatever kind', async (t) => {
 })
 
 test.serial('a module that is not there is named, with the nearest that is', async (t) => {
-  const error = await t.throwsAsync(python.import('modle'), { instanceOf: AmphisError })
+  const error = await t.throwsAsync(python.import('modell'), { instanceOf: AmphisError })
   t.is(error.code, 'AMPHIS_ERR_APP_NOT_FOUND')
-  t.regex(error.message, /no Python module "modle".*Did you mean "model"\?/s)
+  t.regex(error.message, /no Python module "modell".*Did you mean "model"\?/s)
 })
 
 test.serial('a module that raises says so with its traceback', async (t) => {
@@ -270,6 +270,16 @@ test.serial('what runs in a thread goes on after it was given up, and nobody hea
   await event('slow is done')
   t.is(await model['add']!(1), 2)
 })
+
+test.serial(
+  'a function of Python’s that is given to Python is the function itself, members of handles too',
+  async (t) => {
+    t.is(await model['same']!(model['add'], model['add']), true)
+    t.is(await model['use']!(model['add'], 4), 5)
+    const table = await model['table']!.ref(1, 2)
+    t.deepEqual(await model['use']!(table['head'], 2), [1, 2])
+  },
+)
 
 test.serial('a function of JavaScript’s can be given, and is called from a thread and from the loop', async (t) => {
   const double = (value: number) => value * 2

@@ -1,6 +1,7 @@
 // Imports modules of JavaScript for Python.
 import { isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { types } from 'node:util'
 import { constants, Script } from 'node:vm'
 
 type Import = (specifier: string) => Promise<object>
@@ -53,8 +54,9 @@ export async function importModule(specifier: string, base: string, appDir: stri
  */
 export function exportOf(namespace: object, name: string): unknown {
   const names = namespace as Record<string, unknown>
-  if (Object.hasOwn(names, name)) {
-    return names[name]
+  const found = names[name]
+  if (found !== undefined || Object.hasOwn(names, name)) {
+    return found
   }
   const { default: whole } = names
   return isHolder(whole) ? (whole as Record<string, unknown>)[name] : undefined
@@ -86,4 +88,12 @@ function isCallable(namespace: object, name: string): boolean {
     // Not initialised yet, in a circle of imports.
     return false
   }
+}
+
+/** A member of an object; a function is bound to it. */
+export function memberOf(object: object, name: string): unknown {
+  const member = types.isModuleNamespaceObject(object)
+    ? exportOf(object, name)
+    : (object as Record<string, unknown>)[name]
+  return typeof member === 'function' ? (member.bind(object) as unknown) : member
 }

@@ -5,6 +5,7 @@ import { ANSWERED } from '../bridge/bridge.js'
 import { Decoder } from '../values/decode.js'
 import { Encoder, type HandleOf } from '../values/encode.js'
 import { chainOf } from './chain.js'
+import { memberOf } from './importing.js'
 import { kindOf, nameOf, type JavaScriptObjects } from './objects.js'
 import {
   AWAIT,
@@ -26,15 +27,17 @@ import {
   VALUE_KIND,
 } from './protocol.js'
 import { Proxies } from './proxies.js'
-import { iterateResult, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
+import { makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
 import { ThrownValue } from './thrown-value.js'
 import { setTarget, targetOf, type CallOptions, type Caller, type Target } from './target.js'
 
 /** A call of Python that is under way. */
 interface Pending {
   readonly owner: Owner
-  resolve: (value: unknown) => void
-  reject: (error: unknown) => void
+  /** Its number, which it is answered by. */
+  call: number
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
   /** What is answered, if it is no plain value. */
   readonly reads: 'value' | 'module' | 'item'
   /** The caller has been answered; Python has not. */
@@ -64,7 +67,7 @@ export class Owner implements Caller {
   readonly #decoder: Decoder
   /** The encoder is being used: what runs meanwhile, a getter, takes another. */
   #isEncoding = false
-  readonly #pending = new Set<number>()
+  #pending = 0
   #onIdle: (() => void) | undefined
   isClosing = false
 
@@ -83,7 +86,7 @@ export class Owner implements Caller {
 
   /** How many calls are under way. */
   get pending(): number {
-    return this.#pending.size
+    return this.#pending
   }
 
   // What Python is asked for.
@@ -99,15 +102,18 @@ export class Owner implements Caller {
     options: CallOptions | undefined,
     byHandle: boolean,
   ): Promise<unknown> {
-    const { number, member } = target
-    const flags = (byHandle ? BY_HANDLE : 0) | (keywords === undefined ? 0 : KEYWORDS)
-    const promise = this.#ask(
-      CALL,
-      'value',
-      options,
-      (encoder) => {
-        encoder.varint(number)
-        encoder.string(member)
+    const refusal = this.#refusal(options, target)
+    if (refusal !== undefined) {
+      return Promise.reject(refusal)
+    }
+    return new Promise((resolve, reject) => {
+      const pending = this.#add('value', resolve, reject)
+      const encoder = this.#take()
+      try {
+        encoder.byte(CALL)
+        encoder.byte((byHandle ? BY_HANDLE : 0) | (keywords === undefined ? 0 : KEYWORDS))
+        encoder.varint(target.number)
+        encoder.string(target.member)
         encoder.varint(args.length)
         for (let index = 0; index < args.length; index++) {
           encoder.value(args[index], index === 0 ? 'args[0]' : `args[${index}]`)
@@ -115,14 +121,13 @@ export class Owner implements Caller {
         if (keywords !== undefined) {
           encoder.value(keywords, 'keywords')
         }
-      },
-      flags,
-      target,
-    )
-    // So that the result of a generator can be iterated over at once.
-    ;(promise as Promise<unknown> & Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] = () =>
-      iterateResult(promise, member || target.name)
-    return promise
+        this.#send(pending, encoder, options)
+      } catch (error) {
+        this.#remove(pending, error)
+      } finally {
+        this.#giveBack(encoder)
+      }
+    })
   }
 
   attribute(target: Target): Promise<unknown> {
@@ -181,51 +186,68 @@ export class Owner implements Caller {
     flags = 0,
     target?: Target,
   ): Promise<unknown> {
-    if (this.isClosing) {
-      return Promise.reject(closed())
-    }
-    if (target !== undefined && !this.proxies.has(target.number)) {
-      return Promise.reject(released(target))
-    }
-    const signal = options?.signal
-    if (signal?.aborted === true) {
-      return Promise.reject(signal.reason as Error)
+    const refusal = this.#refusal(options, target)
+    if (refusal !== undefined) {
+      return Promise.reject(refusal)
     }
     return new Promise((resolve, reject) => {
-      const pending: Pending = { owner: this, resolve, reject, reads, isGivenUp: false, end: undefined }
-      const { bridge } = this.#calls
-      const call = this.#calls.add(pending)
-      this.#pending.add(call)
+      const pending = this.#add(reads, resolve, reject)
+      const encoder = this.#take()
       try {
-        const outcome = this.encode((encoder) => {
-          encoder.byte(operation)
-          encoder.byte(flags)
-          write(encoder)
-          const { bytes, length, buffers } = encoder.end()
-          const chain = chainOf()
-          const alone = chain === 0 && bridge.isAlone()
-          return this.native.call(call, bytes, length, asBytes(buffers), chain, alone)
-        })
-        if (options !== undefined) {
-          this.#limit(call, pending, options)
-        }
-        if (outcome === ANSWERED) {
-          bridge.take()
-        }
+        encoder.byte(operation)
+        encoder.byte(flags)
+        write(encoder)
+        this.#send(pending, encoder, options)
       } catch (error) {
-        this.#pending.delete(call)
-        this.#calls.remove(call)
-        reject(error)
+        this.#remove(pending, error)
+      } finally {
+        this.#giveBack(encoder)
       }
     })
   }
 
-  /** Gives a call up when its time is over, or its signal is aborted. */
-  #limit(call: number, pending: Pending, { signal, timeout }: CallOptions): void {
-    const giveUp = (error: unknown): void => {
-      pending.end?.()
-      this.giveUp(call, pending, error)
+  /** Why nothing can be asked, if so. */
+  #refusal(options: CallOptions | undefined, target: Target | undefined): Error | undefined {
+    if (this.isClosing) {
+      return closed()
     }
+    if (target !== undefined && !this.proxies.has(target.number)) {
+      return released(target)
+    }
+    return options?.signal?.aborted === true ? (options.signal.reason as Error) : undefined
+  }
+
+  #add(reads: Pending['reads'], resolve: Pending['resolve'], reject: Pending['reject']): Pending {
+    const pending: Pending = { owner: this, call: 0, resolve, reject, reads, isGivenUp: false, end: undefined }
+    pending.call = this.#calls.add(pending)
+    this.#pending++
+    return pending
+  }
+
+  /** Takes a call back that Python was not told of. */
+  #remove(pending: Pending, error: unknown): void {
+    this.#pending--
+    this.#calls.remove(pending.call)
+    pending.reject(error)
+  }
+
+  #send(pending: Pending, encoder: Encoder, options: CallOptions | undefined): void {
+    const { bytes, length, buffers } = encoder.end()
+    const { bridge } = this.#calls
+    const chain = chainOf()
+    const alone = chain === 0 && bridge.isAlone()
+    const outcome = this.native.call(pending.call, bytes, length, asBytes(buffers), chain, alone)
+    if (options !== undefined) {
+      this.#limit(pending, options)
+    }
+    if (outcome === ANSWERED) {
+      bridge.take()
+    }
+  }
+
+  /** Gives a call up when its time is over, or its signal is aborted. */
+  #limit(pending: Pending, { signal, timeout }: CallOptions): void {
+    const giveUp = (error: unknown): void => this.giveUp(pending, error)
     const onAbort = (): void => giveUp(signal!.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     const timer =
@@ -240,18 +262,19 @@ export class Owner implements Caller {
   }
 
   /** Rejects a call, and cancels it in Python. */
-  giveUp(call: number, pending: Pending, error: unknown): void {
+  giveUp(pending: Pending, error: unknown): void {
+    pending.end?.()
     if (!pending.isGivenUp) {
       pending.isGivenUp = true
       pending.reject(error)
-      this.native.cancel(call)
+      this.native.cancel(pending.call)
       this.#calls.bridge.letGo()
     }
   }
 
   /** An answer has come. */
-  settle(call: number, pending: Pending, text: string, at: number, buffers: readonly Buffer[], buffer: number): void {
-    this.#pending.delete(call)
+  settle(pending: Pending, text: string, at: number, buffers: readonly Buffer[], buffer: number): void {
+    this.#pending--
     pending.end?.()
     const { resolve, reject, reads, isGivenUp } = pending
     try {
@@ -277,7 +300,7 @@ export class Owner implements Caller {
     } catch (error) {
       reject(error)
     }
-    if (this.#pending.size === 0) {
+    if (this.#pending === 0) {
       this.#onIdle?.()
     }
   }
@@ -327,8 +350,9 @@ export class Owner implements Caller {
     })
   }
 
-  own(number: number): unknown {
-    return this.#calls.objects.get(number)
+  own(number: number, member: string): unknown {
+    const object = this.#calls.objects.get(number)
+    return member === '' || object === undefined ? object : memberOf(object, member)
   }
 
   error(original: unknown, fields: Record<string, unknown>): unknown {
@@ -369,16 +393,23 @@ export class Owner implements Caller {
 
   /** Gives `write` an encoder that nobody else uses. */
   encode<T>(write: (encoder: Encoder) => T): T {
-    if (this.#isEncoding) {
-      const other = new Encoder(this)
-      other.begin()
-      return write(other)
-    }
-    this.#isEncoding = true
+    const encoder = this.#take()
     try {
-      this.#encoder.begin()
-      return write(this.#encoder)
+      return write(encoder)
     } finally {
+      this.#giveBack(encoder)
+    }
+  }
+
+  #take(): Encoder {
+    const encoder = this.#isEncoding ? new Encoder(this) : this.#encoder
+    this.#isEncoding = true
+    encoder.begin()
+    return encoder
+  }
+
+  #giveBack(encoder: Encoder): void {
+    if (encoder === this.#encoder) {
       this.#isEncoding = false
     }
   }
@@ -393,7 +424,7 @@ export class Owner implements Caller {
 
   /** Resolves when nothing is under way, or after `limit` milliseconds. */
   async idle(limit: number): Promise<void> {
-    if (this.#pending.size > 0 && limit > 0) {
+    if (this.#pending > 0 && limit > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, limit)
         this.#onIdle = () => {
@@ -402,17 +433,6 @@ export class Owner implements Caller {
         }
       })
       this.#onIdle = undefined
-    }
-  }
-
-  /** Rejects what is under way. */
-  abandon(of: (call: number) => Pending | undefined): void {
-    for (const call of this.#pending) {
-      const pending = of(call)
-      if (pending !== undefined) {
-        pending.end?.()
-        this.giveUp(call, pending, closed())
-      }
     }
   }
 }

@@ -34,8 +34,8 @@ import {
 export interface DecodeHandles {
   /** A Python object: its proxy. */
   python(kind: number, id: number, name: string): unknown
-  /** An object of JavaScript comes home. */
-  own(id: number): unknown
+  /** An object of JavaScript comes home, or a member of it. */
+  own(id: number, member: string): unknown
   /** The error for an exception of Python. `original` is what its handle led to, null where it has none. */
   error(original: unknown, fields: Record<string, unknown>): unknown
 }
@@ -80,16 +80,28 @@ export class Decoder {
 
   /** A number of at most 53 bits. */
   varint(): number {
-    return this.#outside(() => this.#tape.varint())
+    try {
+      return this.#tape.varint()
+    } catch (error) {
+      throw placed(error, 'payload')
+    }
   }
 
   byte(): number {
-    return this.#outside(() => this.#tape.byte())
+    try {
+      return this.#tape.byte()
+    } catch (error) {
+      throw placed(error, 'payload')
+    }
   }
 
   /** A string as handles have them: no value. */
   string(): string {
-    return this.#outside(() => this.#tape.name())
+    try {
+      return this.#tape.name()
+    } catch (error) {
+      throw placed(error, 'payload')
+    }
   }
 
   /**
@@ -101,14 +113,6 @@ export class Decoder {
       return this.#value(0)
     } catch (error) {
       throw placed(error, root)
-    }
-  }
-
-  #outside<T>(read: () => T): T {
-    try {
-      return read()
-    } catch (error) {
-      throw placed(error, 'payload')
     }
   }
 
@@ -264,7 +268,7 @@ export class Decoder {
     const kind = tape.byte()
     const id = tape.varint()
     const name = tape.name()
-    return tag === JS ? this.#handles.own(id) : this.#handles.python(kind, id, name)
+    return tag === JS ? this.#handles.own(id, name) : this.#handles.python(kind, id, name)
   }
 
   #error(depth: number): unknown {

@@ -167,7 +167,7 @@ export class Encoder {
   #number(value: number): void {
     const tape = this.#tape
     tape.reserve(0)
-    if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
+    if (isExact(value)) {
       tape.bytes[tape.at++] = INT
       tape.putInteger(value)
     } else {
@@ -419,6 +419,15 @@ export class Encoder {
     this.#plain(fieldsOf(error, isWhole), depth + 1)
     this.#errors.pop()
   }
+}
+
+/** Whether Python can have it as an int, and says the same of it: -0 is a float. */
+function isExact(value: number): boolean {
+  // Most are small, and this is all that they need.
+  if ((value | 0) === value) {
+    return value !== 0 || !Object.is(value, -0)
+  }
+  return Number.isSafeInteger(value)
 }
 
 /** Bytes of tag, kind and number of a handle. */

@@ -20,7 +20,10 @@ export function isPlainPrototype(prototype: object | null): boolean {
   return prototype === Object.prototype || prototype === null || isForeignObjectPrototype(prototype)
 }
 
+const { iterator, asyncIterator } = Symbol
+
 /** Whether an object that was written as `{…}` says itself how it is to be iterated: then it is more than its properties. */
 export function isIterable(value: object): boolean {
-  return Symbol.asyncIterator in value || Symbol.iterator in value
+  const symbols = value as Record<symbol, unknown>
+  return symbols[iterator] !== undefined || symbols[asyncIterator] !== undefined
 }

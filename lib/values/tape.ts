@@ -11,19 +11,26 @@ const LONG_STRING = 64
 /** What a tag and a number take at most, with some room. */
 const HEAD = 16
 
+const TWO_32 = 2 ** 32
+
 const beyondLatin1 = /[^\0-\u00FF]/
-const scratch = new Float64Array(1)
-const scratchBytes = new Uint8Array(scratch.buffer)
 
 export class TapeWriter {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_SIZE)
   at = 0
+  /** Over the same memory. */
+  #view = new DataView(this.bytes.buffer)
 
   reset(): void {
     this.at = 0
     if (this.bytes.length > KEPT_SIZE) {
-      this.bytes = Buffer.allocUnsafeSlow(FIRST_SIZE)
+      this.#use(Buffer.allocUnsafeSlow(FIRST_SIZE))
     }
+  }
+
+  #use(bytes: Buffer): void {
+    this.bytes = bytes
+    this.#view = new DataView(bytes.buffer)
   }
 
   /** Makes room for a head and `count` bytes more. */
@@ -40,7 +47,7 @@ export class TapeWriter {
     }
     const larger = Buffer.allocUnsafeSlow(Math.min(Math.max(wanted, this.bytes.length * 2), MAX_TAPE))
     this.bytes.copy(larger, 0, 0, this.at)
-    this.bytes = larger
+    this.#use(larger)
   }
 
   byte(value: number): void {
@@ -50,17 +57,29 @@ export class TapeWriter {
 
   /** A number of at most 53 bits. There must be room for it. */
   putVarint(value: number): void {
+    if (value < 0x80) {
+      this.bytes[this.at++] = value
+    } else {
+      const low = value >>> 0
+      this.#putHalves(low, (value - low) / TWO_32)
+    }
+  }
+
+  /** A number by its upper and lower 32 bits, which is much faster than with remainders of numbers beyond them. */
+  #putHalves(low: number, high: number): void {
     const { bytes } = this
-    let left = value
-    while (left > 0x7fff_ffff) {
-      bytes[this.at++] = (left % 0x80) | 0x80
-      left = Math.floor(left / 0x80)
+    let { at } = this
+    while (high !== 0) {
+      bytes[at++] = (low & 0x7f) | 0x80
+      low = ((low >>> 7) | (high << 25)) >>> 0
+      high >>>= 7
     }
-    while (left > 0x7f) {
-      bytes[this.at++] = (left & 0x7f) | 0x80
-      left >>>= 7
+    while (low > 0x7f) {
+      bytes[at++] = (low & 0x7f) | 0x80
+      low >>>= 7
     }
-    bytes[this.at++] = left
+    bytes[at++] = low
+    this.at = at
   }
 
   varint(value: number): void {
@@ -83,18 +102,16 @@ export class TapeWriter {
       this.bytes[this.at++] = (magnitude << 1) | sign
       return
     }
-    this.bytes[this.at++] = ((magnitude % 64) << 1) | sign | 0x80
-    this.putVarint(Math.floor(magnitude / 64))
+    const low = magnitude >>> 0
+    const high = (magnitude - low) / TWO_32
+    this.bytes[this.at++] = ((low & 0x3f) << 1) | sign | 0x80
+    this.#putHalves(((low >>> 6) | (high << 26)) >>> 0, high >>> 6)
   }
 
   /** There must be room for it. */
   putFloat(value: number): void {
-    const { bytes, at } = this
-    scratch[0] = value
-    for (let index = 0; index < 8; index++) {
-      bytes[at + index] = scratchBytes[index]!
-    }
-    this.at = at + 8
+    this.#view.setFloat64(this.at, value, true)
+    this.at += 8
   }
 
   /** A string as a value: the tag says how it is written. */

@@ -76,8 +76,8 @@ def settle_later(loop, future, value, error):
 
 
 def start_thread(work, name):
-    # A daemon: whoever ends the process need not wait for a call that nobody waits for.
-    threading.Thread(target=work, name=name, daemon=True).start()
+    # No daemon, which would be ended in the middle of its work; as the threads of concurrent.futures.
+    threading.Thread(target=work, name=name, daemon=False).start()
 
 
 def names_of(module):

@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
+use super::attribute::member;
 use super::owner::Owner;
 use super::proxy;
 use super::remote::Remote;
@@ -201,12 +202,10 @@ impl ReadHandles for Handles<'_> {
     proxy::proxy(py, remote, self.is_sync)
   }
 
-  fn python<'py>(&mut self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyAny>> {
+  fn python<'py>(&mut self, py: Python<'py>, id: u64, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let number = u32::try_from(id).map_err(|_| unknown())?;
     let object = lock(&self.owner.exports).get(py, number);
-    object
-      .map(|object| object.into_bound(py))
-      .ok_or_else(unknown)
+    member(&object.ok_or_else(unknown)?.into_bound(py), name)
   }
 
   fn error<'py>(

@@ -22,8 +22,10 @@
 //! Those of `owner.rs`, `exports.rs`, `waiters.rs` and `pool.rs` are held for a look or a change, never across a call
 //! into Python: what is dropped is taken out first, and dropped without them.
 
+mod attribute;
 mod call;
 pub mod context;
+pub mod ending;
 pub mod exports;
 mod handles;
 pub mod incoming;

@@ -1,5 +1,6 @@
 //! Where JavaScript is had from: the process that it runs in, and an environment for Python that was started without one.
 
+use std::cell::Cell;
 use std::process;
 use std::sync::{Arc, OnceLock};
 
@@ -9,29 +10,57 @@ use pyo3::prelude::*;
 
 use super::owner::Owner;
 
+thread_local! {
+  static IS_MAIN: Cell<Option<bool>> = const { Cell::new(None) };
+}
+
 /// Whether this is Python's main thread, which signals are for.
 ///
 /// # Errors
 ///
 /// What Python raises.
 pub fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+  // Asked with each call that waits. Only a forked child has another, which calls nothing.
+  if let Some(known) = IS_MAIN.get() {
+    return Ok(known);
+  }
   let threading = py.import(intern!(py, "threading"))?;
   let current = threading.call_method0(intern!(py, "get_ident"))?;
   let main = threading
     .call_method0(intern!(py, "main_thread"))?
     .getattr(intern!(py, "ident"))?;
-  current.eq(main)
+  let is_main = current.eq(main)?;
+  IS_MAIN.set(Some(is_main));
+  Ok(is_main)
 }
 
 /// Has JavaScript open an environment for Python that has been started without one; waits for it without the GIL.
 pub type Open = Box<dyn Fn(Python<'_>) -> PyResult<Option<Arc<Owner>>> + Send + Sync>;
 
 static OPEN: OnceLock<Open> = OnceLock::new();
+/// Has Python tell of its end, where it is finalised in this process.
+pub type Ended = fn(Python<'_>) -> PyResult<()>;
+
+static ENDED: OnceLock<Ended> = OnceLock::new();
 static PROCESS: OnceLock<u32> = OnceLock::new();
 
 /// How an environment is had where none has asked for Python.
 pub fn opened_by(open: Open) {
   let _ = OPEN.set(open);
+}
+
+/// What `amphis` does when it is first imported, where Python is finalised in the end.
+pub fn ended_by(ended: Ended) {
+  let _ = ENDED.set(ended);
+}
+
+/// The package is being imported.
+///
+/// # Errors
+///
+/// What Python raises.
+pub fn imported(py: Python<'_>) -> PyResult<()> {
+  ENDED.get().map_or(Ok(()), |ended| ended(py))
 }
 
 /// The process that Node runs in, as long as it is not a child that Python has forked.

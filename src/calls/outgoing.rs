@@ -15,8 +15,9 @@ use super::incoming::receive_visitor;
 use super::owner::Owner;
 use super::remote::Remote;
 use super::reply::{send, status};
+use super::support::argument_name;
 use super::waiters::{self, Awaiting, Event, Payload};
-use super::{context, opening, pool, support};
+use super::{context, ending, opening, pool, support};
 use crate::bridge::record::op;
 use crate::python::exceptions::report;
 use crate::python::{event_loop, pacing};
@@ -73,11 +74,8 @@ impl Question {
     writer.string(self.name.to_str(py)?);
     writer.string(self.base.to_str(py)?);
     writer.varint(arguments.len() as u64);
-    for (index, argument) in arguments.iter_borrowed().enumerate() {
-      match ARGUMENTS.get(index) {
-        Some(root) => writer.value(&argument, root)?,
-        None => writer.value(&argument, &format!("args[{index}]"))?,
-      }
+    for (index, argument) in (0..).zip(arguments.iter_borrowed()) {
+      writer.value(&argument, &argument_name(index))?;
     }
     Ok(writer.finish())
   }
@@ -101,11 +99,6 @@ impl Question {
   }
 }
 
-/// The names of the first arguments in errors.
-const ARGUMENTS: [&str; 8] = [
-  "args[0]", "args[1]", "args[2]", "args[3]", "args[4]", "args[5]", "args[6]", "args[7]",
-];
-
 /// Operations that are shown by name; `lib/calls/serve.ts` and `amphis/node.py` have them all.
 mod asked {
   pub const IMPORT: u8 = 1;
@@ -121,6 +114,7 @@ mod asked {
 ///
 /// What Python raises; `RuntimeError` where no loop runs, or nobody is there to be asked.
 pub fn start(py: Python<'_>, question: &Question) -> PyResult<(u32, Py<PyAny>)> {
+  let _inside = ending::enter(py);
   let running = event_loop::running(py)?;
   let owner = owner_of(py, question.remote.as_ref().map(|remote| remote.bind(py)))?;
   let tape = question.written(py, &owner, 0)?;
@@ -174,6 +168,7 @@ pub fn wait(
     base,
     arguments,
   };
+  let _inside = ending::enter(py);
   let deadline = timeout
     .map(|seconds| {
       Duration::try_from_secs_f64(seconds)
@@ -182,7 +177,7 @@ pub fn wait(
     })
     .transpose()?;
   let owner = owner_of(py, question.remote.as_ref().map(|remote| remote.bind(py)))?;
-  let (number, waiter) = waiters::add_thread(owner.host.index);
+  let (number, waiter) = waiters::add_thread(owner.host.index, pool::is_this_thread());
   let left = Left(number, Arc::clone(&waiter));
   let tape = question.written(py, &owner, number)?;
   send(py, &owner, op::INVOKE, number, tape);
@@ -194,10 +189,15 @@ pub fn wait(
       (None, true) => Some(Instant::now() + SIGNALS),
       (Some(deadline), true) => Some(deadline.min(Instant::now() + SIGNALS)),
     };
-    match py.detach(|| waiter.wait(until)) {
+    match ending::without_gil(py, || waiter.wait(until)) {
       Event::Answer(payload) => break answer(py, &owner, payload, true),
       Event::Visitor(visitor) => receive_visitor(py, visitor),
       Event::Gone => break Err(gone()),
+      Event::Ending => {
+        break Err(PyRuntimeError::new_err(
+          "Python is about to end, and JavaScript has not answered yet",
+        ));
+      }
       Event::TimedOut => {
         if is_main {
           py.check_signals()?;

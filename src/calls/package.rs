@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::call::JavaScriptCall;
-use super::outgoing;
+use super::{opening, outgoing};
 use crate::values::{ConversionError, undefined};
 
 /// Python's text of a module, and the name that tracebacks have for it.
@@ -32,6 +32,7 @@ const NATIVE: &str = "amphis._native";
 #[pyo3(name = "amphis")]
 fn package(module: &Bound<'_, PyModule>) -> PyResult<()> {
   let py = module.py();
+  opening::imported(py)?;
   let modules = py.import("sys")?.getattr("modules")?;
   let native = PyModule::new(py, NATIVE)?;
   native.add("ConversionError", py.get_type::<ConversionError>())?;

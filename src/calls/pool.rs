@@ -12,7 +12,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::support;
+use super::{ending, support, waiters};
 use crate::base::lock::lock;
 use crate::python::exceptions::report;
 
@@ -137,7 +137,7 @@ fn start(py: Python<'_>, number: Option<u64>) -> PyResult<()> {
 #[pyfunction]
 fn work(py: Python<'_>) {
   IS_OURS.set(true);
-  while let Some(job) = py.detach(next) {
+  while let Some(job) = ending::without_gil(py, next) {
     if catch_unwind(AssertUnwindSafe(|| job(py))).is_err() {
       report(
         py,
@@ -180,7 +180,8 @@ fn next() -> Option<Job> {
   None
 }
 
-/// Python is about to end: idle threads end, nothing is begun any more.
+/// Python is about to end: idle threads end, those that are blocked in a call of JavaScript are told, nothing is begun
+/// any more.
 pub fn close() {
   let jobs = {
     let mut pool = lock(&POOL);
@@ -188,5 +189,6 @@ pub fn close() {
     std::mem::take(&mut pool.jobs)
   };
   WORK.notify_all();
+  waiters::end_pool();
   drop(jobs);
 }

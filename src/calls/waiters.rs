@@ -36,6 +36,8 @@ pub enum Event {
   Visitor(Visitor),
   /// The environment has gone.
   Gone,
+  /// Python is about to end.
+  Ending,
   TimedOut,
 }
 
@@ -44,6 +46,7 @@ struct Inbox {
   answer: Option<Payload>,
   visitors: VecDeque<Visitor>,
   gone: bool,
+  ending: bool,
   /// The thread has left: what comes now has to go elsewhere.
   left: bool,
 }
@@ -51,6 +54,8 @@ struct Inbox {
 /// A thread that is blocked.
 pub struct Waiter {
   pub host: u32,
+  /// It is one of the pool, for which the end of Python waits.
+  of_pool: bool,
   inbox: Mutex<Inbox>,
   changed: Condvar,
 }
@@ -68,6 +73,9 @@ impl Waiter {
       }
       if inbox.gone {
         return Event::Gone;
+      }
+      if inbox.ending {
+        return Event::Ending;
       }
       inbox = match deadline {
         None => self
@@ -136,9 +144,10 @@ pub fn add_task(awaiting: Awaiting) -> u32 {
 }
 
 /// A number for a call that this thread is to wait for.
-pub fn add_thread(host: u32) -> (u32, Arc<Waiter>) {
+pub fn add_thread(host: u32, of_pool: bool) -> (u32, Arc<Waiter>) {
   let waiter = Arc::new(Waiter {
     host,
+    of_pool,
     inbox: Mutex::default(),
     changed: Condvar::new(),
   });
@@ -159,13 +168,19 @@ pub fn take_task(number: u32) -> Option<Awaiting> {
   }
 }
 
-/// JavaScript's thread: answers a thread that waits. What is returned is to be sent to the loop's thread.
-pub fn answer_thread(number: u32, payload: Payload) -> Result<(), Payload> {
+/// JavaScript's thread: answers a thread that waits. Where none does the buffers come back, and all is to be sent to the
+/// loop's thread.
+pub fn answer_thread(
+  number: u32,
+  bytes: &[u8],
+  buffers: Vec<Box<[u8]>>,
+) -> Result<(), Vec<Box<[u8]>>> {
   let waiter = match lock(&WAITING).as_ref().and_then(|table| table.get(&number)) {
     Some(Waiting::Thread(waiter)) => Arc::clone(waiter),
-    _ => return Err(payload),
+    _ => return Err(buffers),
   };
-  lock(&waiter.inbox).answer = Some(payload);
+  let bytes = bytes.into();
+  lock(&waiter.inbox).answer = Some(Payload { bytes, buffers });
   waiter.changed.notify_one();
   Ok(())
 }
@@ -186,6 +201,22 @@ pub fn visit(number: u32, host: u32, visitor: Visitor) -> Result<(), Visitor> {
   }
   waiter.changed.notify_one();
   Ok(())
+}
+
+/// Python is about to end: threads of the pool wait no more.
+pub fn end_pool() {
+  let threads: Vec<_> = lock(&WAITING)
+    .iter()
+    .flatten()
+    .filter_map(|(_, waiting)| match waiting {
+      Waiting::Thread(waiter) if waiter.of_pool => Some(Arc::clone(waiter)),
+      _ => None,
+    })
+    .collect();
+  for waiter in threads {
+    lock(&waiter.inbox).ending = true;
+    waiter.changed.notify_one();
+  }
 }
 
 /// An environment goes away: nobody answers any more. Threads are woken; the tasks are returned.

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import contextlib
 import os
 import queue
 import sys
@@ -101,24 +102,25 @@ def add_reader(loop, descriptor, callback):
     loop.add_reader(descriptor, callback)
 
 
-def start_loop_thread(run, end):
-    """Has `run` run an event loop on a thread of its own; `end` ends it with Python.
+def start_loop_thread(run):
+    """Has `run` run an event loop on a thread of its own.
 
     Raises:
         What kept it from starting.
     """
     started = queue.SimpleQueue()
-    thread = threading.Thread(target=run, args=(started.put,), name="amphis-loop", daemon=True)
-    thread.start()
+    threading.Thread(target=run, args=(started.put,), name="amphis-loop", daemon=True).start()
     error = started.get()
     if error is not None:
         raise error
 
-    def leave():
-        end()
-        thread.join(1)
 
-    atexit.register(leave)
+def at_end(close_pool, end):
+    """Has `close_pool` called before Python waits for its threads, `end` before it is finalised."""
+    # As concurrent.futures does; refused where Python has begun to wait for its threads.
+    with contextlib.suppress(RuntimeError):
+        threading._register_atexit(close_pool)
+    atexit.register(end)
 
 
 def wind_up(loop, seconds):

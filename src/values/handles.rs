@@ -49,12 +49,12 @@ pub trait ReadHandles {
     name: &str,
   ) -> PyResult<Bound<'py, PyAny>>;
 
-  /// An object of Python comes home.
+  /// An object of Python comes home, or a member of it.
   ///
   /// # Errors
   ///
   /// Whatever ends the reading, as where nobody knows this number.
-  fn python<'py>(&mut self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyAny>>;
+  fn python<'py>(&mut self, py: Python<'py>, id: u64, member: &str) -> PyResult<Bound<'py, PyAny>>;
 
   /// The exception for an error of JavaScript. `original` is what its handle led to.
   ///

@@ -403,7 +403,7 @@ impl<'a, 'py> Reader<'a, 'py> {
     Ok(if tag == tag::JS {
       self.handles.javascript(self.py, kind, id, &name)?
     } else {
-      self.handles.python(self.py, id)?
+      self.handles.python(self.py, id, &name)?
     })
   }
 

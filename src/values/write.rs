@@ -646,8 +646,11 @@ fn has_text_keys(dict: &Bound<'_, PyAny>) -> bool {
     )
   } != 0
   {
-    // SAFETY: the dict holds its keys.
-    if unsafe { ffi::PyUnicode_Check(key) } == 0 {
+    // SAFETY: the dict holds its keys. Most are of the class itself, which shows without a call.
+    let is_text = unsafe {
+      ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type || ffi::PyUnicode_Check(key) != 0
+    };
+    if !is_text {
       return false;
     }
   }

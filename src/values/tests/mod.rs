@@ -53,7 +53,12 @@ impl ReadHandles for Stub {
     call(py, "Handles", (18, kind, id, name))
   }
 
-  fn python<'py>(&mut self, py: Python<'py>, id: u64) -> PyResult<Bound<'py, PyAny>> {
+  fn python<'py>(
+    &mut self,
+    py: Python<'py>,
+    id: u64,
+    _member: &str,
+  ) -> PyResult<Bound<'py, PyAny>> {
     call(py, "Handles", (19, 0, id, "\u{20ac}"))
   }
 
