@@ -66,6 +66,18 @@ test.serial('an instance of a class is a handle with methods and properties, and
   t.deepEqual(await call('counter_now'), [3, true])
 })
 
+test.serial('a member that is given to JavaScript is that member: a function, a method, a value', async (t) => {
+  t.deepEqual(await call('given_members'), [3, 7, false, [{ theme: 'dark', sizes: [1, 2] }, [7], undefined], true])
+  t.is(await call('given_getter'), 'this getter always throws')
+})
+
+test.serial('a function has members of its own', async (t) => {
+  const [double, size, said] = (await call('members_of_functions')) as [number, number, string]
+  t.deepEqual([double, size], [4, 3])
+  t.regex(said, /withOwn is a member, which is awaited before its own are had: \(await .*withOwn\)\.double/)
+  t.deepEqual(await call('members_of_functions_now'), [1, 4, 3])
+})
+
 test.serial('what JavaScript throws has name, message, code, properties, stack and cause', async (t) => {
   const error = (await call('caught', 'fail', 'RangeError', 'too far')) as Record<string, unknown>
   t.is(error['name'], 'RangeError')

@@ -143,6 +143,16 @@ test.serial('a handle that is given to Python is the object itself', async (t) =
   t.is((again as [unknown, { table: unknown }])[1].table, table)
 })
 
+test.serial('a member that is given to Python is that member: a function, a method, a value', async (t) => {
+  t.is(await model['call']!(model['add'], 1, 2), 3)
+  t.deepEqual(await model['echo']!.with({ limits: model['LIMITS'] })(), [[], { limits: { most: 10 } }])
+  const table = await model['table']!.ref(3, 4)
+  t.deepEqual(await model['call']!(table['head'], 2), [3, 4])
+  t.deepEqual(await model['echo']!([table['length']]), [[[2]], {}])
+  const error = (await t.throwsAsync(model['echo']!(table['nothing']))) as PythonError
+  t.is(error.type, 'AttributeError')
+})
+
 test.serial('methods that a handle hides are called by name', async (t) => {
   const table = await model['table']!.ref(1)
   t.is(await PythonObject.method(table, 'close'), 'closed in Python')
