@@ -299,6 +299,16 @@ test.serial('a signal that is aborted already keeps it from being called', async
   t.deepEqual(await events(), [])
 })
 
+test.serial('a timeout comes in time while Python is busy, and nothing is lost', async (t) => {
+  const blocking = model['blocks_the_loop']!(0.5)
+  const began = performance.now()
+  await t.throwsAsync(model['add_async']!.with({}, { timeout: 20 })(1), { code: 'AMPHIS_ERR_CALL_TIMEOUT' })
+  t.true(performance.now() - began < 400)
+  const waiting = model['add_async']!(2)
+  await blocking
+  t.is(await waiting, 3)
+})
+
 test.serial('a timeout rejects the call and cancels its task', async (t) => {
   const error = await t.throwsAsync(model['forever']!.with({}, { timeout: 20 })(), { instanceOf: AmphisError })
   t.is(error.code, 'AMPHIS_ERR_CALL_TIMEOUT')

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent } from 'node:http'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { WebSocket } from 'ws'
 import { PythonHandler } from '../index.js'
 import { request } from './helpers/client.js'
-import { shareProbe, unique } from './helpers/probe.js'
+import { flat, shareMemory } from './helpers/memory.js'
+import { unique } from './helpers/probe.js'
 import { shareHandler, testOptions } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
 import { serve } from './helpers/server.js'
@@ -21,59 +20,7 @@ const error = shareHandler({ app: 'error:app', logger: silent })
 const disconnect = shareHandler({ app: 'disconnect:app', logger: silent })
 const barrier = shareHandler('barrier:app')
 const websocket = shareHandler({ app: 'websocket_app:app', logger: silent })
-const probe = shareProbe()
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
-
-interface Memory {
-  heap: number
-  external: number
-  blocks: number
-}
-
-interface Left extends Memory {
-  count: number
-}
-
-/** What is in use on both sides once the garbage is gone. */
-async function measure(): Promise<Memory> {
-  const { blocks } = await probe.memory()
-  // Finalizers run between collections, on a busy machine later ones: until nothing more is freed.
-  for (let round = 0, before = Infinity; round < 20; round++) {
-    collect()
-    await new Promise(setImmediate)
-    const { heapUsed: now } = process.memoryUsage()
-    if (round >= 4 && now > before - 1024) {
-      break
-    }
-    before = now
-  }
-  const { heapUsed, external, arrayBuffers } = process.memoryUsage()
-  return { heap: heapUsed, external: external + arrayBuffers, blocks: Math.min(blocks, (await probe.memory()).blocks) }
-}
-
-/** Does something many times, three times over, and tells the least that each time left behind. */
-async function leftPerRound(count: number, round: (index: number) => Promise<unknown>): Promise<Left> {
-  const many = async () => {
-    for (let start = 0; start < count; start += 50) {
-      await Promise.all(Array.from({ length: 50 }, (_, index) => round(start + index)))
-    }
-    return measure()
-  }
-  // What is compiled, cached and pooled grows once or twice; what leaks grows every time.
-  const [first, second, third] = [await many(), await many(), await many()]
-  const least = (key: keyof Memory) => Math.min(second[key] - first[key], third[key] - second[key]) / count
-  return { heap: least('heap'), external: least('external'), blocks: least('blocks'), count }
-}
-
-const flat = (t: { true(actual: boolean, message?: string): void }, left: Left) => {
-  const report = JSON.stringify(left)
-  // Less than the smallest object that could be kept for a request, and the noise of a heap.
-  t.true(left.heap < 64 + 2 ** 18 / left.count, report)
-  t.true(left.external < 64, report)
-  t.true(left.blocks < 0.2 + 300 / left.count, report)
-}
+const { probe, leftPerRound } = shareMemory()
 
 const get = async (handler: PythonHandler, url: string) => (await handler.handle({ url })).bytes()
 

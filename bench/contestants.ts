@@ -124,21 +124,22 @@ const needsTaskset = async (cores: number) =>
         () => 'there is no taskset here to bind a process to a core',
       )
 
-/** A peer that calls a plain Python function from inside Node. */
+/** A peer that calls plain Python functions from inside Node. */
 const functionCall = (title: string, file: string, of: PlainCall): Contestant => ({
   title,
   reach: 'in-process',
   node: true,
   missing: of.missing,
   command: ({ context }) => {
-    const { argv, cwd, ipc } = nodeServer(file, { appDir: join(apps, 'plain'), sync: of.sync ?? false })
+    const appDir = join(apps, of.app ?? 'plain')
+    const { argv, cwd, ipc } = nodeServer(file, { appDir, sync: of.sync ?? false })
     const { executable, basePrefix, root: environment } = context.python
     return {
       ...{ argv, cwd, ipc },
       env: {
         // Each finds the Python it was compiled for, the app and its interpreter in a way of its own.
         [process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH']: join(basePrefix, 'lib'),
-        PYTHONPATH: join(apps, 'plain'),
+        PYTHONPATH: appDir,
         VIRTUAL_ENV: environment,
         PYTHON_BIN: executable,
       },
@@ -149,7 +150,22 @@ const functionCall = (title: string, file: string, of: PlainCall): Contestant =>
 interface PlainCall {
   readonly missing: NonNullable<Contestant['missing']>
   readonly sync?: boolean
+  /** The folder of its functions. @default 'plain' */
+  readonly app?: string
 }
+
+/** A peer that is a Python program and calls JavaScript: it takes orders as those in Node do. */
+const pythonCaller = (title: string, distribution: string, file: string): Contestant => ({
+  title,
+  reach: 'in-process',
+  missing: needsPackage(distribution),
+  command: ({ context }) => ({
+    argv: [context.python.executable, join(apps, 'calls', file)],
+    cwd: join(apps, 'calls'),
+    env: { NODE_BIN: process.execPath },
+    ipc: true,
+  }),
+})
 
 /** uvicorn with one of its implementations of WebSocket, of which none is the fastest at everything. */
 const uvicornWithWebSockets = (implementation: string, distribution: string): Contestant => ({
@@ -312,4 +328,27 @@ export const contestants: Readonly<Record<string, Contestant>> = {
   }),
   pymport: functionCall('pymport, call (blocks)', 'pymport.js', { missing: needsNativePeer('pymport') }),
   pythonia: functionCall('pythonia (a Python process)', 'pythonia.js', { missing: needsNodePackage('pythonia') }),
+  'calls-amphis': {
+    title: 'amphis',
+    reach: 'in-process',
+    node: true,
+    missing: (context) => needsBuild() ?? needsPackage('numpy')(context),
+    command: ({ context }) =>
+      nodeServer('calls-amphis.js', {
+        appDir: join(apps, 'calls'),
+        helloDir: join(apps, 'raw'),
+        python: context.python.root,
+      }),
+  },
+  'calls-node-calls-python': functionCall('node-calls-python', 'calls-node-calls-python.js', {
+    missing: needsNativePeer('node-calls-python'),
+    app: 'calls',
+  }),
+  'calls-pymport': functionCall('pymport', 'calls-pymport.js', { missing: needsNativePeer('pymport'), app: 'calls' }),
+  'calls-pythonia': functionCall('pythonia (a Python process)', 'calls-pythonia.js', {
+    missing: needsNodePackage('pythonia'),
+    app: 'calls',
+  }),
+  'calls-pythonmonkey': pythonCaller('PythonMonkey', 'pythonmonkey', 'pythonmonkey_caller.py'),
+  'calls-jspybridge': pythonCaller('JSPyBridge (a Node process)', 'javascript', 'jspybridge_caller.py'),
 }

@@ -1,5 +1,7 @@
 import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { calls, type CallsRow } from './figures/calls.js'
+import { callsMemory } from './figures/calls-memory.js'
 import { coldStart } from './figures/cold-start.js'
 import type { Figure } from './figures/figure.js'
 import { fileTransfer } from './figures/file-transfer.js'
@@ -49,6 +51,21 @@ const echoes = {
   ],
 }
 
+/** Rows of the figures of calls: name, title, contestant, what its program calls it, calls under way. */
+const callRow = (name: string, title: string, contestant: string, what: string, atATime = 1): CallsRow => ({
+  ...{ name, title, contestant: `calls-${contestant}`, what, atATime },
+})
+
+/** A value that one language gives the other: nothing, itself, and by way of JSON. */
+const valueRows = (to: 'Python' | 'JavaScript', json: string): CallsRow[] => [
+  callRow(`to ${to}: nothing`, `to ${to}: a number, so the call alone`, 'amphis', `to ${to}: nothing`),
+  {
+    ...callRow(`to ${to}: value`, `to ${to}: the object as it is`, 'amphis', `to ${to}: value`),
+    less: `to ${to}: nothing`,
+  },
+  { ...callRow(`to ${to}: JSON`, `to ${to}: ${json}`, 'amphis', `to ${to}: JSON`), less: `to ${to}: nothing` },
+]
+
 /** Every figure the benchmark takes, in the order it takes them, with what it is to reach. */
 export const figures: readonly Figure[] = [
   inProcessThroughput('in-process', {
@@ -69,6 +86,139 @@ export const figures: readonly Figure[] = [
       base: ['amphis-handle'],
       baseTitle: 'amphis',
       targets: [],
+    }),
+  ),
+  slow(
+    calls('call-python', {
+      title: 'JavaScript calls a function of Python: f(1)',
+      rows: [
+        callRow('hello', 'amphis handle(), hello world, one at a time', 'amphis', 'hello'),
+        callRow('hello 1000', 'amphis handle(), hello world, 1,000 under way', 'amphis', 'hello', 1000),
+        callRow('async def', 'amphis, async def, one at a time', 'amphis', 'async def'),
+        callRow('async def 1000', 'amphis, async def, 1,000 under way', 'amphis', 'async def', 1000),
+        callRow('def', 'amphis, def (in a thread), one at a time', 'amphis', 'def'),
+        callRow('def 1000', 'amphis, def, 1,000 under way', 'amphis', 'def', 1000),
+        callRow('node-calls-python', 'node-calls-python, call, one at a time', 'node-calls-python', 'call'),
+        callRow(
+          'node-calls-python 1000',
+          'node-calls-python, call, 1,000 under way',
+          'node-calls-python',
+          'call',
+          1000,
+        ),
+        callRow('node-calls-python sync', 'node-calls-python, callSync (blocks)', 'node-calls-python', 'callSync'),
+        callRow('pymport', 'pymport, callAsync, one at a time', 'pymport', 'callAsync'),
+        callRow('pymport 1000', 'pymport, callAsync, 1,000 under way', 'pymport', 'callAsync', 1000),
+        callRow('pymport sync', 'pymport, call (blocks)', 'pymport', 'call'),
+        callRow('pythonia', 'pythonia (a Python process), one at a time', 'pythonia', 'call'),
+        callRow('pythonia 1000', 'pythonia, 1,000 under way', 'pythonia', 'call', 1000),
+        callRow('pythonmonkey', 'PythonMonkey (SpiderMonkey in Python, blocks)', 'pythonmonkey', 'called'),
+      ],
+      base: 'hello',
+      targets: [
+        { of: 'async def', over: 'hello', relation: 'ratio', atMost: 2 },
+        { of: 'async def 1000', over: 'async def', relation: 'ratio', atMost: 0.35 },
+        { of: 'async def', over: 'node-calls-python', relation: 'ratio', atMost: 1 },
+        { of: 'async def 1000', over: 'node-calls-python 1000', relation: 'ratio', atMost: 1 },
+      ],
+      notes: [
+        'what blocks does so to the event loop that it is called on; amphis, call and callAsync do not',
+        'the functions of the peers are def',
+      ],
+    }),
+  ),
+  slow(
+    calls('call-javascript', {
+      title: 'Python calls a function of JavaScript: f(1)',
+      rows: [
+        callRow('await', 'amphis, await f(1), one at a time', 'amphis', 'awaited'),
+        callRow('await 1000', 'amphis, await f(1), 1,000 under way', 'amphis', 'awaited', 1000),
+        callRow('await async', 'amphis, async function, one at a time', 'amphis', 'awaited async'),
+        callRow('await async 1000', 'amphis, async function, 1,000 under way', 'amphis', 'awaited async', 1000),
+        callRow('blocking', 'amphis, node.sync, one at a time', 'amphis', 'blocking'),
+        callRow('pythonmonkey', 'PythonMonkey (SpiderMonkey, on the thread itself)', 'pythonmonkey', 'same'),
+        callRow('pythonmonkey async', 'PythonMonkey, async function, one at a time', 'pythonmonkey', 'sameLater'),
+        callRow('pythonmonkey async 1000', 'PythonMonkey, 1,000 under way', 'pythonmonkey', 'sameLater', 1000),
+        callRow('jspybridge', 'JSPyBridge (a Node process, blocks)', 'jspybridge', 'same'),
+        callRow('jspybridge async', 'JSPyBridge, async function (blocks)', 'jspybridge', 'sameLater'),
+      ],
+      base: 'await',
+      targets: [
+        { of: 'await 1000', over: 'await', relation: 'ratio', atMost: 0.5 },
+        { of: 'blocking', over: 'jspybridge', relation: 'ratio', atMost: 0.2 },
+        { of: 'await async', over: 'pythonmonkey async', relation: 'ratio', atMost: 1 },
+      ],
+      notes: ['PythonMonkey has no Node: an engine of its own, without npm packages that need more than the language'],
+    }),
+  ),
+  slow(
+    calls('call-values', {
+      title: 'a nested object of 10 KB given to the other language, one at a time',
+      rows: [
+        ...valueRows('Python', 'JSON.stringify and json.loads'),
+        ...valueRows('JavaScript', 'json.dumps and JSON.parse'),
+      ],
+      targets: (['Python', 'JavaScript'] as const).map((to) => ({
+        of: `to ${to}: JSON`,
+        over: `to ${to}: value`,
+        relation: 'ratio',
+        atLeast: 1.5,
+        quantity: 'the call alone taken off',
+      })),
+      notes: [
+        'the function that is given it does nothing but to parse, where it is text',
+        'ratios are of what it takes above the call alone',
+      ],
+    }),
+  ),
+  slow(
+    calls('call-array', {
+      title: 'an array of 64 MB of numpy that Python returns, a Float64Array in JavaScript',
+      rows: [callRow('array', 'amphis, the call included', 'amphis', 'array')],
+      targets: [{ of: 'array', atMost: 1000 }],
+    }),
+  ),
+  slow(
+    calls('call-delay', {
+      title: "the event loop's delay in Node, 99th percentile, while Python computes",
+      unit: 'ms',
+      rows: [
+        callRow('idle', 'amphis, Python idle', 'amphis', 'delay: idle'),
+        callRow('computing', 'amphis, Python computes', 'amphis', 'delay: computing'),
+        callRow(
+          'asked',
+          'amphis, the same, and another function is called every 5 ms',
+          'amphis',
+          'delay: computing, asked',
+        ),
+        callRow('node-calls-python', 'node-calls-python, call', 'node-calls-python', 'delay: computing'),
+        callRow(
+          'node-calls-python asked',
+          'the same, and another function is called every 5 ms',
+          'node-calls-python',
+          'delay: computing, asked',
+        ),
+        callRow('node-calls-python sync', 'node-calls-python, callSync', 'node-calls-python', 'delay: callSync'),
+      ],
+      targets: [
+        { of: 'computing', over: 'idle', relation: 'difference', atMost: 2, unit: 'ms' },
+        { of: 'asked', over: 'idle', relation: 'difference', atMost: 2, unit: 'ms' },
+      ],
+      notes: ['as monitorEventLoopDelay tells it, which looks every millisecond: 1 ms is none at all'],
+    }),
+  ),
+  slow(
+    callsMemory('call-memory', {
+      contestant: 'calls-amphis',
+      calls: 1_000_000,
+      ways: [
+        { what: 'async def', title: 'JavaScript calls an async def, 100 at a time' },
+        { what: 'def', title: 'JavaScript calls a def, 100 at a time' },
+        { what: 'awaited', title: 'Python awaits a function of JavaScript, 100 at a time' },
+        { what: 'blocking', title: 'Python waits for one in a thread' },
+      ],
+      // A bit of a byte for each call.
+      atMost: { heap: 512 * 1024, blocks: 2000 },
     }),
   ),
   httpThroughput('hello', {

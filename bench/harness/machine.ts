@@ -33,6 +33,9 @@ export async function describeMachine(python: Python): Promise<Machine> {
     'hypercorn',
     'flask',
     'a2wsgi',
+    'numpy',
+    'pythonmonkey',
+    'javascript',
   ]
   return {
     date: new Date().toISOString(),

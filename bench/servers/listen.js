@@ -37,7 +37,7 @@ export function listen(listener) {
   return createServer(listener).listen({ port: settings.port, host: '127.0.0.1', backlog: 2048 })
 }
 
-async function collectGarbage() {
+export async function collectGarbage() {
   for (let i = 0; i < 3; i++) {
     globalThis.gc()
     await new Promise((resolve) => setImmediate(resolve))

@@ -2,17 +2,19 @@
 import type { Bridge, CallRecords } from '../bridge/bridge.js'
 import { JavaScriptObjects } from './objects.js'
 import { closed, Owner, type Calls, type Pending } from './owner.js'
-import { serve, type Served } from './serve.js'
+import { serve, type Served, type Serving } from './serve.js'
 import { abort } from './signal.js'
 
 /** What comes from Python goes through it to whom it belongs. */
-class CallsEnvironment implements Calls, CallRecords {
+class CallsEnvironment implements Calls, Serving, CallRecords {
   readonly bridge: Bridge
   readonly objects = new JavaScriptObjects()
   readonly owners = new Map<number, Owner>()
-  readonly #pending = new Map<number, Pending>()
+  /** By number. One is used again when Python has answered. */
+  readonly #pending: (Pending | undefined)[] = []
+  readonly #free: number[] = []
+  /** What is under way beyond the turn in which Python has called. */
   readonly #served = new Map<number, Served>()
-  #last = 0
 
   constructor(bridge: Bridge) {
     this.bridge = bridge
@@ -20,25 +22,25 @@ class CallsEnvironment implements Calls, CallRecords {
   }
 
   add(pending: Pending): number {
-    do {
-      this.#last = (this.#last + 1) % 2 ** 31
-    } while (this.#pending.has(this.#last))
-    this.#pending.set(this.#last, pending)
+    const call = this.#free.pop() ?? this.#pending.length
+    this.#pending[call] = pending
     this.bridge.hold()
-    return this.#last
+    return call
   }
 
   remove(call: number): void {
-    this.#pending.delete(call)
+    this.#pending[call] = undefined
+    this.#free.push(call)
     this.bridge.letGo()
   }
 
-  get(call: number): Pending | undefined {
-    return this.#pending.get(call)
-  }
-
-  /** Tells Python that nobody answers what an owner is asked. */
+  /** Rejects what an owner has asked Python, and tells Python that nobody answers what it asks him. */
   abandon(owner: Owner): void {
+    for (const pending of this.#pending) {
+      if (pending?.owner === owner) {
+        owner.giveUp(pending, closed())
+      }
+    }
     for (const served of this.#served.values()) {
       if (served.owner === owner) {
         abort(served)
@@ -48,37 +50,34 @@ class CallsEnvironment implements Calls, CallRecords {
           const { bytes, length } = encoder.end()
           owner.native.answer(served.call, bytes, length, undefined)
         })
-        this.#end(served.call)
+        this.end(served)
       }
     }
   }
 
   onReply(call: number, text: string, at: number, buffers: readonly Buffer[], buffer: number): void {
-    const pending = this.#pending.get(call)
+    const pending = this.#pending[call]
     if (pending !== undefined) {
-      this.#pending.delete(call)
+      this.#pending[call] = undefined
+      this.#free.push(call)
       if (!pending.isGivenUp) {
         this.bridge.letGo()
       }
-      pending.owner.settle(call, pending, text, at, buffers, buffer)
+      pending.owner.settle(pending, text, at, buffers, buffer)
     }
   }
 
   onInvoke(call: number, index: number, text: string, at: number, buffers: readonly Buffer[], buffer: number): void {
     const owner = this.owners.get(index)
-    if (owner === undefined) {
-      return
+    if (owner !== undefined) {
+      serve({ owner, call, controller: undefined, isAborted: false }, this, text, at, buffers, buffer)
     }
-    const served: Served = { owner, call, controller: undefined, isAborted: false }
-    this.#served.set(call, served)
-    this.bridge.hold()
-    serve(served, this.objects, [text, at, buffers, buffer], () => this.#end(call))
   }
 
   onAbort(call: number): void {
     const served = this.#served.get(call)
     if (served !== undefined) {
-      this.#end(call)
+      this.end(served)
       abort(served)
     }
   }
@@ -87,7 +86,12 @@ class CallsEnvironment implements Calls, CallRecords {
     this.objects.free(number, count)
   }
 
-  #end(call: number): void {
+  begin(served: Served): void {
+    this.#served.set(served.call, served)
+    this.bridge.hold()
+  }
+
+  end({ call }: Served): void {
     if (this.#served.delete(call)) {
       this.bridge.letGo()
     }
@@ -114,7 +118,6 @@ export async function closeOwner(owner: Owner, grace: number): Promise<void> {
   }
   owner.isClosing = true
   await owner.idle(grace)
-  owner.abandon((call) => environment?.get(call))
   environment?.abandon(owner)
   owner.proxies.clear()
   await environment?.bridge.call((token) => owner.native.close(token))

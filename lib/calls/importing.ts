@@ -55,8 +55,9 @@ export async function importModule(specifier: string, base: string, appDir: stri
  */
 export function exportOf(namespace: object, name: string): unknown {
   const names = namespace as Record<string, unknown>
-  if (Object.hasOwn(names, name)) {
-    return names[name]
+  const found = names[name]
+  if (found !== undefined || Object.hasOwn(names, name)) {
+    return found
   }
   const { default: whole } = names
   return isHolder(whole) ? (whole as Record<string, unknown>)[name] : undefined

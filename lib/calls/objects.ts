@@ -65,9 +65,16 @@ export function kindOf(value: object): number {
   return isIterable(value) ? KIND.iterable : KIND.object
 }
 
+const classes = new WeakMap<object, boolean>()
+
 /** Whether a function is called by `new` alone. */
 export function isClass(value: object): boolean {
-  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
+  let known = classes.get(value)
+  if (known === undefined) {
+    known = typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
+    classes.set(value, known)
+  }
+  return known
 }
 
 function isIterable(value: object): boolean {

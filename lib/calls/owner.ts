@@ -27,15 +27,17 @@ import {
   VALUE_KIND,
 } from './protocol.js'
 import { Proxies } from './proxies.js'
-import { iterateResult, makeClass, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
+import { makeClass, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
 import { ThrownValue } from './thrown-value.js'
 import { setTarget, targetOf, type CallOptions, type Caller, type Target } from './target.js'
 
 /** A call of Python that is under way. */
 interface Pending {
   readonly owner: Owner
-  resolve: (value: unknown) => void
-  reject: (error: unknown) => void
+  /** Its number, which it is answered by. */
+  call: number
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
   /** What is answered, if it is no plain value. */
   readonly reads: 'value' | 'module' | 'item'
   /** The caller has been answered; Python has not. */
@@ -65,9 +67,9 @@ export class Owner implements Caller {
   readonly #decoder: Decoder
   /** The encoder is being used: what runs meanwhile, a getter, takes another. */
   #isEncoding = false
-  /** Numbers of objects that are being given by what is encoded. */
-  readonly #given: number[] = []
-  readonly #pending = new Set<number>()
+  /** Numbers of objects that are being given by what is encoded, the innermost last. */
+  readonly #given: (number[] | undefined)[] = []
+  #pending = 0
   #onIdle: (() => void) | undefined
   isClosing = false
 
@@ -86,7 +88,7 @@ export class Owner implements Caller {
 
   /** How many calls are under way. */
   get pending(): number {
-    return this.#pending.size
+    return this.#pending
   }
 
   // What Python is asked for.
@@ -102,15 +104,19 @@ export class Owner implements Caller {
     options: CallOptions | undefined,
     byHandle: boolean,
   ): Promise<unknown> {
-    const { number, member } = target
-    const flags = (byHandle ? BY_HANDLE : 0) | (keywords === undefined ? 0 : KEYWORDS)
-    const promise = this.#ask(
-      CALL,
-      'value',
-      options,
-      (encoder) => {
-        encoder.varint(number)
-        encoder.string(member)
+    const refusal = this.#refusal(options, target)
+    if (refusal !== undefined) {
+      return Promise.reject(refusal)
+    }
+    return new Promise((resolve, reject) => {
+      const pending = this.#add('value', resolve, reject)
+      const encoder = this.#take()
+      let outcome: number | undefined
+      try {
+        encoder.byte(CALL)
+        encoder.byte((byHandle ? BY_HANDLE : 0) | (keywords === undefined ? 0 : KEYWORDS))
+        encoder.varint(target.number)
+        encoder.string(target.member)
         encoder.varint(args.length)
         for (let index = 0; index < args.length; index++) {
           encoder.value(args[index], index === 0 ? 'args[0]' : `args[${index}]`)
@@ -118,14 +124,15 @@ export class Owner implements Caller {
         if (keywords !== undefined) {
           encoder.value(keywords, 'keywords')
         }
-      },
-      flags,
-      target,
-    )
-    // So that the result of a generator can be iterated over at once.
-    ;(promise as Promise<unknown> & Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] = () =>
-      iterateResult(promise, member || target.name)
-    return promise
+        outcome = this.#send(pending, encoder)
+      } catch (error) {
+        this.#remove(pending, error)
+        return
+      } finally {
+        this.#giveBack(encoder, outcome !== undefined)
+      }
+      this.#sent(pending, options, outcome)
+    })
   }
 
   attribute(target: Target): Promise<unknown> {
@@ -184,51 +191,74 @@ export class Owner implements Caller {
     flags = 0,
     target?: Target,
   ): Promise<unknown> {
-    if (this.isClosing) {
-      return Promise.reject(closed())
-    }
-    if (target !== undefined && !this.proxies.has(target.number)) {
-      return Promise.reject(released(target))
-    }
-    const signal = options?.signal
-    if (signal?.aborted === true) {
-      return Promise.reject(signal.reason as Error)
+    const refusal = this.#refusal(options, target)
+    if (refusal !== undefined) {
+      return Promise.reject(refusal)
     }
     return new Promise((resolve, reject) => {
-      const pending: Pending = { owner: this, resolve, reject, reads, isGivenUp: false, end: undefined }
-      const { bridge } = this.#calls
-      const call = this.#calls.add(pending)
-      this.#pending.add(call)
+      const pending = this.#add(reads, resolve, reject)
+      const encoder = this.#take()
+      let outcome: number | undefined
       try {
-        const outcome = this.encode((encoder) => {
-          encoder.byte(operation)
-          encoder.byte(flags)
-          write(encoder)
-          const { bytes, length, buffers } = encoder.end()
-          const chain = chainOf()
-          const alone = chain === 0 && bridge.isAlone()
-          return this.native.call(call, bytes, length, asBytes(buffers), chain, alone)
-        })
-        if (options !== undefined) {
-          this.#limit(call, pending, options)
-        }
-        if (outcome === ANSWERED) {
-          bridge.take()
-        }
+        encoder.byte(operation)
+        encoder.byte(flags)
+        write(encoder)
+        outcome = this.#send(pending, encoder)
       } catch (error) {
-        this.#pending.delete(call)
-        this.#calls.remove(call)
-        reject(error)
+        this.#remove(pending, error)
+        return
+      } finally {
+        this.#giveBack(encoder, outcome !== undefined)
       }
+      this.#sent(pending, options, outcome)
     })
   }
 
-  /** Gives a call up when its time is over, or its signal is aborted. */
-  #limit(call: number, pending: Pending, { signal, timeout }: CallOptions): void {
-    const giveUp = (error: unknown): void => {
-      pending.end?.()
-      this.giveUp(call, pending, error)
+  /** Why nothing can be asked, if so. */
+  #refusal(options: CallOptions | undefined, target: Target | undefined): Error | undefined {
+    if (this.isClosing) {
+      return closed()
     }
+    if (target !== undefined && !this.proxies.has(target.number)) {
+      return released(target)
+    }
+    return options?.signal?.aborted === true ? (options.signal.reason as Error) : undefined
+  }
+
+  #add(reads: Pending['reads'], resolve: Pending['resolve'], reject: Pending['reject']): Pending {
+    const pending: Pending = { owner: this, call: 0, resolve, reject, reads, isGivenUp: false, end: undefined }
+    pending.call = this.#calls.add(pending)
+    this.#pending++
+    return pending
+  }
+
+  /** Takes a call back that Python was not told of. */
+  #remove(pending: Pending, error: unknown): void {
+    this.#pending--
+    this.#calls.remove(pending.call)
+    pending.reject(error)
+  }
+
+  #send(pending: Pending, encoder: Encoder): number {
+    const { bytes, length, buffers } = encoder.end()
+    const chain = chainOf()
+    const alone = chain === 0 && this.#calls.bridge.isAlone()
+    return this.native.call(pending.call, bytes, length, asBytes(buffers), chain, alone)
+  }
+
+  /** Python has been told of a call. */
+  #sent(pending: Pending, options: CallOptions | undefined, outcome: number): void {
+    if (options !== undefined) {
+      this.#limit(pending, options)
+    }
+    if (outcome === ANSWERED) {
+      this.#calls.bridge.take()
+    }
+  }
+
+  /** Gives a call up when its time is over, or its signal is aborted. */
+  #limit(pending: Pending, { signal, timeout }: CallOptions): void {
+    const giveUp = (error: unknown): void => this.giveUp(pending, error)
     const onAbort = (): void => giveUp(signal!.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     const timer =
@@ -243,18 +273,19 @@ export class Owner implements Caller {
   }
 
   /** Rejects a call, and cancels it in Python. */
-  giveUp(call: number, pending: Pending, error: unknown): void {
+  giveUp(pending: Pending, error: unknown): void {
+    pending.end?.()
     if (!pending.isGivenUp) {
       pending.isGivenUp = true
       pending.reject(error)
-      this.native.cancel(call)
+      this.native.cancel(pending.call)
       this.#calls.bridge.letGo()
     }
   }
 
   /** An answer has come. */
-  settle(call: number, pending: Pending, text: string, at: number, buffers: readonly Buffer[], buffer: number): void {
-    this.#pending.delete(call)
+  settle(pending: Pending, text: string, at: number, buffers: readonly Buffer[], buffer: number): void {
+    this.#pending--
     pending.end?.()
     const { resolve, reject, reads, isGivenUp } = pending
     try {
@@ -282,7 +313,7 @@ export class Owner implements Caller {
     } finally {
       this.#decoder.end()
     }
-    if (this.#pending.size === 0) {
+    if (this.#pending === 0) {
       this.#onIdle?.()
     }
   }
@@ -373,30 +404,42 @@ export class Owner implements Caller {
       return { tag: PY, kind: target.kind, id: target.number, name: target.member }
     }
     const id = this.#calls.objects.give(value)
-    this.#given.push(id)
+    const last = this.#given.length - 1
+    ;(this.#given[last] ??= []).push(id)
     return { tag: JS, kind: kindOf(value), id, name: nameOf(value) }
   }
 
   /** Gives `write` an encoder that nobody else uses. */
   encode<T>(write: (encoder: Encoder) => T): T {
-    const isOutermost = !this.#isEncoding
-    const encoder = isOutermost ? this.#encoder : new Encoder(this)
-    const given = this.#given.length
-    this.#isEncoding = true
+    const encoder = this.#take()
+    let isWritten = false
     try {
-      encoder.begin()
-      return write(encoder)
-    } catch (error) {
-      // Python is never told of them.
-      for (const number of this.#given.splice(given)) {
+      const result = write(encoder)
+      isWritten = true
+      return result
+    } finally {
+      this.#giveBack(encoder, isWritten)
+    }
+  }
+
+  #take(): Encoder {
+    const encoder = this.#isEncoding ? new Encoder(this) : this.#encoder
+    this.#isEncoding = true
+    this.#given.push(undefined)
+    encoder.begin()
+    return encoder
+  }
+
+  /** @param isWritten Python is told of it; else it never hears of the objects that it was to be given */
+  #giveBack(encoder: Encoder, isWritten: boolean): void {
+    const given = this.#given.pop()
+    if (given !== undefined && !isWritten) {
+      for (const number of given) {
         this.#calls.objects.free(number, 1)
       }
-      throw error
-    } finally {
-      if (isOutermost) {
-        this.#isEncoding = false
-        this.#given.length = 0
-      }
+    }
+    if (encoder === this.#encoder) {
+      this.#isEncoding = false
     }
   }
 
@@ -414,7 +457,7 @@ export class Owner implements Caller {
 
   /** Resolves when nothing is under way, or after `limit` milliseconds. */
   async idle(limit: number): Promise<void> {
-    if (this.#pending.size > 0 && limit > 0) {
+    if (this.#pending > 0 && limit > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, limit)
         this.#onIdle = () => {
@@ -423,17 +466,6 @@ export class Owner implements Caller {
         }
       })
       this.#onIdle = undefined
-    }
-  }
-
-  /** Rejects what is under way. */
-  abandon(of: (call: number) => Pending | undefined): void {
-    for (const call of this.#pending) {
-      const pending = of(call)
-      if (pending !== undefined) {
-        pending.end?.()
-        this.giveUp(call, pending, closed())
-      }
     }
   }
 }

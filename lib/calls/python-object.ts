@@ -12,6 +12,18 @@ const givens = new WeakMap<object, Given>()
 
 type AnyFunction = (...args: unknown[]) => Promise<unknown>
 
+/** So that the result of a generator can be iterated over at once. */
+function iterableBy(iterator: () => AsyncIterator<unknown>, promise: Promise<unknown>): Promise<unknown> {
+  ;(promise as Promise<unknown> & Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] = iterator
+  return promise
+}
+
+function iterated({ member, name }: Target): (this: Promise<unknown>) => AsyncIterator<unknown> {
+  return function (this: Promise<unknown>) {
+    return iterateResult(this, member || name)
+  }
+}
+
 // Of all functions that call Python, so that each is one closure.
 const functionPrototype = Object.create(Function.prototype, {
   with: {
@@ -42,7 +54,11 @@ function defined(keywords: object): object {
 
 /** A function that calls Python. */
 export function makeFunction(target: Target, given?: Given): AnyFunction {
-  const call: AnyFunction = (...args) => target.owner.invoke(target, args, given?.keywords, given?.options, false)
+  let iterator: (() => AsyncIterator<unknown>) | undefined
+  const call: AnyFunction = (...args) => {
+    const promise = target.owner.invoke(target, args, given?.keywords, given?.options, false)
+    return iterableBy((iterator ??= iterated(target)), promise)
+  }
   Object.setPrototypeOf(call, functionPrototype)
   Object.defineProperty(call, 'name', { value: target.member || target.name, configurable: true })
   setTarget(call, target)
@@ -169,7 +185,7 @@ export class PythonObject {
    */
   static method(handle: object, name: string, ...args: unknown[]): Promise<unknown> {
     const target = targetOfHandle(handle)
-    return target.owner.invoke({ ...target, member: name }, args, undefined, undefined, false)
+    return makeFunction({ ...target, member: name })(...args)
   }
 
   /** Releases it. */
@@ -355,7 +371,7 @@ async function* iterate(target: Target): AsyncGenerator<unknown, undefined> {
 }
 
 /** The result of a call can be iterated over before it is there. */
-export async function* iterateResult(call: Promise<unknown>, name: string): AsyncGenerator<unknown, undefined> {
+async function* iterateResult(call: Promise<unknown>, name: string): AsyncGenerator<unknown, undefined> {
   const result = await call
   const iterable = result as Partial<AsyncIterable<unknown> & Iterable<unknown>> | null | undefined
   const isIterable =

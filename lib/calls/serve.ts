@@ -1,7 +1,9 @@
 // Runs what Python calls.
+import { types } from 'node:util'
+import type { Decoder } from '../values/decode.js'
 import { withinChain } from './chain.js'
 import { exportOf, importModule, namesOf } from './importing.js'
-import { isClass, kindOf, nameOf, type JavaScriptObjects } from './objects.js'
+import { isClass, nameOf, type JavaScriptObjects } from './objects.js'
 import { closed, type Owner } from './owner.js'
 import { AWAIT, CALL, END, GET, IMPORT, ITERATE, JS, NEXT, RAISED, RETURN, VALUE } from './protocol.js'
 import { within, type Invocation } from './signal.js'
@@ -26,57 +28,73 @@ export interface Served extends Invocation {
 
 const ENDED = Symbol('ended')
 
-/**
- * Runs a call, and answers it.
- *
- * @param done called when it has been answered, or nobody waits any more
- */
+/** What it needs of its environment. */
+export interface Serving {
+  readonly objects: JavaScriptObjects
+  /** A call is under way beyond this turn. */
+  begin(served: Served): void
+  /** It is answered now, or nobody waits any more; also of one that has not begun. */
+  end(served: Served): void
+}
+
+/** Runs a call, and answers it. */
 export function serve(
   served: Served,
-  objects: JavaScriptObjects,
-  [text, at, buffers, buffer]: [string, number, readonly Buffer[], number],
-  done: () => void,
+  serving: Serving,
+  text: string,
+  at: number,
+  buffers: readonly Buffer[],
+  buffer: number,
 ): void {
   const { owner } = served
-  const answer = (result: unknown): void => {
-    done()
-    answerWith(served, result)
-  }
-  const fail = (error: unknown): void => {
-    done()
-    answerError(served, error)
-  }
   try {
     if (owner.isClosing) {
       throw closed()
     }
-    const question = owner.decode(text, at, buffers, buffer, (decoder): Question => {
-      const operation = decoder.byte()
-      const chain = decoder.varint()
-      const number = decoder.varint()
-      const name = decoder.string()
-      const base = decoder.string()
-      const args: unknown[] = []
-      for (let left = decoder.varint(); left > 0; left--) {
-        args.push(decoder.value(`args[${args.length}]`))
-      }
-      return { operation, chain, object: number === 0 ? undefined : objects.get(number), name, base, args }
-    })
+    const { objects } = serving
+    const question = owner.decode(text, at, buffers, buffer, (decoder) => read(decoder, objects))
     if (question.operation === IMPORT) {
-      void answerImport(served, objects, importModule(question.name, question.base, owner.appDir), done)
+      serving.begin(served)
+      void answerImport(served, serving, importModule(question.name, question.base, owner.appDir))
       return
     }
-    const run = (): unknown => within(served, () => perform(question))
-    const result = question.chain === 0 ? run() : withinChain(question.chain, run)
+    const { chain } = question
+    const result = chain === 0 ? run(served, question) : withinChain(chain, () => run(served, question))
     if (isThenable(result)) {
-      result.then(answer, fail)
+      serving.begin(served)
+      result.then(
+        (value) => {
+          serving.end(served)
+          answerWith(served, value)
+        },
+        (error: unknown) => {
+          serving.end(served)
+          answerError(served, error)
+        },
+      )
     } else {
-      answer(result)
+      answerWith(served, result)
     }
   } catch (error) {
-    fail(error)
+    serving.end(served)
+    answerError(served, error)
   }
 }
+
+function read(decoder: Decoder, objects: JavaScriptObjects): Question {
+  const operation = decoder.byte()
+  const chain = decoder.varint()
+  const number = decoder.varint()
+  const name = decoder.string()
+  const base = decoder.string()
+  const args: unknown[] = []
+  for (let left = decoder.varint(); left > 0; left--) {
+    args.push(decoder.value(args.length === 0 ? 'args[0]' : `args[${args.length}]`))
+  }
+  return { operation, chain, object: number === 0 ? undefined : objects.get(number), name, base, args }
+}
+
+const run = (served: Served, question: Question): unknown => within(served, () => perform(question))
 
 function perform({ operation, object, name, args }: Question): unknown {
   if (object === undefined) {
@@ -86,7 +104,7 @@ function perform({ operation, object, name, args }: Question): unknown {
     case CALL:
       return callFunction(object, name, args)
     case GET:
-      return read(object, name)
+      return member(object, name)
     case ITERATE:
       return iteratorOf(object)
     case NEXT:
@@ -100,12 +118,12 @@ function perform({ operation, object, name, args }: Question): unknown {
   }
 }
 
-function read(object: object, name: string): unknown {
-  return kindOf(object) === 5 ? exportOf(object, name) : (object as Record<string, unknown>)[name]
+function member(object: object, name: string): unknown {
+  return types.isModuleNamespaceObject(object) ? exportOf(object, name) : (object as Record<string, unknown>)[name]
 }
 
 function callFunction(object: object, name: string, args: unknown[]): unknown {
-  const target = name === '' ? object : read(object, name)
+  const target = name === '' ? object : member(object, name)
   if (typeof target !== 'function') {
     throw new TypeError(`${name === '' ? nameOf(object) : name} is not a function, but ${shown(target)}.`)
   }
@@ -184,18 +202,13 @@ function answerWith(served: Served, result: unknown): void {
   }
 }
 
-async function answerImport(
-  served: Served,
-  objects: JavaScriptObjects,
-  imported: Promise<object>,
-  done: () => void,
-): Promise<void> {
+async function answerImport(served: Served, serving: Serving, imported: Promise<object>): Promise<void> {
   try {
     const namespace = await imported
-    done()
-    answerModule(served, namespace, objects)
+    serving.end(served)
+    answerModule(served, namespace, serving.objects)
   } catch (error) {
-    done()
+    serving.end(served)
     answerError(served, error)
   }
 }

@@ -87,16 +87,28 @@ export class Decoder {
 
   /** A number of at most 53 bits. */
   varint(): number {
-    return this.#outside(() => this.#tape.varint())
+    try {
+      return this.#tape.varint()
+    } catch (error) {
+      throw placed(error, 'payload')
+    }
   }
 
   byte(): number {
-    return this.#outside(() => this.#tape.byte())
+    try {
+      return this.#tape.byte()
+    } catch (error) {
+      throw placed(error, 'payload')
+    }
   }
 
   /** A string as handles have them: no value. */
   string(): string {
-    return this.#outside(() => this.#tape.name())
+    try {
+      return this.#tape.name()
+    } catch (error) {
+      throw placed(error, 'payload')
+    }
   }
 
   /**
@@ -108,14 +120,6 @@ export class Decoder {
       return this.#value(0)
     } catch (error) {
       throw placed(error, root)
-    }
-  }
-
-  #outside<T>(read: () => T): T {
-    try {
-      return read()
-    } catch (error) {
-      throw placed(error, 'payload')
     }
   }
 

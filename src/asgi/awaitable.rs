@@ -7,11 +7,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
 
 use super::file::Opening;
 use super::http_cycle::HttpCycle;
@@ -21,6 +20,7 @@ use super::websocket_cycle::WebSocketCycle;
 use crate::base::lock::lock;
 use crate::bridge;
 use crate::python::event_loop;
+use crate::python::exceptions::thrown;
 
 /// Already complete, with the result `None`. One instance serves every `send`.
 #[pyclass(frozen, module = "_amphis")]
@@ -229,33 +229,4 @@ impl Waiting {
   fn close(&self) {
     self.give_up();
   }
-}
-
-/// The exception of a `throw(type[, value[, traceback]])` or `throw(exception)`.
-fn thrown(
-  kind: &Bound<'_, PyAny>,
-  value: Option<&Bound<'_, PyAny>>,
-  traceback: Option<&Bound<'_, PyAny>>,
-) -> PyErr {
-  let py = kind.py();
-  let error = match (
-    kind.cast::<PyType>(),
-    value.filter(|value| !value.is_none()),
-  ) {
-    (_, Some(value)) if value.is_instance_of::<pyo3::exceptions::PyBaseException>() => {
-      PyErr::from_value(value.clone())
-    }
-    (Ok(kind), Some(value)) => PyErr::from_type(kind.clone(), value.clone().unbind()),
-    (Ok(kind), None) => PyErr::from_type(kind.clone(), ()),
-    (Err(_), None) if kind.is_instance_of::<pyo3::exceptions::PyBaseException>() => {
-      PyErr::from_value(kind.clone())
-    }
-    _ => PyTypeError::new_err("throw() takes an exception or an exception type"),
-  };
-  if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none())
-    && let Ok(traceback) = traceback.cast::<pyo3::types::PyTraceback>()
-  {
-    error.set_traceback(py, Some(traceback.clone()));
-  }
-  error
 }

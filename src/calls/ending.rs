@@ -82,8 +82,15 @@ fn come() -> bool {
 }
 
 fn go() {
-  lock(&STATE).inside -= 1;
-  LEFT.notify_all();
+  let is_over = {
+    let mut state = lock(&STATE);
+    state.inside -= 1;
+    state.is_over
+  };
+  // Before that nobody waits, and to tell nobody costs a call of the kernel.
+  if is_over {
+    LEFT.notify_all();
+  }
 }
 
 fn rest() {

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::attribute::member;
 use super::handles::{CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Handles, code_flags};
 use super::owner::{self, Owner};
 use super::reply::{Asked, Reply};
+use super::support::argument_name;
 use super::waiters::{Payload, Visitor};
 use super::{context, pool, proxy, support};
 use crate::base::lock::lock;
@@ -140,9 +141,9 @@ impl Question {
         let name = reader.string()?;
         let function = member(object.bind(py), &name)?;
         let count = reader.varint()?;
-        let arguments = PyList::empty(py);
+        let mut arguments = Vec::new();
         for index in 0..count {
-          arguments.append(reader.value(&format!("args[{index}]"))?)?;
+          arguments.push(reader.value(&argument_name(index))?);
         }
         let keywords = if flags & flag::KEYWORDS == 0 {
           None
@@ -151,7 +152,7 @@ impl Question {
         };
         Self::Call {
           function: function.unbind(),
-          arguments: arguments.to_tuple().unbind(),
+          arguments: PyTuple::new(py, arguments)?.unbind(),
           keywords,
         }
       }

@@ -23,6 +23,7 @@
 //! into Python: what is dropped is taken out first, and dropped without them.
 
 mod attribute;
+mod call;
 pub mod context;
 pub mod ending;
 pub mod exports;

@@ -1,5 +1,6 @@
 //! Where JavaScript is had from: the process that it runs in, and an environment for Python that was started without one.
 
+use std::cell::Cell;
 use std::process;
 use std::sync::{Arc, OnceLock};
 
@@ -9,18 +10,28 @@ use pyo3::prelude::*;
 
 use super::owner::Owner;
 
+thread_local! {
+  static IS_MAIN: Cell<Option<bool>> = const { Cell::new(None) };
+}
+
 /// Whether this is Python's main thread, which signals are for.
 ///
 /// # Errors
 ///
 /// What Python raises.
 pub fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+  // Asked with each call that waits. Only a forked child has another, which calls nothing.
+  if let Some(known) = IS_MAIN.get() {
+    return Ok(known);
+  }
   let threading = py.import(intern!(py, "threading"))?;
   let current = threading.call_method0(intern!(py, "get_ident"))?;
   let main = threading
     .call_method0(intern!(py, "main_thread"))?
     .getattr(intern!(py, "ident"))?;
-  current.eq(main)
+  let is_main = current.eq(main)?;
+  IS_MAIN.set(Some(is_main));
+  Ok(is_main)
 }
 
 /// Has JavaScript open an environment for Python that has been started without one; waits for it without the GIL.

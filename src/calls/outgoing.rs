@@ -8,13 +8,14 @@ use pyo3::exceptions::{
 };
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 
 use super::handles::Handles;
 use super::incoming::receive_visitor;
 use super::owner::Owner;
 use super::remote::Remote;
 use super::reply::{send, status};
+use super::support::argument_name;
 use super::waiters::{self, Awaiting, Event, Payload};
 use super::{context, ending, opening, pool, support};
 use crate::bridge::record::op;
@@ -48,77 +49,102 @@ fn owner_of(py: Python<'_>, remote: Option<&Bound<'_, Remote>>) -> PyResult<Arc<
   Ok(owner)
 }
 
-/// What JavaScript is asked, as a tape; `chain` is the call that this thread is about to be blocked in.
-fn question<'py>(
-  py: Python<'py>,
-  owner: &Arc<Owner>,
-  remote: Option<&Bound<'py, Remote>>,
-  (operation, name, base): (u8, &str, &str),
-  arguments: &Bound<'py, PyTuple>,
-  chain: u32,
-) -> PyResult<Tape> {
-  let mut handles = Handles::new(owner, false);
-  let mut writer = Writer::new(py, &mut handles);
-  let written = (|| {
-    writer.byte(operation);
-    writer.varint(u64::from(chain));
-    writer.varint(remote.map_or(0, |remote| u64::from(remote.get().number)));
-    writer.string(name);
-    writer.string(base);
-    writer.varint(arguments.len() as u64);
-    for (index, argument) in arguments.iter().enumerate() {
-      writer.value(&argument, &format!("args[{index}]"))?;
+/// What JavaScript is asked.
+pub struct Question {
+  /// The object that is asked; none for an import.
+  pub remote: Option<Py<Remote>>,
+  pub operation: u8,
+  /// Its member, or what is imported.
+  pub name: Py<PyString>,
+  /// The folder of the file that imports.
+  pub base: Py<PyString>,
+  pub arguments: Py<PyTuple>,
+}
+
+impl Question {
+  /// As a tape; `chain` is the call that this thread is about to be blocked in.
+  fn written(&self, py: Python<'_>, owner: &Arc<Owner>, chain: u32) -> PyResult<Tape> {
+    let arguments = self.arguments.bind(py);
+    let mut handles = Handles::new(owner, false);
+    let mut writer = Writer::new(py, &mut handles);
+    let written = (|| {
+      writer.byte(self.operation);
+      writer.varint(u64::from(chain));
+      let number = self.remote.as_ref().map_or(0, |remote| remote.get().number);
+      writer.varint(u64::from(number));
+      writer.string(self.name.to_str(py)?);
+      writer.string(self.base.to_str(py)?);
+      writer.varint(arguments.len() as u64);
+      for (index, argument) in (0..).zip(arguments.iter_borrowed()) {
+        writer.value(&argument, &argument_name(index))?;
+      }
+      Ok(())
+    })();
+    match written {
+      Ok(()) => Ok(writer.finish()),
+      Err(error) => {
+        handles.take_back();
+        Err(error)
+      }
     }
-    Ok(())
-  })();
-  match written {
-    Ok(()) => Ok(writer.finish()),
-    Err(error) => {
-      handles.take_back();
-      Err(error)
+  }
+
+  /// What was called, for people.
+  pub fn shown(&self, py: Python<'_>) -> String {
+    let name = self.name.to_str(py).unwrap_or_default();
+    let object = self
+      .remote
+      .as_ref()
+      .map_or("", |remote| remote.get().name());
+    match self.operation {
+      asked::IMPORT => format!("import_module({name:?})"),
+      asked::CALL if !name.is_empty() => format!("{name}()"),
+      asked::CALL if object.is_empty() => "function()".to_owned(),
+      asked::CALL => format!("{object}()"),
+      asked::GET => format!("{object}.{name}"),
+      asked::AWAIT => "promise".to_owned(),
+      _ => object.to_owned(),
     }
   }
 }
 
-/// Asks JavaScript for a task, whose `future` is settled by the answer. Returns the number of the call.
-#[pyfunction]
-#[allow(
-  clippy::too_many_arguments,
-  reason = "called from one place of node.py"
-)]
-pub fn start(
-  py: Python<'_>,
-  remote: Option<Bound<'_, Remote>>,
-  operation: u8,
-  name: &str,
-  base: &str,
-  arguments: &Bound<'_, PyTuple>,
-  future: Py<PyAny>,
-  running: &Bound<'_, PyAny>,
-) -> PyResult<u32> {
+/// Operations that are shown by name; `lib/calls/serve.ts` and `amphis/node.py` have them all.
+mod asked {
+  pub const IMPORT: u8 = 1;
+  pub const CALL: u8 = 2;
+  pub const GET: u8 = 3;
+  pub const AWAIT: u8 = 7;
+}
+
+/// Asks JavaScript for a task of the loop that runs. Returns the number of the call, and the steps of a future that is
+/// settled by the answer.
+///
+/// # Errors
+///
+/// What Python raises; `RuntimeError` where no loop runs, or nobody is there to be asked.
+pub fn start(py: Python<'_>, question: &Question) -> PyResult<(u32, Py<PyAny>)> {
   let _inside = ending::enter(py);
-  let owner = owner_of(py, remote.as_ref())?;
-  let tape = question(
-    py,
-    &owner,
-    remote.as_ref(),
-    (operation, name, base),
-    arguments,
-    0,
-  )?;
-  let is_ours = event_loop::bound(py).is_ok_and(|ours| ours.is(running));
+  let running = event_loop::running(py)?;
+  let owner = owner_of(py, question.remote.as_ref().map(|remote| remote.bind(py)))?;
+  let tape = question.written(py, &owner, 0)?;
+  let is_ours = event_loop::bound(py).is_ok_and(|ours| ours.is(&running));
+  let future = if is_ours {
+    event_loop::create_future(py)?
+  } else {
+    running.call_method0(intern!(py, "create_future"))?
+  };
+  let steps = future.try_iter()?.into_any().unbind();
   let number = waiters::add_task(Awaiting {
     host: owner.host.index,
     owner: owner.index,
-    future,
-    other_loop: (!is_ours).then(|| running.clone().unbind()),
+    future: future.unbind(),
+    other_loop: (!is_ours).then(|| running.unbind()),
   });
   send(py, &owner, op::INVOKE, number, tape);
-  Ok(number)
+  Ok((number, steps))
 }
 
 /// A task no longer awaits the answer.
-#[pyfunction]
 pub fn abort(py: Python<'_>, number: u32) {
   let awaiting = waiters::take_task(number);
   let host = awaiting
@@ -135,15 +161,22 @@ pub fn abort(py: Python<'_>, number: u32) {
 /// Asks JavaScript and waits, without the GIL. What comes back to this thread meanwhile runs on it.
 #[pyfunction]
 #[pyo3(signature = (remote, operation, name, base, arguments, timeout))]
-pub fn wait<'py>(
-  py: Python<'py>,
-  remote: Option<Bound<'py, Remote>>,
+pub fn wait(
+  py: Python<'_>,
+  remote: Option<Py<Remote>>,
   operation: u8,
-  name: &str,
-  base: &str,
-  arguments: &Bound<'py, PyTuple>,
+  name: Py<PyString>,
+  base: Py<PyString>,
+  arguments: Py<PyTuple>,
   timeout: Option<f64>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
+  let question = Question {
+    remote,
+    operation,
+    name,
+    base,
+    arguments,
+  };
   let _inside = ending::enter(py);
   let deadline = timeout
     .map(|seconds| {
@@ -152,17 +185,10 @@ pub fn wait<'py>(
         .map_err(|_| PyValueError::new_err("a timeout is a number of seconds, 0 or more"))
     })
     .transpose()?;
-  let owner = owner_of(py, remote.as_ref())?;
+  let owner = owner_of(py, question.remote.as_ref().map(|remote| remote.bind(py)))?;
   let (number, waiter) = waiters::add_thread(owner.host.index, pool::is_this_thread());
   let left = Left(number, Arc::clone(&waiter));
-  let tape = question(
-    py,
-    &owner,
-    remote.as_ref(),
-    (operation, name, base),
-    arguments,
-    number,
-  )?;
+  let tape = question.written(py, &owner, number)?;
   send(py, &owner, op::INVOKE, number, tape);
   let is_main = opening::is_main_thread(py)?;
   let _blocked = pool::is_this_thread().then(|| pool::block(py));
@@ -273,17 +299,22 @@ pub fn settle(py: Python<'_>, number: u32, payload: Payload) {
 }
 
 fn give(py: Python<'_>, awaiting: &Awaiting, outcome: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
-  let support = support::get(py)?;
-  let (value, error) = match outcome {
-    Ok(value) => (value.unbind(), py.None()),
-    Err(error) => (py.None(), error.into_value(py).into_any()),
-  };
-  match &awaiting.other_loop {
-    None => support.call_method1(intern!(py, "settle"), (&awaiting.future, value, error))?,
-    Some(other) => support.call_method1(
-      intern!(py, "settle_later"),
-      (other, &awaiting.future, value, error),
-    )?,
+  let future = awaiting.future.bind(py);
+  if let Some(other) = &awaiting.other_loop {
+    let (value, error) = match outcome {
+      Ok(value) => (value.unbind(), py.None()),
+      Err(error) => (py.None(), error.into_value(py).into_any()),
+    };
+    return support::get(py)?
+      .call_method1(intern!(py, "settle_later"), (other, future, value, error))
+      .map(drop);
+  }
+  if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+    return Ok(());
+  }
+  match outcome {
+    Ok(value) => future.call_method1(intern!(py, "set_result"), (value,))?,
+    Err(error) => future.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?,
   };
   Ok(())
 }

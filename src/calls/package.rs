@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use super::call::JavaScriptCall;
 use super::{opening, outgoing};
 use crate::values::{ConversionError, undefined};
 
@@ -37,8 +38,7 @@ fn package(module: &Bound<'_, PyModule>) -> PyResult<()> {
   native.add("ConversionError", py.get_type::<ConversionError>())?;
   native.add("Undefined", undefined(py)?.get_type())?;
   native.add("undefined", undefined(py)?)?;
-  native.add_function(wrap_pyfunction!(outgoing::start, &native)?)?;
-  native.add_function(wrap_pyfunction!(outgoing::abort, &native)?)?;
+  native.add_class::<JavaScriptCall>()?;
   native.add_function(wrap_pyfunction!(outgoing::wait, &native)?)?;
   modules.set_item(NATIVE, &native)?;
   // With a path it is a package: `import amphis.node` works as well.

@@ -28,6 +28,10 @@ impl Remote {
       name,
     }
   }
+
+  pub fn name(&self) -> &str {
+    &self.name
+  }
 }
 
 #[pymethods]

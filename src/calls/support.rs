@@ -1,5 +1,6 @@
-//! The module of `calls/_calls.py`: what is clearer in Python.
+//! The module of `calls/_calls.py`: what is clearer in Python; and what both directions need.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 
 use pyo3::prelude::*;
@@ -18,4 +19,16 @@ pub fn get(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
   MODULE
     .get_or_try_init(py, load)
     .map(|module| module.bind(py))
+}
+
+/// What an argument is called in errors.
+pub fn argument_name(index: u64) -> Cow<'static, str> {
+  // Most have few, and most are without errors.
+  match index {
+    0 => Cow::Borrowed("args[0]"),
+    1 => Cow::Borrowed("args[1]"),
+    2 => Cow::Borrowed("args[2]"),
+    3 => Cow::Borrowed("args[3]"),
+    _ => Cow::Owned(format!("args[{index}]")),
+  }
 }

@@ -168,13 +168,19 @@ pub fn take_task(number: u32) -> Option<Awaiting> {
   }
 }
 
-/// JavaScript's thread: answers a thread that waits. What is returned is to be sent to the loop's thread.
-pub fn answer_thread(number: u32, payload: Payload) -> Result<(), Payload> {
+/// JavaScript's thread: answers a thread that waits. Where none does the buffers come back, and all is to be sent to the
+/// loop's thread.
+pub fn answer_thread(
+  number: u32,
+  bytes: &[u8],
+  buffers: Vec<Box<[u8]>>,
+) -> Result<(), Vec<Box<[u8]>>> {
   let waiter = match lock(&WAITING).as_ref().and_then(|table| table.get(&number)) {
     Some(Waiting::Thread(waiter)) => Arc::clone(waiter),
-    _ => return Err(payload),
+    _ => return Err(buffers),
   };
-  lock(&waiter.inbox).answer = Some(payload);
+  let bytes = bytes.into();
+  lock(&waiter.inbox).answer = Some(Payload { bytes, buffers });
   waiter.changed.notify_one();
   Ok(())
 }

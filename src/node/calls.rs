@@ -137,16 +137,15 @@ impl CallsHandle {
     #[napi(ts_arg_type = "Uint8Array[] | undefined")] buffers: Unknown<'_>,
   ) -> Result<()> {
     let bytes = head_of(&env, &bytes, length)?;
-    let payload = Payload {
-      // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
-      bytes: unsafe { bytes.as_slice() }.into(),
-      buffers: copies_of(&env, &buffers)?,
-    };
-    if let Err(Payload { bytes, buffers }) = waiters::answer_thread(call, payload) {
+    let buffers = copies_of(&env, &buffers)?;
+    // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
+    let bytes = unsafe { bytes.as_slice() };
+    if let Err(buffers) = waiters::answer_thread(call, bytes, buffers) {
       bridge::get().inbox().push(|batch| {
+        let payload = batch.copy(bytes);
         batch.commands.push(Command::Answer {
           call,
-          payload: BodyPart::Owned(bytes),
+          payload,
           buffers,
         });
       });

@@ -10,6 +10,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::exceptions::asyncio::CancelledError as PyCancelledError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use super::exceptions::report;
 use super::sources;
@@ -198,6 +199,20 @@ pub fn sources() -> &'static [String] {
 /// When there is none.
 pub fn bound(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
   Ok(current()?.event_loop.bind(py).clone())
+}
+
+/// The loop that runs on this thread.
+///
+/// # Errors
+///
+/// `RuntimeError` where none does.
+pub fn running(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+  static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+  let get = || {
+    let get = py.import("asyncio")?.getattr("get_running_loop")?;
+    Ok::<_, PyErr>(get.unbind())
+  };
+  GET.get_or_try_init(py, get)?.bind(py).call0()
 }
 
 /// A task of `run(app, scope, cycle)`, which has taken its first step; see `tasks.rs`.

@@ -1,8 +1,9 @@
 //! Exceptions on their way to JavaScript, and those that amphis itself raises.
 
+use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyTraceback, PyTuple, PyType};
 
 use super::sources;
 use crate::base::error::{HandlerError, Raised, push_json_string};
@@ -105,4 +106,31 @@ pub fn report(py: Python<'_>, result: PyResult<()>) {
   if let Err(error) = result {
     error.write_unraisable(py, None);
   }
+}
+
+/// The exception of a `throw(type[, value[, traceback]])` or `throw(exception)`.
+pub fn thrown(
+  kind: &Bound<'_, PyAny>,
+  value: Option<&Bound<'_, PyAny>>,
+  traceback: Option<&Bound<'_, PyAny>>,
+) -> PyErr {
+  let py = kind.py();
+  let error = match (
+    kind.cast::<PyType>(),
+    value.filter(|value| !value.is_none()),
+  ) {
+    (_, Some(value)) if value.is_instance_of::<PyBaseException>() => {
+      PyErr::from_value(value.clone())
+    }
+    (Ok(kind), Some(value)) => PyErr::from_type(kind.clone(), value.clone().unbind()),
+    (Ok(kind), None) => PyErr::from_type(kind.clone(), ()),
+    (Err(_), None) if kind.is_instance_of::<PyBaseException>() => PyErr::from_value(kind.clone()),
+    _ => PyTypeError::new_err("throw() takes an exception or an exception type"),
+  };
+  if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none())
+    && let Ok(traceback) = traceback.cast::<PyTraceback>()
+  {
+    error.set_traceback(py, Some(traceback.clone()));
+  }
+  error
 }

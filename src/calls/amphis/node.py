@@ -20,9 +20,8 @@ import asyncio
 import difflib
 import os
 import sys
-import warnings
 
-from amphis._native import abort, start, wait
+from amphis._native import JavaScriptCall, wait
 
 __all__ = [
     "JavaScriptCall",
@@ -46,71 +45,15 @@ _IMPORT, _CALL, _GET, _NEXT, _RETURN, _ITERATE, _AWAIT = range(1, 8)
 _FUNCTION, _ASYNC_FUNCTION, _CLASS, _MODULE, _PROMISE = 1, 2, 4, 5, 6
 
 
-async def _ask(remote, operation, name, base, arguments):
-    """One call, for the task that awaits it."""
-    loop = asyncio.get_running_loop()
-    future = loop.create_future()
-    number = start(remote, operation, name, base, arguments, future, loop)
-    try:
-        return await future
-    except asyncio.CancelledError:
-        abort(number)
-        raise
-
-
-class JavaScriptCall:
-    """A call of JavaScript that begins when it is awaited, once.
-
-    It is a coroutine to everybody who asks (`asyncio.create_task`, `gather`, `wait_for`); cancelling its task aborts
-    the signal that the function can ask for. Of a function that gives values one by one, an async iterable or a
-    ReadableStream, it can be iterated over at once: `async for row in render.rows()`.
-
-    Raises:
-        JavaScriptError: the function threw, or its promise was rejected.
-        ConversionError: an argument or the result cannot be had by the other language.
-        RuntimeError: the handler or worker whose JavaScript it is was closed; it was awaited before.
-    """
-
-    __slots__ = ("__weakref__", "_coroutine", "_question", "_shown")
-
-    def __init__(self, shown, *question):
-        self._shown = shown
-        self._question = question
-        self._coroutine = None
-
-    def _begin(self):
-        if self._coroutine is None:
-            self._coroutine = _ask(*self._question)
-        return self._coroutine
-
-    def __await__(self):
-        return self._begin().__await__()
-
-    def send(self, value):
-        return self._begin().send(value)
-
-    def throw(self, *raised):
-        return self._begin().throw(*raised)
-
-    def close(self):
-        self._begin().close()
-
-    async def __aiter__(self):
-        result = await self
-        if not isinstance(result, JavaScriptObject):
-            raise TypeError(
-                f"{self._shown} gives {type(result).__name__}, which is not iterated over with async for"
-            )
-        async for value in result:
-            yield value
-
-    def __del__(self):
-        if self._coroutine is None:
-            message = f"{self._shown} was never awaited, so JavaScript was not called"
-            warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
-
-    def __repr__(self):
-        return f"<call of {self._shown}>"
+async def _values_of(call, shown):
+    """Iterates over what a call gives; for Rust."""
+    result = await call
+    if not isinstance(result, JavaScriptObject):
+        raise TypeError(
+            f"{shown} gives {type(result).__name__}, which is not iterated over with async for"
+        )
+    async for value in result:
+        yield value
 
 
 class _Proxy:
@@ -144,12 +87,11 @@ _KINDS = {
 
 
 def _positional(shown, keywords):
-    if keywords:
-        names = ", ".join(keywords)
-        raise TypeError(
-            f"{shown}: JavaScript functions have no keyword arguments ({names}). "
-            "Give them as a dict, which is an object there."
-        )
+    names = ", ".join(keywords)
+    raise TypeError(
+        f"{shown}: JavaScript functions have no keyword arguments ({names}). "
+        "Give them as a dict, which is an object there."
+    )
 
 
 class JavaScriptFunction(_Proxy):
@@ -176,9 +118,9 @@ class JavaScriptFunction(_Proxy):
         return self._member or self._remote.name or "function"
 
     def __call__(self, *arguments, **keywords):
-        shown = f"{self.__name__}()"
-        _positional(shown, keywords)
-        return JavaScriptCall(shown, self._remote, _CALL, self._member, "", arguments)
+        if keywords:
+            _positional(f"{self.__name__}()", keywords)
+        return JavaScriptCall(self._remote, _CALL, self._member, "", arguments)
 
     def __getattr__(self, name):
         if name.startswith("_"):
@@ -196,8 +138,7 @@ class JavaScriptMember(JavaScriptFunction):
     __slots__ = ()
 
     def __await__(self):
-        shown = f"{self._remote.name}.{self._member}"
-        return JavaScriptCall(shown, self._remote, _GET, self._member, "", ()).__await__()
+        return JavaScriptCall(self._remote, _GET, self._member, "", ()).__await__()
 
     def __repr__(self):
         return f"<member {self._member} of JavaScript {self._remote.name or 'object'}>"
@@ -221,13 +162,13 @@ class JavaScriptObject(_Proxy):
         return JavaScriptMember(self._remote, str(name))
 
     async def __aiter__(self):
-        iterator = await _ask(self._remote, _ITERATE, "", "", ())
+        iterator = await JavaScriptCall(self._remote, _ITERATE, "", "", ())
         remote = iterator._remote
         over = False
         try:
             while True:
                 try:
-                    value = await _ask(remote, _NEXT, "", "", ())
+                    value = await JavaScriptCall(remote, _NEXT, "", "", ())
                 except StopAsyncIteration:
                     over = True
                     return
@@ -237,7 +178,7 @@ class JavaScriptObject(_Proxy):
                 yield value
         finally:
             if not over:
-                await _ask(remote, _RETURN, "", "", ())
+                await JavaScriptCall(remote, _RETURN, "", "", ())
 
 
 class JavaScriptPromise(JavaScriptObject):
@@ -246,7 +187,7 @@ class JavaScriptPromise(JavaScriptObject):
     __slots__ = ()
 
     def __await__(self):
-        return JavaScriptCall("promise", self._remote, _AWAIT, "", "", ()).__await__()
+        return JavaScriptCall(self._remote, _AWAIT, "", "", ()).__await__()
 
 
 class JavaScriptModule(JavaScriptObject):
@@ -324,7 +265,8 @@ class SyncFunction(_Proxy):
         return self._member or self._remote.name or "function"
 
     def __call__(self, *arguments, **keywords):
-        _positional(f"{self.__name__}()", keywords)
+        if keywords:
+            _positional(f"{self.__name__}()", keywords)
         return _ask_now(self._remote, _CALL, self._member, "", arguments, self._timeout)
 
     def __getattr__(self, name):
@@ -448,7 +390,7 @@ def _folder_of(frame):
 
 
 async def _import(specifier, base):
-    namespace, names = await _ask(None, _IMPORT, specifier, base, ())
+    namespace, names = await JavaScriptCall(None, _IMPORT, specifier, base, ())
     return JavaScriptModule(namespace._remote, specifier, names)
 
 
