@@ -2,13 +2,13 @@ import test from 'ava'
 import { Python, type PythonFunction } from '../index.js'
 import { takeLog } from '../fixtures/calls/host.mjs'
 import { flat, shareMemory } from './helpers/memory.js'
-import { fixtures, python as interpreter } from './helpers/python.js'
+import { fixtures, loop, python as interpreter } from './helpers/python.js'
 
 // Calls in both directions leave the heaps of both languages as they were, and an idle process idle.
 
 type Functions = Record<string, PythonFunction>
 
-const python = new Python({ appDir: `${fixtures}/calls`, python: interpreter })
+const python = new Python({ appDir: `${fixtures}/calls`, python: interpreter, loop })
 const model = await python.import<Functions>('model')
 const many = await python.import<Functions>('many')
 test.after.always(() => python.close())

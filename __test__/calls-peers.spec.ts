@@ -7,7 +7,7 @@ import test from 'ava'
 import chalk from 'chalk'
 import { NdArray, Python, type PythonFunction, type PythonObject } from '../index.js'
 import { program } from './helpers/command-line.js'
-import { fixtures, python as interpreter } from './helpers/python.js'
+import { fixtures, loop, python as interpreter } from './helpers/python.js'
 import { scratchFolder } from './helpers/scratch.js'
 
 // What the READMEs of node-calls-python, pymport, pythonia (JSPyBridge) and PythonMonkey show, done with amphis.
@@ -16,7 +16,7 @@ type Functions = Record<string, PythonFunction>
 type Handle = PythonObject & Functions
 
 const appDir = `${fixtures}/calls`
-const python = new Python({ appDir, python: interpreter })
+const python = new Python({ appDir, python: interpreter, loop })
 const peers = await python.import<Functions>('peers')
 const host = await python.import<Functions>('peers_host')
 
@@ -39,7 +39,7 @@ test('node-calls-python: exec and eval are functions of a module', async (t) => 
 
 test('node-calls-python: importing a module again', async (t) => {
   const folder = await scratchFolder(t, { 'changing.py': 'def version():\n    return 1\n' })
-  const own = new Python({ appDir: folder, python: interpreter })
+  const own = new Python({ appDir: folder, python: interpreter, loop })
   t.teardown(() => own.close())
   const changing = await own.import<Functions>('changing')
   t.is(await changing['version']!(), 1)

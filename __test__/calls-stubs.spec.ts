@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { Python, type PythonFunction } from '../index.js'
 import { amphisIn, program } from './helpers/command-line.js'
 import { realEnvironment, temporaryFolder } from './helpers/fake-python.js'
-import { fixtures, interpreter, python } from './helpers/python.js'
+import { fixtures, interpreter, loop, python } from './helpers/python.js'
 
 // The types of the package `amphis` for Python's editors and type checkers, and what its import says outside of amphis.
 
@@ -57,7 +57,7 @@ test('in amphis the package that is built in comes before those of the environme
     { env: { ...env, PYTHONPATH: folder }, cwd: folder },
   )
   t.is(stdout, 'built-in\n')
-  const own = new Python({ appDir: folder, python })
+  const own = new Python({ appDir: folder, python, loop })
   t.teardown(() => own.close())
   t.is(await (await own.import<Record<string, PythonFunction>>('asks'))['where']!(), 'built-in')
 })

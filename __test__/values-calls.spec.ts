@@ -6,9 +6,9 @@ import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import fc from 'fast-check'
 import { ConversionError, NdArray, Python, type PythonError, type PythonFunction } from '../index.js'
-import { fixtures, python as interpreter } from './helpers/python.js'
+import { fixtures, loop, python as interpreter } from './helpers/python.js'
 
-const python = new Python({ appDir: `${fixtures}/calls`, python: interpreter })
+const python = new Python({ appDir: `${fixtures}/calls`, python: interpreter, loop })
 const values = await python.import<Record<string, PythonFunction>>('values_fixture')
 test.after.always(async () => python.close())
 
