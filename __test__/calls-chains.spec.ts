@@ -1,12 +1,12 @@
 import test from 'ava'
 import { Python, PythonError, type PythonFunction } from '../index.js'
-import { fixtures, python as interpreter } from './helpers/python.js'
+import { fixtures, loop, python as interpreter } from './helpers/python.js'
 
 // Chains of calls that go back and forth, and what becomes of threads and limits.
 
 type Functions = Record<string, PythonFunction>
 
-const python = new Python({ appDir: `${fixtures}/calls`, python: interpreter, threads: 4 })
+const python = new Python({ appDir: `${fixtures}/calls`, python: interpreter, loop, threads: 4 })
 const model = await python.import<Functions>('model')
 const chains = await python.import<Functions>('chains')
 
@@ -73,7 +73,7 @@ test.serial('Node’s event loop goes on while Python computes and while threads
 })
 
 test.serial('a callback whose owner has gone is refused in Python, not lost', async (t) => {
-  const other = new Python({ appDir: `${fixtures}/calls`, python: interpreter })
+  const other = new Python({ appDir: `${fixtures}/calls`, python: interpreter, loop })
   const functions = await other.import<Functions>('chains')
   await functions['keep']!((value: number) => value)
   await other.close()
@@ -82,7 +82,7 @@ test.serial('a callback whose owner has gone is refused in Python, not lost', as
 })
 
 test.serial('closing answers what Python still waits for', async (t) => {
-  const other = new Python({ appDir: `${fixtures}/calls`, python: interpreter, timeoutGracefulShutdown: 10 })
+  const other = new Python({ appDir: `${fixtures}/calls`, python: interpreter, loop, timeoutGracefulShutdown: 10 })
   const functions = await other.import<Functions>('chains')
   const waiting = functions['outcome']!(async () => new Promise(() => {}))
   const outcome = Promise.allSettled([waiting])

@@ -4,14 +4,14 @@ import { promisify } from 'node:util'
 import test from 'ava'
 import { Python, PythonError, type PythonFunction } from '../index.js'
 import * as here from '../fixtures/calls/host.mjs'
-import { fixtures, python as interpreter, shareHandler } from './helpers/python.js'
+import { fixtures, loop, python as interpreter, shareHandler } from './helpers/python.js'
 
 // Python calls the JavaScript of its host.
 
 type Functions = Record<string, PythonFunction>
 
 const appDir = `${fixtures}/calls`
-const python = new Python({ appDir, python: interpreter })
+const python = new Python({ appDir, python: interpreter, loop })
 const host = await python.import<Functions>('host')
 
 const call = async (name: string, ...args: unknown[]): Promise<unknown> => host[name]!(...args)
@@ -77,6 +77,7 @@ test.serial('what JavaScript throws has name, message, code, properties, stack a
   t.regex(file, /host\.mjs$/)
   t.is(typeof line, 'number')
   t.regex(error['text'] as string, /^RangeError: too far\n +at (Module\.)?fail/)
+  t.notRegex(error['text'] as string, /\/dist\//)
   const outer = (await call('caught', 'failLater')) as Record<string, unknown>
   t.deepEqual(outer['cause'], ['TypeError', 'inner'])
 })

@@ -1,13 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { AmphisError, Python, PythonError, PythonObject, type PythonFunction } from '../index.js'
-import { fixtures, python as interpreter } from './helpers/python.js'
+import { fixtures, loop, python as interpreter } from './helpers/python.js'
 
 // JavaScript calls functions of Python.
 
 type Functions = Record<string, PythonFunction>
 
-const options = { appDir: `${fixtures}/calls`, python: interpreter }
+const options = { appDir: `${fixtures}/calls`, python: interpreter, loop }
 const python = new Python(options)
 const model = await python.import<Functions & { VERSION: string }>('model')
 
@@ -44,6 +46,10 @@ test.serial('arguments are given by name with .with(), again and again', async (
   t.deepEqual(await model['search']!.with({ limit: 2 })('tea'), ['tea', 'tea'])
 })
 
+test.serial('what is undefined by name was left out', async (t) => {
+  t.is(await model['add']!.with({ b: undefined })(1), 2)
+})
+
 test.serial('a callable object whose __call__ is async runs on the loop', async (t) => {
   t.is(await model['sneaky']!(1), 2)
 })
@@ -56,6 +62,10 @@ test.serial('a module has its functions, classes and numbers, and no private nam
   t.false(names.includes('_hidden'))
   t.true('add' in model)
   t.false('nothing' in model)
+})
+
+test.serial('what a module has and cannot be copied is a handle', async (t) => {
+  t.true((await (model['TABLE'] as unknown as Promise<object>)) instanceof PythonObject)
 })
 
 test.serial('what else a module has is had by awaiting it', async (t) => {
@@ -152,6 +162,25 @@ test.serial('a released handle is refused, by using, close() and PythonObject.cl
   await t.throwsAsync(model['rows_of']!(kept), { message: /released/ })
 })
 
+test.serial('what was had from a handle or a module keeps it from being released', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const head = (await model['table']!.ref(1, 2))['head'] as PythonFunction
+  const other = new Python(options)
+  const { add } = await other.import<{ add: PythonFunction }>('model')
+  const bound = (await other.import<Functions>('model'))['add']!.with({ b: 5 })
+  for (let round = 0; round < 3; round++) {
+    await turn()
+    collect()
+  }
+  // Python hears of what was released.
+  await model['add']!(1)
+  t.deepEqual(await head(1), [1])
+  t.is(await add(1), 2)
+  t.is(await bound(1), 6)
+  await other.close()
+})
+
 test.serial('handles answer then, toJSON, symbols and names with two underscores with undefined', async (t) => {
   const table = await model['table']!.ref(1)
   for (const name of ['then', 'toJSON', '__class__', '__dict__', Symbol.toPrimitive, Symbol.iterator]) {
@@ -233,6 +262,7 @@ test.serial('arguments and results that cannot be passed are named by their plac
   const error = await t.throwsAsync(model['unfit']!())
   t.regex(error.message, /result.*rows.*\[1\].*table/s)
   t.regex(error.message, /Table/)
+  t.is((error as PythonError).code, 'AMPHIS_ERR_CONVERSION')
   t.is(await model['add']!(1), 2)
 })
 
@@ -336,3 +366,9 @@ for (const [what, wrong] of [
     t.throws(() => new Python(wrong as object), { code: 'AMPHIS_ERR_INVALID_OPTIONS' })
   })
 }
+
+test('a signal that is none is refused before Python is asked, and the next call has its own answer', async (t) => {
+  const wrong = { signal: {} as AbortSignal }
+  await t.throwsAsync(async () => model['add']!.with({}, wrong)(1, 1), { instanceOf: TypeError })
+  t.is(await model['add']!(2, 3), 5)
+})

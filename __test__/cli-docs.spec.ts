@@ -20,7 +20,9 @@ test('docs/cli.md has the options as they are', (t) => {
 
 test('what docs/cli.md and docs/deployment.md show can be typed', (t) => {
   const pages = page + read('deployment.md')
-  const commands = [...pages.replaceAll(/\\\n */g, '').matchAll(/(?:npx |bin\/)amphis (?!run|init|venv|-)(.*)$/gm)]
+  const commands = [
+    ...pages.replaceAll(/\\\n */g, '').matchAll(/(?:npx |bin\/)amphis (?!run|init|venv|types|-)(.*)$/gm),
+  ]
   t.true(commands.length > 10)
   for (const [, line = ''] of commands) {
     const words = [...line.replace(/\s+#.*/, '').matchAll(/'([^']*)'|(\S+)/g)].map(

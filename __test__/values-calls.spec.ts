@@ -39,7 +39,9 @@ const { value } = fc.letrec<{ value: unknown; leaf: unknown }>((tie) => ({
     fc.int16Array({ maxLength: 20 }),
     fc.bigInt64Array({ maxLength: 20 }),
     fc.float32Array({ minLength: 6, maxLength: 6 }).map((data) => new NdArray(data, [2, 3])),
+    // Large enough to travel beside the rest.
     fc.float64Array({ minLength: 4096, maxLength: 4100 }),
+    fc.uint8Array({ minLength: 20_000, maxLength: 20_010 }),
   ),
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -82,6 +84,7 @@ test.serial('Python gets what the table says', async (t) => {
     ['\ud800', "str '\\ud800'"],
     [Buffer.from('a'), "bytes b'a'"],
     [new ArrayBuffer(1), "bytes b'\\x00'"],
+    [new Uint8Array(20_000).fill(97), `bytes b'${'a'.repeat(20_000)}'`],
     [Float32Array.of(1.5), 'memoryview f (1,) [1.5]'],
     [new Float64Array(4096).subarray(4094), 'memoryview d (2,) [0.0, 0.0]'],
     [new NdArray(Int8Array.of(1, 2), [2, 1]), 'memoryview b (2, 1) [[1], [2]]'],
@@ -136,16 +139,21 @@ test.serial('a numpy array is looked at in place, by either side', async (t) => 
   t.is(array[999_999], 2)
 })
 
-test.serial('one array can be passed again and again while JavaScript has it', async (t) => {
-  await call('keep', 'again', 100_000)
-  const arrays = await Promise.all(
-    Array.from({ length: 20 }, async () => (await call('made_by', 'np.zeros(10_000)')) as Float64Array),
-  )
-  t.true(arrays.every((array) => array.length === 10_000))
-  const views = (await Promise.all([call('same', arrays[0]), call('same', arrays[0])])) as Float64Array[]
-  t.not(views[0]!.buffer, views[1]!.buffer)
-  const growing = await Promise.all([call('growing', 'one'), call('growing', 'one')])
-  t.deepEqual(growing, [new Uint8Array(8), new Uint8Array(8)])
+test.serial('one array can be passed again and again while JavaScript has it, in one call as in several', async (t) => {
+  const first = (await call('keep', 'again', 100_000)) as Float64Array
+  const others = (await Promise.all(
+    Array.from({ length: 20 }, async () => call('kept_array', 'again')),
+  )) as Float64Array[]
+  first[0] = 7
+  t.true(others.every((other) => other !== first && other[0] === 7))
+  t.deepEqual(await call('total', 'again'), 7)
+  const [one, two] = (await call('made_by', '(lambda array: [array, array[:]])(np.ones(5000))')) as Float64Array[]
+  one![0] = 8
+  t.is(two![0], 8)
+  // What goes back is a copy.
+  const copies = (await Promise.all([call('same', first), call('same', first)])) as Float64Array[]
+  t.not(copies[0]!.buffer, copies[1]!.buffer)
+  t.deepEqual(copies, [first, first])
 })
 
 test.serial('Python has its memory back once JavaScript has let go of it', async (t) => {

@@ -1,7 +1,14 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test, { type ExecutionContext } from 'ava'
 import { AmphisError, ConversionError } from '../lib/base/errors.js'
+import { Decoder } from '../lib/values/decode.js'
+import { Encoder } from '../lib/values/encode.js'
 import { NdArray } from '../lib/values/ndarray.js'
+import { Unfit } from '../lib/values/place.js'
+import { MAX_TAPE } from '../lib/values/tags.js'
+import { TapeWriter } from '../lib/values/tape.js'
 import { decode, encode, type Failure, Handles, partsOf, textOf, thereAndBack } from './helpers/values.js'
 
 /** What is said of a value that cannot be passed. */
@@ -71,10 +78,11 @@ test('a hole is undefined, and a long array with holes is refused before it take
   t.regex(refusal(t, { sparse }).message, /^args\.sparse\[0\]: This is a hole of an array that is 4294967295 long/)
 })
 
-test('more than 512 MiB are refused', (t) => {
-  // Nobody touches the memory, so the system gives none.
-  const large = new ArrayBuffer(513 * 1024 * 1024)
-  t.regex(refusal(t, { a: 1, b: large }).message, /^args\.b: .*larger than 512 MiB/)
+test('a tape of more than 512 MiB is refused before there is memory for it', (t) => {
+  const tape = new TapeWriter()
+  tape.at = MAX_TAPE - 100
+  const error = t.throws(() => tape.text('x'.repeat(100)), { instanceOf: Unfit })
+  t.regex(error.message, /larger than 512 MiB/)
 })
 
 test('what is more than its properties stays where it is', async (t) => {
@@ -202,9 +210,11 @@ test('bytes of every kind are bytes', (t) => {
 
 test('large arrays travel beside the tape, small ones within, and what is transferred always beside', (t) => {
   const large = Float64Array.from({ length: 2048 }, (_, index) => index)
-  const encoded = encode([large, large, large.subarray(1)])
-  t.deepEqual(encoded.buffers, [large, Buffer.from(large.buffer, 8)].slice(0, 1))
-  t.true(encoded.length > 2047 * 8)
+  const bytes = new Uint8Array(large.buffer)
+  const encoded = encode([large, large, large.subarray(1), bytes, bytes.subarray(1)])
+  t.deepEqual(encoded.buffers, [large, bytes])
+  t.true(encoded.length > 2047 * 8 + 16_383)
+  t.deepEqual(thereAndBack([bytes, Buffer.from(bytes), large.buffer]), [bytes, bytes, bytes])
   const returned = thereAndBack([large, large, new NdArray(large, [2, 1024])]) as unknown[]
   t.deepEqual(returned, [large, large, new NdArray(large, [2, 1024])])
   t.is(returned[0], returned[1])
@@ -337,6 +347,32 @@ test('a handle may have any name, and numbers and strings of calls stand beside 
   handles.handleOf = () => ({ tag: 19, kind: 3, id: 2 ** 40, name })
   const payload = textOf(encode(() => {}, handles))
   t.like(decode(payload), { tag: 19, kind: 3, id: 2 ** 40, name })
+})
+
+test('neither encoder nor decoder keeps what it was given', async (t) => {
+  const handles = new Handles()
+  const encoder = new Encoder(handles)
+  const decoder = new Decoder(handles)
+  const held = (() => {
+    const given = [{ a: 1 }, new Float64Array(4096), { b: 2 }]
+    encoder.begin()
+    encoder.value(given, 'args')
+    const encoded = encoder.end()
+    decoder.begin(textOf(encoded), 0, partsOf(encoded), 0)
+    const returned = decoder.value('result') as object[]
+    decoder.end()
+    const failing = [{ c: 3 }, Symbol('no')]
+    encoder.begin()
+    t.throws(() => encoder.value(failing, 'args'))
+    return [given, given[0]!, given[1]!, returned, returned[1]!, failing].map((object) => new WeakRef(object))
+  })()
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  while (held.some((object) => object.deref() !== undefined)) {
+    await turn()
+    collect()
+  }
+  t.true(decoder.at > 0)
 })
 
 test('a string that was cut from a large payload keeps its units', (t) => {

@@ -11,3 +11,8 @@ export const packageRoot = new URL('../', import.meta.url)
 export function programOf(path: string): string {
   return fileURLToPath(new URL(`dist/${path}.js`, packageRoot))
 }
+
+/** The path of a program in Python of this package, which Python runs as a folder. */
+export function pythonProgramOf(name: string): string {
+  return fileURLToPath(new URL(`python/${name}`, packageRoot))
+}

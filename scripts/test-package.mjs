@@ -25,8 +25,9 @@ import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
 
 const allowed = [
-  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config)\.(?:cjs|d\.ts|d\.cts)|index\.js|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register|esbuild|vite)\.(?:cjs|d\.ts|d\.cts)|index\.js|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
   /^dist\/.+\.(?:js|d\.cts)$/,
+  /^python\/amphis_describe\/[a-z_]+\.py$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
   /^docs\/(?:[a-z]+\.md|README\.md|demo\.png)$/,
 ]
@@ -41,6 +42,15 @@ const required = [
   'config.cjs',
   'config.d.ts',
   'config.d.cts',
+  ...['modules', 'register', 'esbuild', 'vite'].flatMap((name) => [
+    `${name}.cjs`,
+    `${name}.d.ts`,
+    `${name}.d.cts`,
+    `dist/${name}.js`,
+  ]),
+  'dist/modules/hooks.js',
+  'dist/modules/names-program.js',
+  'python/amphis_describe/__main__.py',
   'node-version.cjs',
   'binding.cjs',
   'dist/index.js',
@@ -141,11 +151,20 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { PythonHandler } from 'amphis'
 import { defineConfig } from 'amphis/config'
+import { pythonModules } from 'amphis/esbuild'
+import { configure, moduleAt } from 'amphis/modules'
+import { amphis } from 'amphis/vite'
+import { double } from './doubles.py'
 
 const require = createRequire(import.meta.url)
 assert.deepEqual({ ...require('amphis') }, { ...(await import('amphis')) })
 assert.equal(require('amphis/config').defineConfig, defineConfig)
 assert.equal(defineConfig({ port: 1 }).port, 1)
+assert.equal(require('amphis/modules').moduleAt, moduleAt)
+assert.equal(require('amphis/esbuild').pythonModules, pythonModules)
+assert.equal(require('amphis/vite').amphis, amphis)
+configure({ python: process.env.AMPHIS_TEST_PYTHON })
+assert.equal(await double(21), 42)
 
 const handler = new PythonHandler({ app: 'main:app', python: process.env.AMPHIS_TEST_PYTHON, lifespan: 'off' })
 await handler.ready()
@@ -161,7 +180,16 @@ await handler.close()
 const typed = `
 import { createServer, HandleResponse, PythonError, PythonHandler, type PythonHandlerOptions, type UpgradeListener } from 'amphis'
 import { defineConfig, type ConfigExport } from 'amphis/config'
+import { pythonModules, type PythonModulesOptions } from 'amphis/esbuild'
+import { configure, type PythonFunction, type PythonHandle } from 'amphis/modules'
+import { amphis as plugin, type VitePluginOptions } from 'amphis/vite'
 
+export const modules: PythonModulesOptions = { appDir: 'ml' }
+export const plugins = [pythonModules(modules), plugin({ modules } satisfies VitePluginOptions)]
+configure({ appDir: 'ml', threads: 2 })
+export const call = async (f: PythonFunction<(n: number) => Promise<string>, {}, { n: number }>): Promise<string> =>
+  (await f(1)) + (await f.with({ n: 1 }, { timeout: 1 })())
+export const use = (handle: PythonHandle) => handle.close()
 const options: PythonHandlerOptions = { app: 'main:app', factory: false }
 export const python: PythonHandler = new PythonHandler(options)
 export const upgrade: UpgradeListener = python.upgrade
@@ -278,12 +306,18 @@ await main(async () => {
     mkdirSync(project)
     writeFileSync(join(project, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n')
     writeFileSync(join(project, 'main.py'), app)
+    writeFileSync(join(project, 'doubles.py'), 'def double(n: int) -> int:\n    return 2 * n\n')
     writeFileSync(join(project, 'consumer.js'), consumer)
     const options = { cwd: project, env: { AMPHIS_TEST_PYTHON: process.env.AMPHIS_TEST_PYTHON ?? venv } }
     const install = ['install', '--no-audit', '--no-fund', '--loglevel=error', tarball, addon.tarball]
     await expectSuccess('installs into an empty project', 'npm', install, options)
     await checkTypes(project)
-    await expectSuccess('serves an app from there', process.execPath, ['consumer.js'], options)
+    await expectSuccess('serves an app from there', process.execPath, ['--import', 'amphis/register', 'consumer.js'], {
+      ...options,
+      env: { ...options.env, AMPHIS_PYTHON: options.env.AMPHIS_TEST_PYTHON },
+    })
+    const types = ['types', 'doubles.py', '--python', options.env.AMPHIS_TEST_PYTHON]
+    await expectSuccess('writes types', join(project, 'node_modules/.bin/amphis'), types, options)
     await expectSuccess('its command line runs', join(project, 'node_modules/.bin/amphis'), ['--version'], options)
     const packages = [tarball, addon.tarball]
     await tryProject('ts', folder, packages, {})

@@ -27,7 +27,7 @@ import {
   VALUE_KIND,
 } from './protocol.js'
 import { Proxies } from './proxies.js'
-import { makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
+import { makeClass, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
 import { ThrownValue } from './thrown-value.js'
 import { setTarget, targetOf, type CallOptions, type Caller, type Target } from './target.js'
 
@@ -67,6 +67,8 @@ export class Owner implements Caller {
   readonly #decoder: Decoder
   /** The encoder is being used: what runs meanwhile, a getter, takes another. */
   #isEncoding = false
+  /** Numbers of objects that are being given by what is encoded. */
+  readonly #given: number[] = []
   #pending = 0
   #onIdle: (() => void) | undefined
   isClosing = false
@@ -108,7 +110,9 @@ export class Owner implements Caller {
     }
     return new Promise((resolve, reject) => {
       const pending = this.#add('value', resolve, reject)
+      const given = this.#given.length
       const encoder = this.#take()
+      let isAnswered = false
       try {
         encoder.byte(CALL)
         encoder.byte((byHandle ? BY_HANDLE : 0) | (keywords === undefined ? 0 : KEYWORDS))
@@ -121,11 +125,15 @@ export class Owner implements Caller {
         if (keywords !== undefined) {
           encoder.value(keywords, 'keywords')
         }
-        this.#send(pending, encoder, options)
+        isAnswered = this.#send(pending, encoder, options)
       } catch (error) {
+        this.#takeBack(given)
         this.#remove(pending, error)
       } finally {
         this.#giveBack(encoder)
+      }
+      if (isAnswered) {
+        this.#calls.bridge.take()
       }
     })
   }
@@ -192,16 +200,22 @@ export class Owner implements Caller {
     }
     return new Promise((resolve, reject) => {
       const pending = this.#add(reads, resolve, reject)
+      const given = this.#given.length
       const encoder = this.#take()
+      let isAnswered = false
       try {
         encoder.byte(operation)
         encoder.byte(flags)
         write(encoder)
-        this.#send(pending, encoder, options)
+        isAnswered = this.#send(pending, encoder, options)
       } catch (error) {
+        this.#takeBack(given)
         this.#remove(pending, error)
       } finally {
         this.#giveBack(encoder)
+      }
+      if (isAnswered) {
+        this.#calls.bridge.take()
       }
     })
   }
@@ -226,23 +240,22 @@ export class Owner implements Caller {
 
   /** Takes a call back that Python was not told of. */
   #remove(pending: Pending, error: unknown): void {
+    pending.end?.()
     this.#pending--
     this.#calls.remove(pending.call)
     pending.reject(error)
   }
 
-  #send(pending: Pending, encoder: Encoder, options: CallOptions | undefined): void {
+  /** True when the answer is there already. */
+  #send(pending: Pending, encoder: Encoder, options: CallOptions | undefined): boolean {
+    if (options !== undefined) {
+      this.#limit(pending, options)
+    }
     const { bytes, length, buffers } = encoder.end()
     const { bridge } = this.#calls
     const chain = chainOf()
     const alone = chain === 0 && bridge.isAlone()
-    const outcome = this.native.call(pending.call, bytes, length, asBytes(buffers), chain, alone)
-    if (options !== undefined) {
-      this.#limit(pending, options)
-    }
-    if (outcome === ANSWERED) {
-      bridge.take()
-    }
+    return this.native.call(pending.call, bytes, length, asBytes(buffers), chain, alone) === ANSWERED
   }
 
   /** Gives a call up when its time is over, or its signal is aborted. */
@@ -299,6 +312,8 @@ export class Owner implements Caller {
       }
     } catch (error) {
       reject(error)
+    } finally {
+      this.#decoder.end()
     }
     if (this.#pending === 0) {
       this.#onIdle?.()
@@ -338,8 +353,9 @@ export class Owner implements Caller {
       switch (kind) {
         case KIND.function:
         case KIND.asyncFunction:
-        case KIND.class:
           return makeFunction(target)
+        case KIND.class:
+          return makeClass(target)
         case KIND.iterable:
           return new PythonIterator(target)
         case KIND.promise:
@@ -360,7 +376,8 @@ export class Owner implements Caller {
       return original
     }
     const description = JSON.parse(fields['description'] as string) as ErrorDescription
-    const error = fromDescription(description)
+    const { code } = fields
+    const error = fromDescription(typeof code === 'string' ? { ...description, code } : description)
     if (fields['cause'] !== undefined) {
       Object.defineProperty(error, 'cause', { value: fields['cause'], configurable: true, writable: true })
     }
@@ -388,14 +405,20 @@ export class Owner implements Caller {
       }
       return { tag: PY, kind: target.kind, id: target.number, name: target.member }
     }
-    return { tag: JS, kind: kindOf(value), id: this.#calls.objects.give(value), name: nameOf(value) }
+    const id = this.#calls.objects.give(value)
+    this.#given.push(id)
+    return { tag: JS, kind: kindOf(value), id, name: nameOf(value) }
   }
 
   /** Gives `write` an encoder that nobody else uses. */
   encode<T>(write: (encoder: Encoder) => T): T {
+    const given = this.#given.length
     const encoder = this.#take()
     try {
       return write(encoder)
+    } catch (error) {
+      this.#takeBack(given)
+      throw error
     } finally {
       this.#giveBack(encoder)
     }
@@ -408,16 +431,28 @@ export class Owner implements Caller {
     return encoder
   }
 
+  /** Python is never told of what was being given from there on. */
+  #takeBack(given: number): void {
+    for (const number of this.#given.splice(given)) {
+      this.#calls.objects.free(number, 1)
+    }
+  }
+
   #giveBack(encoder: Encoder): void {
     if (encoder === this.#encoder) {
       this.#isEncoding = false
+      this.#given.length = 0
     }
   }
 
   /** Reads what Python calls with. */
   decode<T>(text: string, at: number, buffers: readonly Buffer[], buffer: number, read: (decoder: Decoder) => T): T {
     this.#decoder.begin(text, at, buffers, buffer)
-    return read(this.#decoder)
+    try {
+      return read(this.#decoder)
+    } finally {
+      this.#decoder.end()
+    }
   }
 
   // The end.

@@ -1,6 +1,6 @@
 // What stands for objects of Python's in JavaScript: functions, objects, modules, iterators.
 import { KIND, VALUE_KIND } from './protocol.js'
-import { setTarget, targetOf, type CallOptions, type Target } from './target.js'
+import { setTarget, targetOf, type Caller, type CallOptions, type Target } from './target.js'
 
 /** What a function was given beside its arguments. */
 interface Given {
@@ -30,10 +30,13 @@ const functionPrototype = Object.create(Function.prototype, {
     value(this: AnyFunction, keywords?: object, options?: CallOptions): AnyFunction {
       const target = targetOf(this)!
       const given = givens.get(this)
-      return makeFunction(target, {
-        keywords: given?.keywords === undefined ? keywords : { ...given.keywords, ...keywords },
-        options: options ?? given?.options,
-      })
+      return makeFunction(
+        { ...target, keeps: this },
+        {
+          keywords: keywords === undefined ? given?.keywords : { ...given?.keywords, ...defined(keywords) },
+          options: options ?? given?.options,
+        },
+      )
     },
   },
   ref: {
@@ -43,6 +46,11 @@ const functionPrototype = Object.create(Function.prototype, {
     },
   },
 }) as object
+
+/** Without what was left out by way of `undefined`. */
+function defined(keywords: object): object {
+  return Object.fromEntries(Object.entries(keywords).filter(([, value]) => value !== undefined))
+}
 
 /** A function that calls Python. */
 export function makeFunction(target: Target, given?: Given): AnyFunction {
@@ -69,6 +77,76 @@ function makeMember(target: Target): AnyFunction {
       target.owner.attribute(target).then(resolve, reject),
   })
   return member
+}
+
+/** A class: called it makes an instance, and it has class methods. */
+export function makeClass(target: Target): AnyFunction {
+  const owner = target.member === '' ? target.owner : new ClassCaller(target)
+  const known = new Map<string, AnyFunction>()
+  const proxy: AnyFunction = new Proxy(makeFunction(target), {
+    get(object, name) {
+      if (typeof name === 'symbol' || isHidden(name) || name in object) {
+        return Reflect.get(object, name) as unknown
+      }
+      let member = known.get(name)
+      if (member === undefined) {
+        known.set(name, (member = makeMember({ ...target, owner, member: name, keeps: proxy })))
+      }
+      return member
+    },
+  })
+  setTarget(proxy, target)
+  return proxy
+}
+
+function refuse(): Promise<never> {
+  return Promise.reject(new TypeError('That is no handle of a Python object.'))
+}
+
+/** Asks a class of a module about its members: the class has to be had first. */
+class ClassCaller implements Caller {
+  readonly #target: Target
+  #own: Promise<Target> | undefined
+  #handle: unknown
+
+  constructor(target: Target) {
+    this.#target = target
+  }
+
+  invoke(
+    { member }: Target,
+    args: readonly unknown[],
+    keywords: object | undefined,
+    options: CallOptions | undefined,
+    byHandle: boolean,
+  ): Promise<unknown> {
+    const call = this.#class().then((own) => own.owner.invoke({ ...own, member }, args, keywords, options, byHandle))
+    return Object.assign(call, { [Symbol.asyncIterator]: () => iterateResult(call, member) })
+  }
+
+  async attribute({ member }: Target): Promise<unknown> {
+    const own = await this.#class()
+    return own.owner.attribute({ ...own, member })
+  }
+
+  // Nothing else is asked of a member of a class.
+  item = refuse
+  iterate = refuse
+  next = refuse
+  endIterator = refuse
+  release(): void {}
+
+  /** Kept, so that it is asked for once. */
+  #class(): Promise<Target> {
+    const { owner } = this.#target
+    this.#own ??= owner.attribute(this.#target).then((own) => {
+      // A handle that nobody holds is released.
+      this.#handle = own
+      return targetOf(own as object)!
+    })
+    this.#own.catch(() => (this.#own = undefined))
+    return this.#own
+  }
 }
 
 /**
@@ -132,14 +210,14 @@ function isHidden(name: string): boolean {
 }
 
 const handleTraps: ProxyHandler<PythonObject> = {
-  get(object, name) {
+  get(object, name, receiver) {
     const target = targetOf(object)!
     if (typeof name === 'symbol') {
       if (name === Symbol.dispose) {
         return () => target.owner.release(target.number)
       }
       if (name === Symbol.asyncIterator) {
-        return () => iterate(target)
+        return () => iterate({ ...target, keeps: receiver as object })
       }
       return undefined
     }
@@ -152,7 +230,10 @@ const handleTraps: ProxyHandler<PythonObject> = {
     }
     let member = known.get(name)
     if (member === undefined) {
-      member = name === 'close' ? () => target.owner.release(target.number) : makeMember({ ...target, member: name })
+      member =
+        name === 'close'
+          ? () => target.owner.release(target.number)
+          : makeMember({ ...target, member: name, keeps: receiver as object })
       known.set(name, member)
     }
     return member
@@ -179,6 +260,13 @@ export function makeHandle(target: Target): object {
 /** A name of a module: what kind it is, and its value if it was given at once. */
 export type Names = ReadonlyMap<string, { readonly kind: number; readonly value?: unknown }>
 
+function made(member: Target, kind: number): AnyFunction {
+  if (kind === KIND.object) {
+    return makeMember(member)
+  }
+  return kind === KIND.class ? makeClass(member) : makeFunction(member)
+}
+
 /** A module: its functions, classes and numbers; all else can be called, or awaited for its value. */
 export function makeModule(target: Target, names: Names): object {
   const found = new Map<string, unknown>()
@@ -190,13 +278,13 @@ export function makeModule(target: Target, names: Names): object {
       if (entry?.kind === VALUE_KIND) {
         return entry.value
       }
-      const member = { ...target, member: name, kind: entry?.kind ?? KIND.object }
-      value = entry === undefined || entry.kind === KIND.object ? makeMember(member) : makeFunction(member)
+      const member = { ...target, member: name, kind: entry?.kind ?? KIND.object, keeps: proxy }
+      value = made(member, entry?.kind ?? KIND.object)
       found.set(name, value)
     }
     return value
   }
-  const proxy = new Proxy(object, {
+  const proxy: object = new Proxy(object, {
     get: (_, name) => (typeof name === 'symbol' || isHidden(name) ? undefined : read(name)),
     has: (_, name) => typeof name === 'string' && names.has(name),
     ownKeys: () => [...names.keys()],

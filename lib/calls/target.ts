@@ -37,6 +37,8 @@ export interface Target {
   readonly name: string
   /** The attribute of the object that is meant; empty for the object itself. */
   readonly member: string
+  /** What the object would be released without: its proxy, for what was had from it. */
+  readonly keeps?: object
 }
 
 const targets = new WeakMap<object, Target>()

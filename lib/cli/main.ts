@@ -23,6 +23,11 @@ async function run(args: string[]): Promise<void> {
     process.exitCode = await venv(rest)
     return
   }
+  if (command === 'types') {
+    const { types } = await import('./types/main.js')
+    process.exitCode = await types(rest)
+    return
+  }
   const pythonArguments = pythonArgumentsOf(args)
   if (pythonArguments) {
     const { runPython } = await import('./run/main.js')

@@ -1,6 +1,6 @@
 // A tape to JavaScript values.
 
-import { elementTypes, type ElementType, type TypedArray } from './dtype.js'
+import { BYTES_BESIDE, elementTypes, type ElementType, type TypedArray } from './dtype.js'
 import { NdArray } from './ndarray.js'
 import { indexStep, keyStep, placed, Unfit, within } from './place.js'
 import { TapeReader } from './tape-reader.js'
@@ -66,7 +66,15 @@ export class Decoder {
    * @param buffers what it refers to by index, from that of number `buffer` on
    */
   begin(text: string, at: number, buffers: readonly Buffer[] | undefined, buffer: number): void {
+    this.end()
     this.#tape.begin(text, at)
+    this.#buffers = buffers
+    this.#firstBuffer = buffer
+  }
+
+  /** Lets go of what was read. Whoever forgets it keeps the last payload alive until the next one. */
+  end(): void {
+    this.#tape.end()
     if (this.#keys.length > 0) {
       this.#keys = []
       this.#inherited = []
@@ -74,8 +82,7 @@ export class Decoder {
     if (this.#objects.length > 0) {
       this.#objects = []
     }
-    this.#buffers = buffers
-    this.#firstBuffer = buffer
+    this.#buffers = undefined
   }
 
   /** A number of at most 53 bits. */
@@ -288,7 +295,7 @@ export class Decoder {
   #ndarray(): NdArray {
     const place = this.#objects.push(undefined) - 1
     const tape = this.#tape
-    const type = this.#elementType()
+    const type = this.#elementType(false)
     const dimensions = tape.count(1)
     const shape: number[] = []
     for (let index = 0; index < dimensions; index++) {
@@ -307,9 +314,10 @@ export class Decoder {
     return array
   }
 
-  #elementType(): ElementType {
+  /** @param isBeside memory beside the tape may be a string of bytes as well */
+  #elementType(isBeside: boolean): ElementType {
     const number = this.#tape.byte()
-    const type = elementTypes[number]
+    const type = elementTypes[isBeside && number === BYTES_BESIDE ? 0 : number]
     if (type === undefined) {
       throw this.#tape.malformed(`elements of type ${number}`)
     }
@@ -326,7 +334,7 @@ export class Decoder {
   #elements(tag: typeof BUFFER | typeof TYPED, expected: ElementType | undefined): TypedArray {
     const tape = this.#tape
     const memory = tag === BUFFER ? this.#buffer() : undefined
-    const type = this.#elementType()
+    const type = this.#elementType(memory !== undefined && expected === undefined)
     const bytes = memory ?? tape.bytes(tape.varint())
     if (bytes.length % type.size !== 0 || (expected !== undefined && expected !== type)) {
       throw tape.malformed('elements of another size')

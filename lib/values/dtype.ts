@@ -67,6 +67,9 @@ export const elementTypes: readonly ElementType[] = table.map(([name, size, arra
   array,
 }))
 
+/** Instead of a type of elements, for memory beside a tape: a string of bytes. */
+export const BYTES_BESIDE = 13
+
 const byName = new Map<string, ElementType>(elementTypes.map((type) => [type.name, type]))
 
 export function elementTypeNamed(name: string): ElementType | undefined {

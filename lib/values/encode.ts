@@ -2,7 +2,7 @@
 
 import { types } from 'node:util'
 import { isPythonDate } from './dates.js'
-import { elementTypeNamed, elementTypeOf } from './dtype.js'
+import { BYTES_BESIDE, elementTypeNamed, elementTypeOf } from './dtype.js'
 import { fieldsOf, isError } from './error-fields.js'
 import { isNdArray, type NdArray } from './ndarray.js'
 import { indexStep, keyStep, placed, Unfit, within } from './place.js'
@@ -89,7 +89,13 @@ export class Encoder {
    * @param transfer typed arrays over this memory are written as buffers, whatever their size
    */
   begin(transfer?: readonly ArrayBufferLike[]): void {
+    this.#forget()
     this.#tape.reset()
+    this.#transfer = transfer === undefined || transfer.length === 0 ? undefined : new Set(transfer)
+  }
+
+  /** Lets go of all objects, which are the caller's. */
+  #forget(): void {
     if (this.#keys.size > 0) {
       this.#keys = new Map()
     }
@@ -98,7 +104,7 @@ export class Encoder {
     this.#count = 0
     this.#buffers = undefined
     this.#errors = undefined
-    this.#transfer = transfer === undefined || transfer.length === 0 ? undefined : new Set(transfer)
+    this.#transfer = undefined
   }
 
   /** A number of at most 53 bits. */
@@ -123,12 +129,16 @@ export class Encoder {
     try {
       this.#value(value, 0)
     } catch (error) {
+      this.#forget()
       throw placed(error, root)
     }
   }
 
   end(): Encoded {
-    return { bytes: this.#tape.bytes, length: this.#tape.at, buffers: this.#buffers ?? NONE }
+    const buffers = this.#buffers ?? NONE
+    this.#forget()
+    const length = this.#tape.at
+    return { bytes: this.#tape.take(), length, buffers }
   }
 
   #value(value: unknown, depth: number): void {
@@ -306,7 +316,9 @@ export class Encoder {
       this.#tape.tagged(BYTES, 0)
     } else if (!this.#isKnown(identity)) {
       if (this.#transfer?.has(view.buffer)) {
-        this.#elements(view, 0)
+        this.#beside(view, 0)
+      } else if (view.byteLength >= LARGE) {
+        this.#beside(view, BYTES_BESIDE)
       } else {
         this.#tape.byte(BYTES)
         this.#tape.block(view)
@@ -315,17 +327,22 @@ export class Encoder {
   }
 
   #elements(view: ArrayBufferView, dtype: number): void {
-    const tape = this.#tape
     if (view.byteLength >= LARGE || this.#transfer?.has(view.buffer)) {
-      this.#buffers ??= []
-      tape.tagged(BUFFER, this.#buffers.length)
-      this.#buffers.push(view)
-      tape.varint(view.byteLength)
-      tape.byte(dtype)
+      this.#beside(view, dtype)
     } else {
-      tape.tagged(TYPED, dtype)
-      tape.block(view)
+      this.#tape.tagged(TYPED, dtype)
+      this.#tape.block(view)
     }
+  }
+
+  /** Refers to memory that goes beside the tape. */
+  #beside(view: ArrayBufferView, dtype: number): void {
+    const tape = this.#tape
+    this.#buffers ??= []
+    tape.tagged(BUFFER, this.#buffers.length)
+    this.#buffers.push(view)
+    tape.varint(view.byteLength)
+    tape.byte(dtype)
   }
 
   #ndarray(array: NdArray): void {

@@ -1,6 +1,8 @@
 // What Python is told of an error besides its handle.
 
+import { fileURLToPath } from 'node:url'
 import { types } from 'node:util'
+import { packageRoot } from '../package-root.js'
 import { isPythonDate } from './dates.js'
 import { isIterable, isPlainPrototype } from './plain.js'
 
@@ -26,7 +28,7 @@ export function fieldsOf(error: Error, isWhole: boolean): Record<string, unknown
   }
   const stack = textOf(error, 'stack')
   if (stack !== undefined) {
-    fields['stack'] = stack
+    fields['stack'] = withoutOwnFrames(stack)
   }
   const budget = { left: MAX_VALUES }
   const code = snapshot(read(error, 'code'), budget, MAX_LEVELS)
@@ -41,6 +43,18 @@ export function fieldsOf(error: Error, isWhole: boolean): Record<string, unknown
   }
   fields['props'] = propertiesOf(error, budget)
   return fields
+}
+
+// Where the frames of amphis itself are, which say nothing to whoever reads the stack.
+const ownFolder = fileURLToPath(new URL('dist/', packageRoot))
+
+function withoutOwnFrames(stack: string): string {
+  return stack.includes(ownFolder)
+    ? stack
+        .split('\n')
+        .filter((line) => !(line.includes(ownFolder) && /^ +at /.test(line)))
+        .join('\n')
+    : stack
 }
 
 function propertiesOf(error: Error, budget: { left: number }): Record<string, unknown> {

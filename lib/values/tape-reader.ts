@@ -22,6 +22,11 @@ export class TapeReader {
     this.at = at
   }
 
+  /** Lets go of the text; `at` stays where it is. */
+  end(): void {
+    this.#text = ''
+  }
+
   malformed(what: string): Unfit {
     return new Unfit(`Malformed at byte ${this.at}: ${what}. Please report this as a bug of amphis.`)
   }

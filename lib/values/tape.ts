@@ -4,7 +4,7 @@ import { LATIN1, MAX_TAPE, UTF16 } from './tags.js'
 import { Unfit } from './place.js'
 
 const FIRST_SIZE = 16 * 1024
-/** Larger memory is given back after the payload that needed it. */
+/** Larger memory is let go of after the payload that needed it. */
 const KEPT_SIZE = 1024 * 1024
 /** Longer strings are written by Node.js, shorter ones faster without. */
 const LONG_STRING = 64
@@ -23,9 +23,16 @@ export class TapeWriter {
 
   reset(): void {
     this.at = 0
-    if (this.bytes.length > KEPT_SIZE) {
+    this.take()
+  }
+
+  /** The bytes that were written. They stay this writer's, unless they are many: those are let go of. */
+  take(): Buffer {
+    const { bytes } = this
+    if (bytes.length > KEPT_SIZE) {
       this.#use(Buffer.allocUnsafeSlow(FIRST_SIZE))
     }
+    return bytes
   }
 
   #use(bytes: Buffer): void {

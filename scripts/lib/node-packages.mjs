@@ -18,34 +18,49 @@ function packagesOf(path) {
 /**
  * npm notes what it has installed in `node_modules/.package-lock.json`, last of all: that note answers for any kind of
  * install (`npm ci`, `npm install`), and one that was broken off has none.
+ *
+ * @param {string} folder relative to the root, with a slash at its end; empty for the root
  */
-function areInstalled() {
-  const wanted = packagesOf('package-lock.json')
+function areInstalled(folder) {
+  const wanted = packagesOf(`${folder}package-lock.json`)
   /** @type {Packages} */
   let installed
   try {
-    installed = packagesOf('node_modules/.package-lock.json')
+    installed = packagesOf(`${folder}node_modules/.package-lock.json`)
   } catch {
     return false
   }
   return Object.entries(wanted).every(([path, { version, optional }]) => {
     const there = installed[path]
     // Optional packages are mostly for other platforms.
-    return there ? there.version === version && existsSync(inRoot(path)) : optional
+    return there ? there.version === version && existsSync(inRoot(folder, path)) : optional
   })
 }
 
-/** @type {import('./setup.mjs').Step} */
-export const nodePackages = {
-  title: 'Installing npm packages',
-  isDone: areInstalled,
-  async problems() {
-    return []
-  },
-  async run() {
-    const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
-    const { code, output } = await run('npm', args, { env: colourEnv })
-    if (code === 127) throw new Problem('npm is missing', 'install Node.js with npm')
-    if (code !== 0) throw fetchProblem('npm ci', output)
-  },
+/**
+ * The packages of a folder that has a `package.json` and a lock file.
+ *
+ * @param {string} title
+ * @param {string} [folder] relative to the root, with a slash at its end
+ * @returns {import('./setup.mjs').Step}
+ */
+function packagesIn(title, folder = '') {
+  return {
+    title,
+    isDone: () => areInstalled(folder),
+    async problems() {
+      return []
+    },
+    async run() {
+      const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
+      const { code, output } = await run('npm', args, { env: colourEnv, cwd: inRoot(folder) })
+      if (code === 127) throw new Problem('npm is missing', 'install Node.js with npm')
+      if (code !== 0) throw fetchProblem('npm ci', output)
+    },
+  }
 }
+
+export const nodePackages = packagesIn('Installing npm packages')
+
+/** What the tests build with and the package does not: each in a project of its own. */
+export const hostPackages = [packagesIn('Installing npm packages (Vite, for the tests)', '__test__/hosts/vite/')]

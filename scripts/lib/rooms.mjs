@@ -28,11 +28,15 @@ export const houses = {
     [
       { name: 'index', what: 'The public face: what `import … from "amphis"` gives' },
       { name: 'config', what: '`amphis/config`: what a file of configuration needs' },
+      { name: 'register', what: 'Imports of `.py` in Node.js' },
+      { name: 'esbuild', what: '… in esbuild' },
+      { name: 'vite', what: '… in Vite' },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [
       { name: 'cli/init', what: '`amphis init`: writes a new project' },
       { name: 'cli/venv', what: '`amphis venv`: makes the environment that an app needs' },
+      { name: 'cli/types', what: '`amphis types`: declarations for TypeScript' },
       { name: 'cli/run', what: '`amphis run`: Python without a server' },
       { name: 'cli/reload', what: '`--reload`: the supervisor, and the processes of the app that it replaces' },
       { name: 'cli/workers', what: '`--workers`: the parent, and the processes that it keeps serving' },
@@ -55,6 +59,7 @@ export const houses = {
       { name: 'cli/errors', what: 'What ends a command, and its way from one process to another' },
       { name: 'cli/text', what: 'Texts for people: times, colours, paths, nothing that a terminal takes for an order' },
     ],
+    [{ name: 'modules', what: 'Files of Python as modules of JavaScript' }],
     [
       { name: 'python-handler', what: '`PythonHandler`: the start and the end of an app, and the ways to it' },
       { name: 'server', what: "`createServer`: a server of Node's, its health, its idle sessions" },

@@ -1,7 +1,7 @@
 import { addon } from './addon.mjs'
 import { enableGitHooks } from './git-hooks.mjs'
 import { nodeProblem, platformProblem } from './machine.mjs'
-import { nodePackages } from './node-packages.mjs'
+import { hostPackages, nodePackages } from './node-packages.mjs'
 import { demoRequirements, inRoot, testRequirements } from './paths.mjs'
 import { Problems } from './problem.mjs'
 import { pythonPackages } from './python-packages.mjs'
@@ -55,6 +55,7 @@ export async function setUpDemo() {
 export async function setUp(profile = 'release') {
   await complete([
     nodePackages,
+    ...hostPackages,
     addon(profile),
     typescript,
     pythonPackages(venv, testRequirements),

@@ -16,7 +16,20 @@ const inputs = [
 ]
 
 /** What is loaded from outside: by users, as a program, or by the scripts here. */
-const entries = ['index', 'config', 'cli/main', 'cli/workers/child', 'cli/reload/child', 'cli/reload/configure-child']
+const entries = [
+  'index',
+  'config',
+  'modules',
+  'register',
+  'esbuild',
+  'vite',
+  'modules/hooks',
+  'modules/names-program',
+  'cli/main',
+  'cli/workers/child',
+  'cli/reload/child',
+  'cli/reload/configure-child',
+]
 
 // Node takes most of a millisecond for each file that it loads: a few are loaded where there were fifty.
 async function bundle() {
@@ -40,7 +53,7 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config']
+const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite']
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 

@@ -67,13 +67,14 @@ impl Pinned {
 // environment from going away meanwhile. What a user of amphis owns is copied.
 unsafe impl Send for Pinned {}
 
-/// A response body or message that travels as it lies in Python's memory.
+/// A response body, message or array that travels as it lies in Python's memory.
 pub struct LargeBody {
-  /// `bytes`, or a `str` whose UTF-8 it is. Keeps the memory; dropped on the Python thread.
+  /// `bytes`, a `str` whose UTF-8 it is, or what holds a buffer. Keeps the memory; dropped on the Python thread.
   pub owner: Py<PyAny>,
   pub data: *const u8,
   pub len: usize,
 }
 
-// SAFETY: the memory is that of an immutable `bytes` or `str`, valid for as long as `owner` is.
+// SAFETY: the memory is valid for as long as `owner` is: that of an immutable `bytes` or `str`, or a buffer that `owner`
+// holds and Rust never looks into.
 unsafe impl Send for LargeBody {}

@@ -14,7 +14,7 @@ use super::remote::Remote;
 use super::support;
 use crate::base::lock::lock;
 use crate::python::exceptions;
-use crate::values::{Handle, ReadHandles, WriteHandles, tag};
+use crate::values::{ConversionError, Handle, ReadHandles, WriteHandles, tag};
 
 /// Kinds of objects; `lib/calls/kinds.ts` has the same.
 pub mod kind {
@@ -35,6 +35,8 @@ pub struct Handles<'a> {
   /// Proxies that are made block those who call them, instead of being awaited.
   is_sync: bool,
   causes: usize,
+  /// Numbers of objects that are being given.
+  given: Vec<u32>,
 }
 
 impl<'a> Handles<'a> {
@@ -43,20 +45,33 @@ impl<'a> Handles<'a> {
       owner,
       is_sync,
       causes: 0,
+      given: Vec::new(),
     }
   }
 
   /// The handle of any object of Python's, whether it could be copied or not.
-  pub fn give(&self, value: &Bound<'_, PyAny>) -> PyResult<Handle> {
+  pub fn give(&mut self, value: &Bound<'_, PyAny>) -> PyResult<Handle> {
     let kind = kind_of(value)?.unwrap_or(kind::OBJECT);
     let name = name_of(value);
     let number = lock(&self.owner.exports).give(value);
+    self.given.push(number);
     Ok(Handle {
       tag: tag::PY,
       kind,
       id: u64::from(number),
       name,
     })
+  }
+}
+
+impl Handles<'_> {
+  /// What was written is not sent: JavaScript never hears of the objects that it was to be given.
+  pub fn take_back(self) {
+    for number in self.given {
+      let freed = lock(&self.owner.exports).free(number, 1);
+      // Without the lock: what goes may run code of the app.
+      drop(freed);
+    }
   }
 }
 
@@ -180,6 +195,9 @@ impl WriteHandles for Handles<'_> {
       intern!(py, "description"),
       exceptions::describe(py, exception),
     )?;
+    if exception.is_instance_of::<ConversionError>() {
+      fields.set_item(intern!(py, "code"), "AMPHIS_ERR_CONVERSION")?;
+    }
     let cause = exception.getattr(intern!(py, "__cause__"))?;
     if !cause.is_none() && self.causes < CAUSES {
       self.causes += 1;

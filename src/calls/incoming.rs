@@ -93,12 +93,12 @@ pub fn receive(
     owner,
     call,
     by_handle: false,
-    is_made: false,
+    may_stay: false,
   };
   match Question::read(py, &asked.owner, bytes, buffers) {
     Ok((question, by_handle)) => {
       asked.by_handle = by_handle;
-      asked.is_made = question.makes(py);
+      asked.may_stay = question.may_stay(py);
       report(py, context::enter(py, asked.owner.index));
       question.run(py, asked, place);
     }
@@ -191,9 +191,13 @@ impl Question {
     }
   }
 
-  /// Whether what it gives is made by a class.
-  fn makes(&self, py: Python<'_>) -> bool {
-    matches!(self, Self::Call { function, .. } if function.bind(py).is_instance_of::<PyType>())
+  /// Whether what it gives stays where it is if it can't be copied: what a class has made, and what an object has.
+  fn may_stay(&self, py: Python<'_>) -> bool {
+    match self {
+      Self::Call { function, .. } => function.bind(py).is_instance_of::<PyType>(),
+      Self::Get(..) | Self::Item(..) => true,
+      _ => false,
+    }
   }
 
   fn where_it_runs(&self, py: Python<'_>) -> Run {

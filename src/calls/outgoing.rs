@@ -67,17 +67,26 @@ impl Question {
     let arguments = self.arguments.bind(py);
     let mut handles = Handles::new(owner, false);
     let mut writer = Writer::new(py, &mut handles);
-    writer.byte(self.operation);
-    writer.varint(u64::from(chain));
-    let number = self.remote.as_ref().map_or(0, |remote| remote.get().number);
-    writer.varint(u64::from(number));
-    writer.string(self.name.to_str(py)?);
-    writer.string(self.base.to_str(py)?);
-    writer.varint(arguments.len() as u64);
-    for (index, argument) in (0..).zip(arguments.iter_borrowed()) {
-      writer.value(&argument, &argument_name(index))?;
+    let written = (|| {
+      writer.byte(self.operation);
+      writer.varint(u64::from(chain));
+      let number = self.remote.as_ref().map_or(0, |remote| remote.get().number);
+      writer.varint(u64::from(number));
+      writer.string(self.name.to_str(py)?);
+      writer.string(self.base.to_str(py)?);
+      writer.varint(arguments.len() as u64);
+      for (index, argument) in (0..).zip(arguments.iter_borrowed()) {
+        writer.value(&argument, &argument_name(index))?;
+      }
+      Ok(())
+    })();
+    match written {
+      Ok(()) => Ok(writer.finish()),
+      Err(error) => {
+        handles.take_back();
+        Err(error)
+      }
     }
-    Ok(writer.finish())
   }
 
   /// What was called, for people.

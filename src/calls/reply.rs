@@ -37,8 +37,8 @@ pub struct Asked {
   pub call: u32,
   /// The result is to stay where it is.
   pub by_handle: bool,
-  /// It is to stay there if it can't be copied: it is what a class has made.
-  pub is_made: bool,
+  /// It is to stay there if it can't be copied.
+  pub may_stay: bool,
 }
 
 impl Asked {
@@ -72,7 +72,7 @@ impl Asked {
 
   /// Whether a result that can't be copied is one that stays where it is.
   fn stays(&self, py: Python<'_>, error: &PyErr) -> bool {
-    self.is_made && !self.by_handle && error.is_instance_of::<ConversionError>(py)
+    self.may_stay && !self.by_handle && error.is_instance_of::<ConversionError>(py)
   }
 
   /// Answers with a module: itself, and what it has.
@@ -97,8 +97,13 @@ impl Asked {
     let mut handles = Handles::new(&self.owner, false);
     let handle = given.map(|object| handles.give(object)).transpose()?;
     let mut writer = Writer::new(py, &mut handles);
-    write(&mut writer, handle)?;
-    Ok(writer.finish())
+    match write(&mut writer, handle) {
+      Ok(()) => Ok(writer.finish()),
+      Err(error) => {
+        handles.take_back();
+        Err(error)
+      }
+    }
   }
 
   /// The iterator is at its end.

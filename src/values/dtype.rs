@@ -2,6 +2,9 @@
 
 use std::ffi::CStr;
 
+/// Instead of a type of elements, for memory beside a tape: a string of bytes.
+pub const BYTES: u8 = 13;
+
 /// Its discriminant is its byte on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -112,7 +115,7 @@ mod tests {
       assert_eq!(dtype.byte(), byte);
       assert_eq!(Dtype::from_byte(byte), Some(dtype));
     }
-    assert_eq!(Dtype::from_byte(13), None);
+    assert_eq!(Dtype::from_byte(BYTES), None);
   }
 
   #[test]

@@ -15,7 +15,7 @@
 //! | 7 | `LATIN1` | varint length, a byte for each character |
 //! | 8 | `UTF16` | varint count of units, two bytes for each; lone surrogates as they are |
 //! | 9 | `BYTES` | varint length, bytes |
-//! | 10 | `BUFFER` | varint index among the payload's buffers, varint length in bytes, byte of the elements' type |
+//! | 10 | `BUFFER` | varint index among the payload's buffers, varint length in bytes, byte of the elements' type, or 13 for a string of bytes |
 //! | 11 | `TYPED` | byte of the elements' type, varint length in bytes, bytes |
 //! | 12 | `ARRAY` | varint count, values |
 //! | 13 | `OBJECT` | varint count, keys and values |
@@ -37,11 +37,6 @@
 //!   within an `NDARRAY` get none.
 //!
 //! Readers trust nothing: whatever the bytes are, the outcome is a value or an error.
-#![allow(
-  dead_code,
-  unused_imports,
-  reason = "the calls that use it are to come"
-)]
 
 mod classes;
 mod dtype;
@@ -68,5 +63,5 @@ pub use self::errors::ConversionError;
 pub use self::handles::{Handle, ReadHandles, WriteHandles};
 pub use self::read::Reader;
 pub use self::tape::{Part, Tape};
-pub use self::undefined::{Undefined, undefined};
+pub use self::undefined::undefined;
 pub use self::write::Writer;

@@ -5,7 +5,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySet};
 
-use super::dtype::Dtype;
+use super::dtype::{BYTES, Dtype};
 use super::exporter::memory_view;
 use super::handles::ReadHandles;
 use super::limits::{MAX_DEPTH, MAX_SAFE_INTEGER};
@@ -84,6 +84,7 @@ impl<'a, 'py> Reader<'a, 'py> {
   }
 
   /// How many bytes were read.
+  #[cfg(test)]
   pub fn position(&self) -> usize {
     self.at
   }
@@ -100,6 +101,7 @@ impl<'a, 'py> Reader<'a, 'py> {
     ))
   }
 
+  #[inline]
   fn next(&mut self) -> Outcome<u8> {
     let Some(byte) = self.bytes.get(self.at) else {
       return Err(self.malformed("it ends too early"));
@@ -109,11 +111,16 @@ impl<'a, 'py> Reader<'a, 'py> {
   }
 
   /// An unsigned LEB128 of at most eight bytes.
+  #[inline]
   fn leb(&mut self) -> Outcome<u64> {
     let first = self.next()?;
     if first < 0x80 {
       return Ok(u64::from(first));
     }
+    self.long_leb(first)
+  }
+
+  fn long_leb(&mut self, first: u8) -> Outcome<u64> {
     let mut value = u64::from(first & 0x7f);
     for count in 1..8 {
       let byte = self.next()?;
@@ -233,7 +240,10 @@ impl<'a, 'py> Reader<'a, 'py> {
       }
       tag::BUFFER | tag::TYPED => {
         let place = self.reserve();
-        let (bytes, dtype) = self.elements(tag, None)?;
+        let (bytes, dtype) = match self.elements(tag, None)? {
+          (bytes, Some(dtype)) => (bytes, dtype),
+          (bytes, None) => return Ok(self.fill(place, PyBytes::new(py, &bytes).into_any())),
+        };
         let count = isize::try_from(bytes.len() / dtype.size()).map_err(PyErr::from)?;
         let view = memory_view(py, bytes, dtype, Box::new([count]))?;
         Ok(self.fill(place, view))
@@ -458,9 +468,14 @@ impl<'a, 'py> Reader<'a, 'py> {
     Dtype::from_byte(byte).ok_or_else(|| self.malformed(&format!("elements of type {byte}")))
   }
 
-  /// The elements of an array; `expected` is what the array around them says they are.
-  fn elements(&mut self, tag: u8, expected: Option<Dtype>) -> Outcome<(Box<[u8]>, Dtype)> {
+  /// The elements of an array and their type, which only a string of bytes has not; `expected` is what the array around
+  /// them says they are.
+  fn elements(&mut self, tag: u8, expected: Option<Dtype>) -> Outcome<(Box<[u8]>, Option<Dtype>)> {
     let beside = (tag == tag::BUFFER).then(|| self.buffer()).transpose()?;
+    if beside.is_some() && expected.is_none() && self.bytes.get(self.at) == Some(&BYTES) {
+      self.at += 1;
+      return Ok((beside.unwrap_or_default(), None));
+    }
     let dtype = self.dtype()?;
     let bytes = match beside {
       Some(bytes) => bytes,
@@ -469,7 +484,7 @@ impl<'a, 'py> Reader<'a, 'py> {
     if bytes.len() % dtype.size() != 0 || expected.is_some_and(|expected| expected != dtype) {
       return Err(self.malformed("elements of another size"));
     }
-    Ok((bytes, dtype))
+    Ok((bytes, Some(dtype)))
   }
 
   fn buffer(&mut self) -> Outcome<Box<[u8]>> {

@@ -8,8 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple, PyType};
 
 use super::classes::{Class, Pydantic, class_name};
-use super::dtype::Dtype;
-use super::errors::ConversionError;
+use super::dtype::{BYTES, Dtype};
 use super::handles::{Handle, WriteHandles};
 use super::limits::{LARGE, MAX_BUFFER, MAX_DEPTH, MAX_SAFE_INTEGER, MAX_TAPE};
 use super::memory::{copied, owned, private, shared};
@@ -446,7 +445,8 @@ impl<'a, 'py> Writer<'a, 'py> {
           .map_err(PyErr::from)?,
       );
     }
-    let moment = milliseconds(value)?;
+    // Some libraries have a moment that is none.
+    let moment = milliseconds(value).map_err(|_| refused(value, "It is no moment: pass None."))?;
     if !self.is_known(value) {
       self.bytes.push(tag::DATE);
       self.bytes.extend_from_slice(&moment.to_le_bytes());
@@ -505,14 +505,14 @@ impl<'a, 'py> Writer<'a, 'py> {
         self.begin(tag::BYTES, content.len());
         self.bytes.extend_from_slice(content);
       } else {
-        self.beside(private(self.py, content)?, Dtype::Uint8)?;
+        self.beside(private(self.py, content)?, BYTES)?;
       }
     }
     Ok(())
   }
 
   /// Refers to memory that goes beside the tape.
-  fn beside(&mut self, memory: LargeBody, dtype: Dtype) -> Outcome<()> {
+  fn beside(&mut self, memory: LargeBody, elements: u8) -> Outcome<()> {
     if memory.len > MAX_BUFFER {
       return Err(unfit(format!(
         "It has {} bytes, and a typed array of JavaScript 4 GiB at most. Pass it in parts.",
@@ -521,7 +521,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     }
     self.begin(tag::BUFFER, self.buffers.len());
     self.varint(memory.len as u64);
-    self.bytes.push(dtype.byte());
+    self.bytes.push(elements);
     self.buffers.push(memory);
     Ok(())
   }
@@ -554,12 +554,12 @@ impl<'a, 'py> Writer<'a, 'py> {
     }
     let is_aligned = buffer.data().align_offset(dtype.size()) == 0;
     if !buffer.is_readonly() && buffer.len() > 0 && is_aligned && buffer.is_contiguous() {
-      return self.beside(shared(self.py, buffer)?, dtype);
+      return self.beside(shared(self.py, buffer)?, dtype.byte());
     }
     // What may not be written into, or lies otherwise than JavaScript's arrays do, goes as a copy.
     let content = copied(self.py, &buffer)?;
     if buffer.len() >= LARGE {
-      return self.beside(owned(content), dtype);
+      return self.beside(owned(content), if is_bytes { BYTES } else { dtype.byte() });
     }
     if is_bytes {
       self.begin(tag::BYTES, buffer.len());

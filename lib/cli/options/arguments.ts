@@ -1,4 +1,4 @@
-// Reads the arguments of the commands that have few options: `init` and `venv`.
+// Reads the arguments of the commands that have few options: `init`, `venv` and `types`.
 import { parseArgs } from 'node:util'
 import { UsageError } from '../errors/usage-error.js'
 import { nearest } from '../../base/nearest.js'
@@ -9,6 +9,8 @@ export type Flags = Readonly<Record<string, { readonly short?: string; readonly 
 export interface Arguments<Names extends string> {
   /** At most one, such as a folder. */
   operand: string | undefined
+  /** All of them, where there may be several. */
+  operands: readonly string[]
   /** True for a flag. */
   values: Partial<Record<Names, string | true>>
 }
@@ -17,12 +19,14 @@ export interface Arguments<Names extends string> {
  * Reads the arguments of a command such as `amphis init`.
  *
  * @param command for messages: `amphis init`
+ * @param takes whether one folder may follow, or any number of files
  * @throws {UsageError} at the first thing that is not understood, and what to write instead
  */
 export function readArguments<Names extends string>(
   command: string,
   args: string[],
   flags: Readonly<Record<Names, Flags[string]>>,
+  takes: 'folder' | 'files' = 'folder',
 ): Arguments<Names> {
   const known = new Map<string, Flags[string]>(Object.entries(flags))
   const options: NonNullable<Parameters<typeof parseArgs>[0]>['options'] = {}
@@ -52,6 +56,7 @@ export function readArguments<Names extends string>(
       values[name] = value
     }
   }
-  if (operands.length > 1) throw new UsageError(`\`${command}\` takes one folder, not ${operands.join(' and ')}.`)
-  return { operand: operands[0], values: values as Arguments<Names>['values'] }
+  if (operands.length > 1 && takes === 'folder')
+    throw new UsageError(`\`${command}\` takes one folder, not ${operands.join(' and ')}.`)
+  return { operand: operands[0], operands, values: values as Arguments<Names>['values'] }
 }
