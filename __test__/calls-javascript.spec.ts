@@ -66,6 +66,18 @@ test.serial('an instance of a class is a handle with methods and properties, and
   t.deepEqual(await call('counter_now'), [3, true])
 })
 
+test.serial('a member that is given to JavaScript is that member: a function, a method, a value', async (t) => {
+  t.deepEqual(await call('given_members'), [3, 7, false, [{ theme: 'dark', sizes: [1, 2] }, [7], undefined], true])
+  t.is(await call('given_getter'), 'this getter always throws')
+})
+
+test.serial('a function has members of its own', async (t) => {
+  const [double, size, said] = (await call('members_of_functions')) as [number, number, string]
+  t.deepEqual([double, size], [4, 3])
+  t.regex(said, /withOwn is a member, which is awaited before its own are had: \(await .*withOwn\)\.double/)
+  t.deepEqual(await call('members_of_functions_now'), [1, 4, 3])
+})
+
 test.serial('what JavaScript throws has name, message, code, properties, stack and cause', async (t) => {
   const error = (await call('caught', 'fail', 'RangeError', 'too far')) as Record<string, unknown>
   t.is(error['name'], 'RangeError')
@@ -176,4 +188,13 @@ test.serial('plain Python does, under amphis run: scripts, threads, loops of the
   const command = [`${fixtures}/../bin/amphis.js`, 'run', '--python', interpreter, `${appDir}/host.py`]
   const { stdout } = await promisify(execFile)(process.execPath, command)
   t.deepEqual(JSON.parse(stdout), [3, 'Hello, run', [3, 'Hello, thread']])
+})
+
+test.serial('a child that Python has forked has no JavaScript, and says so', async (t) => {
+  const command = [`${fixtures}/../bin/amphis.js`, 'run', '--python', interpreter, `${appDir}/forks.py`]
+  const { stdout } = await promisify(execFile)(process.execPath, command)
+  t.is(
+    stdout,
+    'RuntimeError: this process was forked, and Node.js lives in its parent: call JavaScript there, or start the child anew\n',
+  )
 })

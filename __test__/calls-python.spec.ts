@@ -143,6 +143,16 @@ test.serial('a handle that is given to Python is the object itself', async (t) =
   t.is((again as [unknown, { table: unknown }])[1].table, table)
 })
 
+test.serial('a member that is given to Python is that member: a function, a method, a value', async (t) => {
+  t.is(await model['call']!(model['add'], 1, 2), 3)
+  t.deepEqual(await model['echo']!.with({ limits: model['LIMITS'] })(), [[], { limits: { most: 10 } }])
+  const table = await model['table']!.ref(3, 4)
+  t.deepEqual(await model['call']!(table['head'], 2), [3, 4])
+  t.deepEqual(await model['echo']!([table['length']]), [[[2]], {}])
+  const error = (await t.throwsAsync(model['echo']!(table['nothing']))) as PythonError
+  t.is(error.type, 'AttributeError')
+})
+
 test.serial('methods that a handle hides are called by name', async (t) => {
   const table = await model['table']!.ref(1)
   t.is(await PythonObject.method(table, 'close'), 'closed in Python')
@@ -289,6 +299,16 @@ test.serial('a signal that is aborted already keeps it from being called', async
   t.deepEqual(await events(), [])
 })
 
+test.serial('a timeout comes in time while Python is busy, and nothing is lost', async (t) => {
+  const blocking = model['blocks_the_loop']!(0.5)
+  const began = performance.now()
+  await t.throwsAsync(model['add_async']!.with({}, { timeout: 20 })(1), { code: 'AMPHIS_ERR_CALL_TIMEOUT' })
+  t.true(performance.now() - began < 400)
+  const waiting = model['add_async']!(2)
+  await blocking
+  t.is(await waiting, 3)
+})
+
 test.serial('a timeout rejects the call and cancels its task', async (t) => {
   const error = await t.throwsAsync(model['forever']!.with({}, { timeout: 20 })(), { instanceOf: AmphisError })
   t.is(error.code, 'AMPHIS_ERR_CALL_TIMEOUT')
@@ -367,7 +387,7 @@ for (const [what, wrong] of [
   })
 }
 
-test('a signal that is none is refused before Python is asked, and the next call has its own answer', async (t) => {
+test.serial('a signal that is none is refused, and the next call has its own answer', async (t) => {
   const wrong = { signal: {} as AbortSignal }
   await t.throwsAsync(async () => model['add']!.with({}, wrong)(1, 1), { instanceOf: TypeError })
   t.is(await model['add']!(2, 3), 5)

@@ -17,7 +17,7 @@ import { NodeProcess } from './helpers/node-process.js'
 if (process.env.AMPHIS_TEST_PYTHON) process.env.AMPHIS_PYTHON = process.env.AMPHIS_TEST_PYTHON
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const CARDS = ['items', 'orders', 'uploads', 'ticks', 'counter', 'blocking', 'jobs', 'uptime']
+const CARDS = ['items', 'render', 'cooling', 'orders', 'uploads', 'ticks', 'counter', 'blocking', 'jobs', 'uptime']
 
 let demo: Demo
 let browser: Browser
@@ -139,6 +139,54 @@ test.serial('shows a 404 that the app raised', async (t) => {
   await click(page, '#items .primary')
   await sees(page, '#items', '404 Not Found')
   t.deepEqual(await readJson(page, 'items'), { detail: 'There is no item 77' })
+})
+
+test.serial('has FastAPI render React, whose page is shown as its text and in a frame', async (t) => {
+  const page = await openDemo(t)
+  await click(page, '#render .primary')
+  await sees(page, '#render', '200 OK')
+  t.regex(await read(page, '#render .body'), /<h1>Today&#x27;s teas<\/h1><table>.*<td>Sencha<\/td>/)
+  const rendered = async () => {
+    const frame = await (await page.$('#render iframe'))!.contentFrame()
+    return frame.$eval('main', (main) => main.innerText)
+  }
+  t.regex(await rendered(), /^Today's teas\s+Sencha\s+6\.50 €\s+Darjeeling\s+7\.20 €/)
+
+  await click(page, '#render [data-preset=markup]')
+  await sees(page, '#render .body', '&lt;b&gt;Bold&lt;/b&gt; teas &amp; &quot;others&quot;')
+  t.regex(await rendered(), /^<b>Bold<\/b> teas & "others"/)
+})
+
+for (const scheme of ['light', 'dark'] as const) {
+  test.serial(`the page that React has rendered is ${scheme} where the demo is`, async (t) => {
+    const page = await openDemo(t)
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+    await click(page, '#render .primary')
+    await sees(page, '#render', '200 OK')
+    const backgroundOf = `getComputedStyle(document.body).backgroundColor`
+    const frame = await (await page.$('#render iframe'))!.contentFrame()
+    t.is(await frame.evaluate(backgroundOf), scheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(18, 22, 29)')
+    const card = await page.evaluate(`getComputedStyle(document.querySelector('#render')).backgroundColor`)
+    t.is(await frame.evaluate(backgroundOf), card)
+  })
+}
+
+test.serial('has Express ask a function of Python, and shows what that raises', async (t) => {
+  const page = await openDemo(t)
+  await click(page, '#cooling .primary')
+  await sees(page, '#cooling', '200 OK')
+  t.deepEqual(await readJson(page, 'cooling'), {
+    minutes: 14.2,
+    give_or_take: 1.4,
+    because_of: { 'the tea': 0.6, 'the room': 0.3, 'the cup': 1.3 },
+  })
+  await sees(page, '#cooling', '14.2 minutes, give or take 1.4, most of it because of the cup.')
+  t.is(await read(page, '#cooling .request'), 'GET/js/cooling?temperature=95&spread=2')
+
+  await click(page, '#cooling [data-preset=bad]')
+  await sees(page, '#cooling', '400 Bad Request')
+  t.deepEqual(await readJson(page, 'cooling'), { error: 'Tea of 15 °C is cool enough' })
+  t.is(await read(page, '#cooling [data-field=verdict]'), '')
 })
 
 test.serial('posts a JSON body and shows the model that comes back', async (t) => {
@@ -395,14 +443,30 @@ test.serial('runs every example from one button, with nothing from elsewhere', a
   }
 })
 
-test.serial('shows the lines of main.py behind each example', async (t) => {
+test.serial('shows the lines behind each example, of the files that run', async (t) => {
   const page = await openDemo(t)
-  const mainPy = await (await fetch(`${demo.url}/main.py`)).text()
-  for (const id of CARDS) {
-    await sees(page, `#${id} .source`, 'def ')
-    for (const piece of (await read(page, `#${id} .source code`)).split('\n\n')) t.true(mainPy.includes(piece), piece)
+  const panels = await page.$$eval('.source', (figures) =>
+    figures.map((figure) => `#${figure.closest('.card')!.id} ${figure.querySelector('figcaption span')!.textContent}`),
+  )
+  t.deepEqual(
+    panels,
+    CARDS.flatMap((id) => {
+      if (id === 'render') return ['#render main.py', '#render menu.mjs']
+      return id === 'cooling' ? ['#cooling demo.ts', '#cooling tea.py'] : [`#${id} main.py`]
+    }),
+  )
+  for (const [index, panel] of panels.entries()) {
+    const [id = '', file = ''] = panel.split(' ')
+    const text = unindented(await (await fetch(`${demo.url}/${file}`)).text())
+    const nth = panels.slice(0, index + 1).filter((other) => other.startsWith(`${id} `)).length
+    const source = `${id} .source:nth-child(${nth}) code`
+    await sees(page, source, file.endsWith('.py') ? 'def ' : 'const ')
+    for (const piece of (await read(page, source)).split('\n\n')) t.true(text.includes(unindented(piece)), piece)
   }
 })
+
+/** A route is shown without the indentation that it has in its file. */
+const unindented = (text: string) => text.replaceAll(/^ +/gm, '')
 
 test.serial('shows on the card that no response came', async (t) => {
   const page = await openDemo(t)

@@ -29,6 +29,7 @@ const allowed = [
   /^dist\/.+\.(?:js|d\.cts)$/,
   /^python\/amphis_describe\/[a-z_]+\.py$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
+  /^python\/amphis\/(?:__init__\.pyi?|node\.pyi|py\.typed)$/,
   /^docs\/(?:[a-z]+\.md|README\.md|demo\.png)$/,
 ]
 const required = [
@@ -56,6 +57,10 @@ const required = [
   'dist/index.js',
   'dist/index.d.cts',
   'bin/amphis.js',
+  'python/amphis/__init__.py',
+  'python/amphis/__init__.pyi',
+  'python/amphis/node.pyi',
+  'python/amphis/py.typed',
 ]
 
 /**

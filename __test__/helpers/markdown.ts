@@ -30,3 +30,9 @@ export function sourcesOf(page: string): string[] {
   const names = page.matchAll(/`((?:src|lib|__test__|fixtures|scripts|bench)\/[\w./-]+)`/g)
   return Array.from(names, ([, name = '']) => name)
 }
+
+/** The blocks of code of a page, with the language that each is said to be in. */
+export function blocksOf(page: string): { language: string; text: string }[] {
+  const blocks = page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)
+  return Array.from(blocks, ([, language = '', text = '']) => ({ language, text }))
+}

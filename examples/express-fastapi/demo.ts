@@ -5,8 +5,13 @@ import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { PythonHandler } from 'amphis'
+import { PythonError, PythonHandler, type PythonFunction } from 'amphis'
 import express, { type NextFunction, type Request, type Response } from 'express'
+
+/** What Express asks Python. */
+interface Tea {
+  cooling: PythonFunction<(temperature: number, spread: number) => Promise<object>>
+}
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const { version: expressVersion } = createRequire(import.meta.url)('express/package.json') as { version: string }
@@ -46,15 +51,24 @@ export async function createDemo({ port = 3000, host = '127.0.0.1' }: DemoOption
     res.json({ pid: process.pid, node: process.versions.node, express: expressVersion, python: python.versions })
   })
 
+  app.get('/js/cooling', async (req, res) => {
+    const { temperature, spread } = req.query
+    const tea = await python.python.import<Tea>('tea')
+    res.json(await tea.cooling(Number(temperature), Number(spread)))
+  })
+
   app.use('/api', python.middleware)
 
-  // The page shows the Python it calls, read from the file that runs.
-  app.get('/main.py', (_req, res) => {
-    res.type('text/plain').send(readFileSync(new URL('main.py', import.meta.url), 'utf8'))
+  // The page shows the code that it calls, read from the files that run.
+  app.get(['/main.py', '/tea.py', '/menu.mjs', '/demo.ts'], (req, res) => {
+    res.type('text/plain').send(readFileSync(new URL(`.${req.path}`, import.meta.url), 'utf8'))
   })
   app.use(express.static(fileURLToPath(new URL('public', import.meta.url)), { setHeaders: allowOwnFilesOnly }))
   app.use((error: Error, _req: Request, res: Response, next: NextFunction) => {
     if (res.headersSent) return next(error)
+    if (error instanceof PythonError && error.type === 'ValueError') {
+      return res.status(400).json({ error: error.message })
+    }
     console.error(error)
     res.status(500).json({ error: error.message })
   })

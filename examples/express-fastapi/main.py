@@ -1,6 +1,7 @@
 """The FastAPI app of the demo: a small tea shop.
 
-It is an ordinary ASGI app: nothing here knows about Express, and `uvicorn main:app` serves it too.
+It is an ordinary ASGI app: nothing here knows about Express, and `uvicorn main:app` serves it too, all but the menu,
+which has JavaScript of the process that it runs in.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from fastapi import (
     WebSocket,
     WebSocketDisconnect,
 )
+from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel, Field, ValidationError, computed_field
 
@@ -137,6 +139,18 @@ async def about() -> About:
 @app.get("/items/")
 async def list_items(request: Request) -> list[Item]:
     return list(request.state.menu.values())
+
+
+@app.get("/menu", response_class=HTMLResponse)
+async def menu(
+    request: Request,
+    title: Annotated[str, Query(max_length=60)] = "Menu",
+) -> str:
+    from amphis import node
+
+    react = await node.import_module("./menu.mjs")
+    items = list(request.state.menu.values())
+    return await react.render({"title": title, "items": items})
 
 
 class Quote(BaseModel):

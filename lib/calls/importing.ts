@@ -3,6 +3,7 @@ import { isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { types } from 'node:util'
 import { constants, Script } from 'node:vm'
+import { isClass } from './objects.js'
 
 type Import = (specifier: string) => Promise<object>
 
@@ -90,10 +91,11 @@ function isCallable(namespace: object, name: string): boolean {
   }
 }
 
-/** A member of an object; a function is bound to it. */
+/** A member of an object, to stand alone: a method is bound to it. */
 export function memberOf(object: object, name: string): unknown {
-  const member = types.isModuleNamespaceObject(object)
-    ? exportOf(object, name)
-    : (object as Record<string, unknown>)[name]
-  return typeof member === 'function' ? (member.bind(object) as unknown) : member
+  if (types.isModuleNamespaceObject(object)) {
+    return exportOf(object, name)
+  }
+  const member = (object as Record<string, unknown>)[name]
+  return typeof member === 'function' && !isClass(member) ? (member.bind(object) as unknown) : member
 }

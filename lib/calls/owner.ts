@@ -67,8 +67,8 @@ export class Owner implements Caller {
   readonly #decoder: Decoder
   /** The encoder is being used: what runs meanwhile, a getter, takes another. */
   #isEncoding = false
-  /** Numbers of objects that are being given by what is encoded. */
-  readonly #given: number[] = []
+  /** Numbers of objects that are being given by what is encoded, the innermost last. */
+  readonly #given: (number[] | undefined)[] = []
   #pending = 0
   #onIdle: (() => void) | undefined
   isClosing = false
@@ -110,9 +110,8 @@ export class Owner implements Caller {
     }
     return new Promise((resolve, reject) => {
       const pending = this.#add('value', resolve, reject)
-      const given = this.#given.length
       const encoder = this.#take()
-      let isAnswered = false
+      let outcome: number | undefined
       try {
         encoder.byte(CALL)
         encoder.byte((byHandle ? BY_HANDLE : 0) | (keywords === undefined ? 0 : KEYWORDS))
@@ -125,16 +124,14 @@ export class Owner implements Caller {
         if (keywords !== undefined) {
           encoder.value(keywords, 'keywords')
         }
-        isAnswered = this.#send(pending, encoder, options)
+        outcome = this.#send(pending, encoder)
       } catch (error) {
-        this.#takeBack(given)
         this.#remove(pending, error)
+        return
       } finally {
-        this.#giveBack(encoder)
+        this.#giveBack(encoder, outcome !== undefined)
       }
-      if (isAnswered) {
-        this.#calls.bridge.take()
-      }
+      this.#sent(pending, options, outcome)
     })
   }
 
@@ -200,23 +197,20 @@ export class Owner implements Caller {
     }
     return new Promise((resolve, reject) => {
       const pending = this.#add(reads, resolve, reject)
-      const given = this.#given.length
       const encoder = this.#take()
-      let isAnswered = false
+      let outcome: number | undefined
       try {
         encoder.byte(operation)
         encoder.byte(flags)
         write(encoder)
-        isAnswered = this.#send(pending, encoder, options)
+        outcome = this.#send(pending, encoder)
       } catch (error) {
-        this.#takeBack(given)
         this.#remove(pending, error)
+        return
       } finally {
-        this.#giveBack(encoder)
+        this.#giveBack(encoder, outcome !== undefined)
       }
-      if (isAnswered) {
-        this.#calls.bridge.take()
-      }
+      this.#sent(pending, options, outcome)
     })
   }
 
@@ -240,22 +234,26 @@ export class Owner implements Caller {
 
   /** Takes a call back that Python was not told of. */
   #remove(pending: Pending, error: unknown): void {
-    pending.end?.()
     this.#pending--
     this.#calls.remove(pending.call)
     pending.reject(error)
   }
 
-  /** True when the answer is there already. */
-  #send(pending: Pending, encoder: Encoder, options: CallOptions | undefined): boolean {
+  #send(pending: Pending, encoder: Encoder): number {
+    const { bytes, length, buffers } = encoder.end()
+    const chain = chainOf()
+    const alone = chain === 0 && this.#calls.bridge.isAlone()
+    return this.native.call(pending.call, bytes, length, asBytes(buffers), chain, alone)
+  }
+
+  /** Python has been told of a call. */
+  #sent(pending: Pending, options: CallOptions | undefined, outcome: number): void {
     if (options !== undefined) {
       this.#limit(pending, options)
     }
-    const { bytes, length, buffers } = encoder.end()
-    const { bridge } = this.#calls
-    const chain = chainOf()
-    const alone = chain === 0 && bridge.isAlone()
-    return this.native.call(pending.call, bytes, length, asBytes(buffers), chain, alone) === ANSWERED
+    if (outcome === ANSWERED) {
+      this.#calls.bridge.take()
+    }
   }
 
   /** Gives a call up when its time is over, or its signal is aborted. */
@@ -406,42 +404,42 @@ export class Owner implements Caller {
       return { tag: PY, kind: target.kind, id: target.number, name: target.member }
     }
     const id = this.#calls.objects.give(value)
-    this.#given.push(id)
+    const last = this.#given.length - 1
+    ;(this.#given[last] ??= []).push(id)
     return { tag: JS, kind: kindOf(value), id, name: nameOf(value) }
   }
 
   /** Gives `write` an encoder that nobody else uses. */
   encode<T>(write: (encoder: Encoder) => T): T {
-    const given = this.#given.length
     const encoder = this.#take()
+    let isWritten = false
     try {
-      return write(encoder)
-    } catch (error) {
-      this.#takeBack(given)
-      throw error
+      const result = write(encoder)
+      isWritten = true
+      return result
     } finally {
-      this.#giveBack(encoder)
+      this.#giveBack(encoder, isWritten)
     }
   }
 
   #take(): Encoder {
     const encoder = this.#isEncoding ? new Encoder(this) : this.#encoder
     this.#isEncoding = true
+    this.#given.push(undefined)
     encoder.begin()
     return encoder
   }
 
-  /** Python is never told of what was being given from there on. */
-  #takeBack(given: number): void {
-    for (const number of this.#given.splice(given)) {
-      this.#calls.objects.free(number, 1)
+  /** @param isWritten Python is told of it; else it never hears of the objects that it was to be given */
+  #giveBack(encoder: Encoder, isWritten: boolean): void {
+    const given = this.#given.pop()
+    if (given !== undefined && !isWritten) {
+      for (const number of given) {
+        this.#calls.objects.free(number, 1)
+      }
     }
-  }
-
-  #giveBack(encoder: Encoder): void {
     if (encoder === this.#encoder) {
       this.#isEncoding = false
-      this.#given.length = 0
     }
   }
 

@@ -63,7 +63,7 @@ export const quickChecks = [
  */
 export function quickChecksOf(files) {
   const having = (/** @type {RegExp} */ extension) => files.filter((file) => extension.test(file))
-  const [rust, scripts, python] = [having(/\.rs$/), having(/\.([cm]?[jt]s)$/), having(/\.py$/)]
+  const [rust, scripts, python] = [having(/\.rs$/), having(/\.([cm]?[jt]s)$/), having(/\.pyi?$/)]
   return [
     rust.length > 0 && check('cargo fmt', 'cargo', ['fmt', '--check']),
     files.length > 0 && check('prettier', bin('prettier'), [...prettierCheck, '--ignore-unknown', ...files]),

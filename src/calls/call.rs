@@ -35,6 +35,11 @@ enum State {
 /// It is a coroutine to everybody who asks (`asyncio.create_task`, `gather`, `wait_for`); cancelling its task aborts
 /// the signal that the function can ask for. Of a function that gives values one by one, an async iterable or a
 /// ReadableStream, it can be iterated over at once: `async for row in render.rows()`.
+///
+/// Raises:
+///     JavaScriptError: the function threw, or its promise was rejected.
+///     ConversionError: an argument or the result cannot be had by the other language.
+///     RuntimeError: the handler or worker whose JavaScript it is was closed; it was awaited before.
 #[pyclass(frozen, weakref, module = "amphis.node")]
 pub struct JavaScriptCall {
   question: Question,
@@ -142,14 +147,17 @@ impl JavaScriptCall {
     }
   }
 
-  fn send<'py>(&self, py: Python<'py>, _value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+  #[pyo3(signature = (value, /))]
+  fn send<'py>(&self, py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    // What a future has come to is looked for where it is.
+    let _ = value;
     match self.step(py)? {
       Step::Wait(future) => Ok(future),
       Step::Return(value) => Err(returned(value)),
     }
   }
 
-  #[pyo3(signature = (kind, value = None, traceback = None))]
+  #[pyo3(signature = (kind, value = None, traceback = None, /))]
   fn throw(
     &self,
     py: Python<'_>,

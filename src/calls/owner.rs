@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::exports::Exports;
 use crate::base::lock::lock;
 use crate::bridge::host::Host;
+use crate::python::exceptions::report;
+use crate::python::pacing;
 
 /// See the module's text.
 pub struct Owner {
@@ -33,11 +36,16 @@ impl Owner {
   /// Keeps the task of a call that is under way, so that it can be cancelled.
   pub fn keep_task(&self, call: u32, task: Py<PyAny>) {
     drop(lock(&self.tasks).insert(call, task));
+    pacing::run_begins();
   }
 
   /// Lets go of it.
   pub fn forget_task(&self, call: u32) -> Option<Py<PyAny>> {
-    lock(&self.tasks).remove(&call)
+    let task = lock(&self.tasks).remove(&call);
+    if task.is_some() {
+      pacing::run_ends();
+    }
+    task
   }
 
   /// The task of a call that is under way.
@@ -90,7 +98,7 @@ pub fn default() -> Option<Arc<Owner>> {
 }
 
 /// Closes an owner: nothing is called by it any more. What JavaScript had is dropped; Python thread.
-pub fn close(owner: &Owner) {
+pub fn close(py: Python<'_>, owner: &Owner) {
   owner.closed.store(true, Ordering::Release);
   drop(
     lock(&OWNERS)
@@ -99,7 +107,11 @@ pub fn close(owner: &Owner) {
   );
   let exports = std::mem::take(&mut *lock(&owner.exports));
   let tasks = std::mem::take(&mut *lock(&owner.tasks));
-  // Without the locks: what goes with them may run code of the app.
+  // Without the locks: what is called, and what goes with them, may run code of the app.
+  for task in tasks.values() {
+    pacing::run_ends();
+    report(py, task.call_method0(py, intern!(py, "cancel")).map(drop));
+  }
   drop((exports, tasks));
 }
 

@@ -217,18 +217,21 @@ impl Reply {
   fn value(&self, py: Python<'_>, value: &Bound<'_, PyAny>) {
     if self.begin() {
       self.asked.value(py, value);
+      pacing::rest(py);
     }
   }
 
   fn end(&self, py: Python<'_>) {
     if self.begin() {
       self.asked.end(py);
+      pacing::rest(py);
     }
   }
 
   fn fail(&self, py: Python<'_>, exception: &Bound<'_, PyBaseException>) {
     if self.begin() {
       self.asked.exception(py, exception);
+      pacing::rest(py);
     }
   }
 }

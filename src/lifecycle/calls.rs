@@ -15,7 +15,7 @@ use crate::calls::{outgoing, waiters};
 /// Drops what JavaScript had; answers `token`.
 pub fn close(host: Arc<Host>, owner: Arc<Owner>, token: u32) {
   spawn_task(Arc::clone(&host), token, async move {
-    let outcome = on_python(move |_| owner::close(&owner)).await;
+    let outcome = on_python(move |py| owner::close(py, &owner)).await;
     answer(&host, token, outcome.map(|()| "{}".to_owned()));
   });
 }
@@ -33,7 +33,7 @@ pub fn host_goes(host: u32) {
       .push(Command::Run(Box::new(move |py: Python<'_>| {
         outgoing::abandon(py, tasks);
         for owner in owners {
-          owner::close(&owner);
+          owner::close(py, &owner);
         }
       })));
   });

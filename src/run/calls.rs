@@ -82,12 +82,18 @@ fn run_loop(py: Python<'_>, ready: &Bound<'_, PyAny>) {
 /// Python waits for its threads next: those of ours are to end.
 #[pyfunction]
 fn close_pool() {
-  pool::close();
+  // A child that was forked has no thread of ours.
+  if opening::check_process().is_ok() {
+    pool::close();
+  }
 }
 
 /// Python is about to be finalised.
 #[pyfunction]
 fn end(py: Python<'_>) {
+  if opening::check_process().is_err() {
+    return;
+  }
   ending::end(py, || {
     // Where there is none, or it is closed already, nothing has to be stopped.
     let _ = event_loop::stop_from_anywhere(py, Instant::now() + LEFT_LIMIT);

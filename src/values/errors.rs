@@ -7,5 +7,5 @@ create_exception!(
   amphis,
   ConversionError,
   PyTypeError,
-  "A value that the other language cannot have. The message names its place, as `args[0].user.tags[3]`; `path` is that place alone."
+  "A value that the other language cannot have.\n\nAttributes:\n    path (str): its place, as `args[0].user.tags[3]`; the message begins with it."
 );

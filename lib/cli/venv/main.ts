@@ -5,6 +5,7 @@ import { readArguments } from '../options/arguments.js'
 import { prepareEnvironment } from './environment.js'
 import { shown } from '../text/shown.js'
 import { installRequirements } from './requirements.js'
+import { installStubs } from './stubs.js'
 import { contentsOf } from './summary.js'
 
 const USAGE = `\
@@ -13,6 +14,7 @@ Usage: amphis venv [FOLDER] [options]
 Makes the virtual environment .venv in FOLDER (the current one) and installs requirements.txt into it. What is there
 already is left as it is, so it can stand before each start: "dev": "amphis venv && amphis main:app --reload".
 An environment that AMPHIS_PYTHON or VIRTUAL_ENV names takes the place of .venv, as it does when the app is served.
+Editors and type checkers find the types of the Python package amphis in it.
 
   -r, --requirements FILE   what to install [requirements.txt]
       --python PATH         interpreter to make .venv from, such as python3.12 (default: the nearest)
@@ -43,6 +45,7 @@ export async function venv(args: string[]): Promise<number> {
   const asked = values.requirements as string | undefined
   const begin = performance.now()
   const environment = await prepareEnvironment(folder, values.python as string | undefined)
+  await installStubs(environment)
   const file = resolve(folder, asked ?? 'requirements.txt')
   const installation = await installRequirements(environment, file, asked !== undefined)
   if (installation === 'manual') return 0

@@ -1,14 +1,13 @@
 // What an environment has, in a line.
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { shown } from '../text/shown.js'
 import type { Environment } from './environment.js'
+import { sitePackagesOf } from './site-packages.js'
 
 /** Names and versions, from the folders that every installer leaves beside a package. */
-async function packagesOf({ folder, version: [major, minor] }: Environment): Promise<Map<string, string>> {
+async function packagesOf(environment: Environment): Promise<Map<string, string>> {
   const packages = new Map<string, string>()
-  const path = join(folder ?? '', 'lib', `python${major}.${minor}`, 'site-packages')
-  for (const entry of await readdir(path).catch(() => [])) {
+  for (const entry of await readdir(sitePackagesOf(environment) ?? '').catch(() => [])) {
     const [, name, version] = /^(.+?)-([^-]+)\.(?:dist|egg)-info$/.exec(entry) ?? []
     if (name !== undefined && version !== undefined) packages.set(name.toLowerCase(), version)
   }

@@ -2,6 +2,14 @@
 
 `amphis.node` imports and calls that JavaScript. This package is built into the process: there is nothing to
 install, and outside of amphis (`npx amphis`, a `PythonHandler`, `npx amphis run`) there is none.
+
+    from amphis import JavaScriptError, node
+
+    try:
+        render = await node.import_module("./render.mjs")
+        html = await render.page({"user": user})
+    except JavaScriptError as error:
+        print(error.name, error.message, error.code)
 """
 
 import re as _re
@@ -22,10 +30,10 @@ class JavaScriptFrame:
     """One frame of a JavaScript stack.
 
     Attributes:
-        function: its name as the stack has it, "" for none.
-        file: path or URL.
-        line: from 1, or None.
-        column: from 1, or None.
+        function (str): its name as the stack has it, "" for none.
+        file (str): path or URL.
+        line (int | None): from 1.
+        column (int | None): from 1.
     """
 
     __slots__ = ("column", "file", "function", "line")
@@ -46,14 +54,14 @@ class JavaScriptError(Exception):
     """What JavaScript threw.
 
     Attributes:
-        name: "TypeError" and the like; "" for what is no error.
-        message: its message; for what is no error, how Node.js shows it.
-        stack: the whole stack as text, "" where there is none.
-        frames: the same as a list of JavaScriptFrame, the innermost first.
-        cause: what the error says that it came from, or None.
-        code: its `code`, as Node.js' own errors have one, or None.
-        properties: its other own properties as far as they are data.
-        thrown: what was thrown, for what is no error; else `undefined`.
+        name (str): "TypeError" and the like; "" for what is no error.
+        message (str): its message; for what is no error, how Node.js shows it.
+        stack (str): the whole stack as text, "" where there is none.
+        frames (list[JavaScriptFrame]): the same in pieces, the innermost first.
+        cause (object): what the error says that it came from, or None; an error is an exception here.
+        code (object): its `code`, as Node.js' own errors have one ("ENOENT"), or None.
+        properties (dict): its other own properties as far as they are data.
+        thrown (object): what was thrown, for what is no error; else `undefined`.
 
     Raised on into JavaScript it is the error that it was there.
     """
@@ -74,6 +82,7 @@ class JavaScriptError(Exception):
 
     @property
     def frames(self):
+        """The stack in pieces, the innermost first."""
         found = map(_FRAME.match, self.stack.split("\n"))
         return [
             JavaScriptFrame(

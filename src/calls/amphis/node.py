@@ -11,7 +11,9 @@ and for functions that are not `async`, and for scripts:
     marked = node.sync.import_module("marked")
     marked.parse(text)
 
-What Python may call is what it can import: there is no `eval`, and there are no globals.
+Values go over as docs/values.md says; what is more than data (functions, instances of classes, streams) stays where
+it is, and Python gets what stands for it. What Python may call is what it can import: there is no `eval`, and there are
+no globals.
 """
 
 import asyncio
@@ -24,8 +26,14 @@ from amphis._native import JavaScriptCall, wait
 __all__ = [
     "JavaScriptCall",
     "JavaScriptFunction",
+    "JavaScriptMember",
     "JavaScriptModule",
     "JavaScriptObject",
+    "JavaScriptPromise",
+    "SyncFunction",
+    "SyncModule",
+    "SyncObject",
+    "SyncPromise",
     "import_module",
     "sync",
 ]
@@ -89,7 +97,11 @@ def _positional(shown, keywords):
 class JavaScriptFunction(_Proxy):
     """A function of JavaScript: `await function(…)`, or `async for value in function(…)`.
 
-    A class is one as well; calling it makes an instance (`new`).
+    A class is one as well; calling it makes an instance (`new`). What it has itself are its members:
+    `await function.name`.
+
+    Raises:
+        TypeError: it was called with keyword arguments, which JavaScript has not. Give a dict.
     """
 
     __slots__ = ("_member",)
@@ -111,8 +123,12 @@ class JavaScriptFunction(_Proxy):
         return JavaScriptCall(self._remote, _CALL, self._member, "", arguments)
 
     def __getattr__(self, name):
-        if name.startswith("_") or self._member:
+        if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if self._member:
+            shown = f"{self._remote.name}.{self._member}"
+            what = f"{shown} is a member, which is awaited before its own are had: (await {shown}).{name}"
+            raise AttributeError(what, name=name, obj=self)
         return JavaScriptMember(self._remote, name)
 
 
@@ -166,7 +182,7 @@ class JavaScriptObject(_Proxy):
 
 
 class JavaScriptPromise(JavaScriptObject):
-    """A promise inside of other data: await it."""
+    """A promise inside of other data: `await` it for what it comes to. What a function returns is awaited already."""
 
     __slots__ = ()
 
@@ -175,7 +191,13 @@ class JavaScriptPromise(JavaScriptObject):
 
 
 class JavaScriptModule(JavaScriptObject):
-    """A module of JavaScript: what it exports are its attributes."""
+    """A module of JavaScript: what it exports are its members, and `dir()` lists them.
+
+    Functions are called (`await module.parse(text)`), everything else is awaited (`await module.version`).
+
+    Raises:
+        AttributeError: it exports no such name; the nearest one is said.
+    """
 
     __slots__ = ("_functions", "_names", "_specifier")
 
@@ -219,7 +241,14 @@ def _ask_now(remote, operation, name, base, arguments, timeout=None):
 
 
 class SyncFunction(_Proxy):
-    """A function of JavaScript that blocks the thread which calls it until it is done."""
+    """A function of JavaScript that blocks the thread which calls it until it is done, promises included.
+
+    Raises:
+        JavaScriptError: the function threw, or its promise was rejected.
+        ConversionError: an argument or the result cannot be had by the other language.
+        RuntimeError: this thread's event loop runs, or the handler or worker was closed.
+        TypeError: it was called with keyword arguments, which JavaScript has not. Give a dict.
+    """
 
     __slots__ = ("_member", "_timeout")
 
@@ -241,17 +270,31 @@ class SyncFunction(_Proxy):
         return _ask_now(self._remote, _CALL, self._member, "", arguments, self._timeout)
 
     def __getattr__(self, name):
-        if name.startswith("_") or self._member:
+        if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return SyncObject(self._remote).__getattr__(name)
+        itself = _ask_now(self._remote, _GET, self._member, "", ()) if self._member else self
+        return getattr(SyncObject(itself._remote), name)
 
     def within(self, seconds):
-        """The same function, whose calls raise TimeoutError after some seconds."""
+        """The same function, whose calls raise TimeoutError after some seconds.
+
+        The signal that the function can ask for is aborted then.
+
+        Args:
+            seconds (float): 0 or more.
+
+        Returns:
+            SyncFunction: this one is left as it is.
+        """
         return type(self)(self._remote, self._member, seconds)
 
 
 class SyncObject(_Proxy):
-    """An object that stays in JavaScript, for threads that wait: its members are had at once."""
+    """An object that stays in JavaScript, for threads that wait: its members are had at once.
+
+    `obj.method(…)` calls a method, `obj.name` gives a property, `obj["name"]` is for names that Python does not allow;
+    `for` goes through what can be iterated over, async iterables and streams as well.
+    """
 
     __slots__ = ()
 
@@ -290,12 +333,24 @@ class SyncPromise(SyncObject):
     __slots__ = ()
 
     def result(self, timeout=None):
-        """What it comes to; waits for it, `timeout` seconds at most."""
+        """What it comes to; waits for it.
+
+        Args:
+            timeout (float | None): seconds to wait at most; None for as long as it takes.
+
+        Raises:
+            JavaScriptError: it was rejected.
+            TimeoutError: it took longer.
+        """
         return _ask_now(self._remote, _AWAIT, "", "", (), timeout)
 
 
 class SyncModule(SyncObject):
-    """A module of JavaScript, for threads that wait."""
+    """A module of JavaScript, for threads that wait: what it exports are its attributes.
+
+    Raises:
+        AttributeError: it exports no such name; the nearest one is said.
+    """
 
     __slots__ = ("_names", "_specifier")
 
@@ -340,33 +395,60 @@ async def _import(specifier, base):
 
 
 def import_module(specifier):
-    """Imports a module of JavaScript: ESM, CommonJS or JSON, as `import()` does.
+    """Imports a module of JavaScript, ESM or CommonJS, as `import()` does: once, however often it is asked for.
 
     Args:
-        specifier: "./" and "../" are seen from the file that calls this; bare names are packages that are seen from
-            the folder of the app; "node:" names Node's own.
+        specifier (str): "./" and "../" are seen from the file that calls this; bare names are packages that are seen
+            from the folder of the app; "node:" names Node's own; an absolute path is one.
 
     Returns:
-        An awaitable of a JavaScriptModule.
+        Coroutine[Any, Any, JavaScriptModule]: to be awaited.
 
     Raises:
         JavaScriptError: it was not found (`code` is "ERR_MODULE_NOT_FOUND"), or threw while it was loaded.
-        RuntimeError: no event loop runs here, or the process is not one of amphis.
+        RuntimeError: the handler or worker whose code this is was closed, or this is a forked child.
+
+    Example:
+        marked = await node.import_module("marked")
+        html = await marked.parse("# Hello")
     """
     return _import(specifier, _folder_of(sys._getframe(1)))
 
 
 class _Sync:
-    """The same for threads that wait: `def` endpoints, WSGI apps, scripts. Never for the thread of an event loop."""
+    """The same for threads that wait: `def` endpoints, WSGI apps, scripts. Never for the thread of an event loop.
+
+    Raises:
+        RuntimeError: this thread's event loop runs. Await the call, or make it in a thread.
+
+    Example:
+        marked = node.sync.import_module("marked")
+        html = marked.parse("# Hello")
+    """
 
     def import_module(self, specifier):
-        """Imports a module of JavaScript; see `node.import_module`."""
+        """Imports a module of JavaScript, and waits for it; see `node.import_module`.
+
+        Returns:
+            SyncModule: whose functions block the thread that calls them.
+
+        Raises:
+            JavaScriptError: it was not found (`code` is "ERR_MODULE_NOT_FOUND"), or threw while it was loaded.
+            RuntimeError: this thread's event loop runs, or the handler or worker was closed.
+        """
         base = _folder_of(sys._getframe(1))
         namespace, names = _ask_now(None, _IMPORT, specifier, base, ())
         return SyncModule(namespace._remote, specifier, names)
 
     def __call__(self, proxy):
-        """The blocking form of a function or an object of JavaScript."""
+        """The blocking form of a function or an object of JavaScript, such as a callback that was given.
+
+        Returns:
+            SyncFunction | SyncObject | SyncModule | SyncPromise: for the same object.
+
+        Raises:
+            TypeError: it is neither.
+        """
         if isinstance(proxy, JavaScriptFunction):
             return SyncFunction(proxy._remote, proxy._member)
         if isinstance(proxy, JavaScriptModule):

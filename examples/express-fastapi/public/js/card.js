@@ -1,14 +1,13 @@
 import { Exchange } from './exchange.js'
-import { highlightPython } from './highlight.js'
-import { pythonSource } from './python-source.js'
+import { sourceOf } from './source.js'
 
-/** An example of the page: its form, the exchange under it and the Python beside it. */
+/** An example of the page: its form, the exchange under it and the code beside it. */
 export class Card {
   constructor(id) {
     this.element = document.getElementById(id)
     this.form = this.element.querySelector('form')
     this.exchange = new Exchange(this.element)
-    this.#showSource()
+    void this.#showSource()
   }
 
   field(name) {
@@ -39,13 +38,23 @@ export class Card {
   }
 
   async #showSource() {
-    const fragment = document.querySelector('#source').content.cloneNode(true)
-    const code = fragment.querySelector('[data-part="code"]')
-    this.element.append(fragment)
-    try {
-      code.replaceChildren(highlightPython(await pythonSource(this.element.dataset.source.split(' '))))
-    } catch (error) {
-      code.textContent = error.message
+    const sources = document.createElement('div')
+    sources.className = 'sources'
+    this.element.append(sources)
+    for (const piece of this.element.dataset.source.split(' + ')) {
+      const fragment = document.querySelector('#source').content.cloneNode(true)
+      const part = (name) => fragment.querySelector(`[data-part="${name}"]`)
+      const [file] = piece.split(' ')
+      const code = part('code')
+      part('file').textContent = file
+      part('whole').href = `/${file}`
+      part('panel').ariaLabel = `The code behind this example, of ${file}`
+      sources.append(fragment)
+      try {
+        code.replaceChildren(await sourceOf(piece))
+      } catch (error) {
+        code.textContent = error.message
+      }
     }
   }
 }
