@@ -386,3 +386,9 @@ for (const [what, wrong] of [
     t.throws(() => new Python(wrong as object), { code: 'AMPHIS_ERR_INVALID_OPTIONS' })
   })
 }
+
+test.serial('a signal that is none is refused, and the next call has its own answer', async (t) => {
+  const wrong = { signal: {} as AbortSignal }
+  await t.throwsAsync(async () => model['add']!.with({}, wrong)(1, 1), { instanceOf: TypeError })
+  t.is(await model['add']!(2, 3), 5)
+})

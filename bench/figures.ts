@@ -176,6 +176,9 @@ export const figures: readonly Figure[] = [
       title: 'an array of 64 MB of numpy that Python returns, a Float64Array in JavaScript',
       rows: [callRow('array', 'amphis, the call included', 'amphis', 'array')],
       targets: [{ of: 'array', atMost: 1000 }],
+      notes: [
+        'V8 takes it for 64 MB of its own and collects garbage with about each: most of the time, and more on a busy machine',
+      ],
     }),
   ),
   slow(

@@ -27,6 +27,9 @@ use crate::bridge::linger::Pace;
 const FLUSH_AFTER: Duration = Duration::from_micros(500);
 /// Records that are not held back for more to come.
 const FLUSH_RECORDS: u32 = 8;
+/// The same of calls between the languages. Where many are under way each takes either side a few microseconds, so that
+/// a wake for every eight of them would be a fifth of Python's work.
+const FLUSH_CALLS: u32 = 32;
 
 /// The same where a single request or WebSocket is under way: nothing will come to join what it sends.
 const FLUSH_ALONE: Duration = Duration::from_micros(30);
@@ -178,14 +181,17 @@ pub fn drain_ends() {
 
 /// JavaScript gets the records of `host` soon; see the module's text for when.
 pub fn flush_soon(py: Python<'_>, host: &Arc<Host>) {
+  flush_after(py, host, FLUSH_RECORDS);
+}
+
+fn flush_after(py: Python<'_>, host: &Arc<Host>, most: u32) {
   let Some(pacing) = PACING.get() else { return };
   let schedule = {
     let mut flushing = lock(&pacing.flushing);
     let since = flushing.last.elapsed();
     flushing.records += 1;
     let is_alone = !flushing.draining && pacing.running.load(Ordering::Relaxed) == 1;
-    if flushing.records >= FLUSH_RECORDS || since > FLUSH_AFTER || (is_alone && since > FLUSH_ALONE)
-    {
+    if flushing.records >= most || since > FLUSH_AFTER || (is_alone && since > FLUSH_ALONE) {
       flushing.flushed();
       flushing.dirty.retain(|dirty| !Arc::ptr_eq(dirty, host));
       drop(flushing);
@@ -205,10 +211,12 @@ pub fn flush_soon(py: Python<'_>, host: &Arc<Host>) {
   }
 }
 
-/// The same from any thread that holds the GIL.
+/// The same for calls between the languages, from any thread that holds the GIL.
 pub fn flush_from_anywhere(py: Python<'_>, host: &Arc<Host>) {
   match PACING.get() {
-    Some(pacing) if pacing.thread == thread::current().id() => flush_soon(py, host),
+    Some(pacing) if pacing.thread == thread::current().id() => {
+      flush_after(py, host, FLUSH_CALLS);
+    }
     _ => host.wake(),
   }
 }
