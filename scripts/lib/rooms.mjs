@@ -65,7 +65,10 @@ export const houses = {
       { name: 'server', what: "`createServer`: a server of Node's, its health, its idle sessions" },
     ],
     [{ name: 'calls', what: 'Calls between the languages: `Python`, proxies, what Python calls' }],
-    [{ name: 'websocket', what: 'WebSockets: handshakes, messages, pings; which handler of a server takes one' }],
+    [
+      { name: 'websocket', what: 'WebSockets: handshakes, messages, pings; which handler of a server takes one' },
+      { name: 'fetch', what: '`fetch()`: a `Request` answered with a `Response`' },
+    ],
     [
       { name: 'http', what: 'One request of `node:http` and its response: listener, middleware, bodies, files' },
       { name: 'handle', what: '`handle()`: requests without a socket' },
