@@ -23,6 +23,7 @@ const entries = [
   'register',
   'esbuild',
   'vite',
+  'hono',
   'modules/hooks',
   'modules/names-program',
   'cli/main',
@@ -53,7 +54,7 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite']
+const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'hono']
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 
