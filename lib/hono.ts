@@ -118,7 +118,7 @@ function answerable(error: AmphisError): AmphisError {
   const answer = knownAnswer(error)
   if (answer !== undefined) {
     const { status, text, headers } = answer
-    Object.defineProperty(error, 'status', { value: status, configurable: true })
+    Object.defineProperty(error, 'status', { value: status, configurable: true, writable: true })
     Object.defineProperty(error, 'getResponse', {
       value: () => new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers } }),
       configurable: true,

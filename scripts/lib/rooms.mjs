@@ -31,6 +31,7 @@ export const houses = {
       { name: 'register', what: 'Imports of `.py` in Node.js' },
       { name: 'esbuild', what: '… in esbuild' },
       { name: 'vite', what: '… in Vite' },
+      { name: 'koa', what: '`amphis/koa`: a Python app in Koa' },
       { name: 'hono', what: '`amphis/hono`: a Python app in Hono' },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
