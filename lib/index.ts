@@ -10,6 +10,7 @@ export {
 } from './base/errors.js'
 export type { AttachOptions, UpgradableServer, UpgradeListener } from './websocket/servers.js'
 export type { Observation, Outcome, RequestObservation, WebSocketObservation } from './diagnostics.js'
+export type { Fetch, FetchOptions } from './fetch/request.js'
 export { HandleResponse } from './handle/handle.js'
 export { Python, type PythonOptions } from './calls/python.js'
 export { PythonObject } from './calls/python-object.js'

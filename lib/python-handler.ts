@@ -9,6 +9,8 @@ import { closeOwner, openOwner } from './calls/environment.js'
 import type { Owner } from './calls/owner.js'
 import type { Python } from './calls/python.js'
 import { pythonOf, THREADS } from './calls/python.js'
+import { fetchFrom } from './fetch/fetch.js'
+import type { Fetch } from './fetch/request.js'
 import { handle, type HandleResponse } from './handle/handle.js'
 import { prepareRequest } from './handle/request.js'
 import { createListener, createMiddleware, type Listener, type ListenerHost, type Middleware } from './http/listener.js'
@@ -52,6 +54,16 @@ export class PythonHandler implements AsyncDisposable {
    * there are none.
    */
   readonly upgrade: UpgradeListener
+  /**
+   * For hosts of the fetch standard (Hono, route handlers of Next.js, h3) and for code of yours: answers a `Request` with
+   * a `Response`, both streamed. Aborting the request, or cancelling the body of the response, is the client's
+   * disconnect. The prefix of a mount is to be named as `rootPath`; `client`, `scheme` and `server` are what you say, and
+   * nothing that the request does.
+   *
+   * @example
+   * app.all('/api/*', (c) => python.fetch(c.req.raw, { rootPath: '/api' }))
+   */
+  readonly fetch: Fetch
   readonly #options: ResolvedOptions
   readonly #host: ListenerHost & UpgradeHost
   /** What requests run on, while they are taken. */
@@ -92,6 +104,13 @@ export class PythonHandler implements AsyncDisposable {
     this.listener = createListener(this.#host)
     this.middleware = createMiddleware(this.#host)
     this.upgrade = createUpgradeListener(this.#host)
+    this.fetch = async (request, options = {}) => {
+      try {
+        return await fetchFrom(this.#host, request, options)
+      } catch (error) {
+        throw seenFrom(error, this.fetch)
+      }
+    }
     const { signal } = this.#options
     if (signal?.aborted === true) {
       this.#onAbort()

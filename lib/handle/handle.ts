@@ -61,11 +61,15 @@ export class HandleResponse implements AsyncIterable<Buffer> {
   }
 }
 
+/** Takes the head of a response, and its body. What it throws fails the request. */
+export type Answer = (status: number, rawHeaders: string[], body: ResponseBody) => void
+
 /** One request made by hand. */
 class HandleExchange implements Exchange {
   readonly #context: ExchangeContext
-  readonly #resolve: (response: HandleResponse) => void
+  readonly #answer: Answer
   readonly #reject: (error: Error) => void
+  readonly #over: (() => void) | undefined
   #slot = -1
   #body: ResponseBody | undefined
   #isSettled = false
@@ -76,10 +80,11 @@ class HandleExchange implements Exchange {
   #unread = 0
   #resumeBody: (() => void) | undefined
 
-  constructor(context: ExchangeContext, resolve: (response: HandleResponse) => void, reject: (error: Error) => void) {
+  constructor(context: ExchangeContext, answer: Answer, reject: (error: Error) => void, over?: () => void) {
     this.#context = context
-    this.#resolve = resolve
+    this.#answer = answer
     this.#reject = reject
+    this.#over = over
   }
 
   begin(request: PreparedRequest): void {
@@ -146,7 +151,12 @@ class HandleExchange implements Exchange {
     if (!this.#isSettled) {
       this.#isSettled = true
       this.#body = new ResponseBody(body, end, this.#credit, this.#disconnect)
-      this.#resolve(new HandleResponse(status, headers, this.#body))
+      try {
+        this.#answer(status, headers, this.#body)
+      } catch (error) {
+        this.#disconnect()
+        this.#reject(error as Error)
+      }
     }
   }
 
@@ -183,6 +193,7 @@ class HandleExchange implements Exchange {
     this.#resumeBody?.()
     clearTimeout(this.#timer)
     this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#over?.()
   }
 
   /** Ends the exchange for whoever waits for it. */
@@ -237,8 +248,28 @@ function aborted(signal: AbortSignal | undefined): AmphisError {
 
 /** Runs a request that was made by hand. */
 export function handle(context: ExchangeContext, request: PreparedRequest): Promise<HandleResponse> {
+  return send(context, request, (status, headers, body) => new HandleResponse(status, headers, body))
+}
+
+/**
+ * The same with a response of any kind.
+ *
+ * @param respond makes it; what it throws rejects the promise
+ * @param over told once when nothing more comes from the app, or when the request never got there
+ */
+export function send<Response>(
+  context: ExchangeContext,
+  request: PreparedRequest,
+  respond: (...head: Parameters<Answer>) => Response,
+  over?: () => void,
+): Promise<Response> {
   return new Promise((resolve, reject) => {
-    // What throws here rejects the promise.
-    new HandleExchange(context, resolve, reject).begin(request)
+    const exchange = new HandleExchange(context, (...head) => resolve(respond(...head)), reject, over)
+    try {
+      exchange.begin(request)
+    } catch (error) {
+      over?.()
+      reject(error)
+    }
   })
 }

@@ -57,6 +57,20 @@ export class ResponseBody implements AsyncIterator<Buffer, undefined> {
     }
   }
 
+  /**
+   * All of it where nothing is missing and nobody has read of it; `undefined` otherwise. The bytes are Python's own: they
+   * must not be written to.
+   */
+  takeWhole(): Buffer | undefined {
+    if (!this.#isEnded || this.#isTaken || this.#error !== undefined) {
+      return undefined
+    }
+    this.#isTaken = true
+    const pieces = this.#pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece))
+    this.#pieces = []
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+  }
+
   /** All of it. Rejects with what ended the response early. */
   async readAll(): Promise<Buffer> {
     if (this.#isTaken) {

@@ -181,10 +181,10 @@ export function createMiddleware(host: ListenerHost): Middleware {
       tellRequestError(host.options, request, response, error)
       const answer = knownAnswer(error)
       if (answer !== undefined) {
-        // Where Express looks for the status of its answer, and for headers.
-        Object.defineProperty(error, 'status', { value: answer.status, configurable: true })
+        // Where Express looks for the status of its answer, and for headers. Koa writes the status there once more.
+        Object.defineProperty(error, 'status', { value: answer.status, configurable: true, writable: true })
         if (answer.headers !== undefined) {
-          Object.defineProperty(error, 'headers', { value: answer.headers, configurable: true })
+          Object.defineProperty(error, 'headers', { value: answer.headers, configurable: true, writable: true })
         }
       }
       next(error)

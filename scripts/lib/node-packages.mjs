@@ -63,4 +63,8 @@ function packagesIn(title, folder = '') {
 export const nodePackages = packagesIn('Installing npm packages')
 
 /** What the tests build with and the package does not: each in a project of its own. */
-export const hostPackages = [packagesIn('Installing npm packages (Vite, for the tests)', '__test__/hosts/vite/')]
+export const hostPackages = [
+  packagesIn('Installing npm packages (Vite, for the tests)', '__test__/hosts/vite/'),
+  packagesIn('Installing npm packages (Koa, for the tests)', '__test__/hosts/koa/'),
+  packagesIn('Installing npm packages (Hono, for the tests)', '__test__/hosts/hono/'),
+]

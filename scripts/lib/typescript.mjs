@@ -23,6 +23,8 @@ const entries = [
   'register',
   'esbuild',
   'vite',
+  'koa',
+  'hono',
   'modules/hooks',
   'modules/names-program',
   'cli/main',
@@ -53,7 +55,7 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite']
+const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'koa', 'hono']
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 

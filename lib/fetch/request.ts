@@ -1,0 +1,139 @@
+// What `fetch()` is given: a `Request`, and what only its caller can know of it.
+import { AmphisError, wrongArgument } from '../base/errors.js'
+import { unknownOption } from '../base/nearest.js'
+import { kindOf, tagOf } from '../base/shown.js'
+import type { HandleRequest } from '../base/types.js'
+import { hopByHop } from '../wire/hop-by-hop.js'
+import { headOfRequest, type RequestHead } from '../wire/request-head.js'
+
+/** What a `Request` does not say of itself. None of it is taken from headers or the URL, which are the client's word. */
+export interface FetchOptions extends Pick<HandleRequest, 'client' | 'scheme' | 'server'> {
+  /**
+   * The prefix that the app is mounted at; becomes its `root_path`, and is cut off the path of the request where that
+   * begins with it.
+   * @default ''
+   */
+  rootPath?: string | undefined
+}
+
+/**
+ * Answers a `Request` by the app. Needs no `this`.
+ *
+ * @throws {AmphisError} what happened before the response started; a `PythonError` when the app raised
+ */
+export type Fetch = (request: Request, options?: FetchOptions) => Promise<Response>
+
+/** A `Request`, read and checked but for its body. */
+export interface FetchedRequest {
+  readonly method: string
+  readonly url: string
+  readonly signal: AbortSignal | undefined
+  readonly body: Request['body']
+  /** What the request says of the length of its body. */
+  readonly length: string | undefined
+  /** @param length that of the body where it is known */
+  head(length: number | string | undefined): RequestHead
+}
+
+const OPTIONS = ['rootPath', 'client', 'scheme', 'server'] as const satisfies (keyof FetchOptions)[]
+
+/**
+ * Reads and checks a request, all of it but its body.
+ *
+ * @param mounted where the app is mounted by its own option `rootPath`
+ * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`, `AMPHIS_ERR_INVALID_OPTIONS`; `AMPHIS_ERR_BODY_CONSUMED`
+ */
+export function readRequest(request: Request, options: FetchOptions, mounted: string): FetchedRequest {
+  if (tagOf(request) !== 'Request') {
+    throw wrongArgument(
+      'AMPHIS_ERR_INVALID_REQUEST',
+      `fetch takes a Request: python.fetch(new Request('http://localhost/path')); but this is ${kindOf(request)}. ` +
+        'For a url alone there is python.handle({ url }), for a request of node:http python.listener(req, res).',
+    )
+  }
+  checkOptions(options)
+  assertUnread(request)
+  const { method, headers, signal, body } = request
+  const { pathname, search, host } = new URL(request.url)
+  const { prefix, path } = place(pathname, options.rootPath ?? '', mounted)
+  const url = path + search
+  const fields: string[] = headers.has('host') ? [] : ['host', host]
+  const isHopByHop = hopByHop(headers.get('connection'))
+  for (const [name, value] of headers) {
+    if (name !== 'content-length' && !isHopByHop(name)) {
+      fields.push(name, value)
+    }
+  }
+  const { scheme, client, server } = options
+  const head = (length: number | string | undefined): RequestHead =>
+    headOfRequest({
+      method,
+      url,
+      rootPath: prefix,
+      scheme,
+      client,
+      server,
+      headers: length === undefined ? fields : [...fields, 'content-length', String(length)],
+    })
+  return { method, url, signal, body, length: headers.get('content-length') ?? undefined, head }
+}
+
+/** @throws {AmphisError} `AMPHIS_ERR_BODY_CONSUMED` */
+export function assertUnread({ bodyUsed, body }: Request): void {
+  if (bodyUsed || body?.locked === true) {
+    throw new AmphisError(
+      'AMPHIS_ERR_BODY_CONSUMED',
+      'The body of the Request was read before, or somebody is reading it. Hand over its clone(), made before.',
+    )
+  }
+}
+
+/** Splits a path at the mount. An app that is mounted there by its own option is mounted there once. */
+function place(pathname: string, rootPath: string, mounted: string): { prefix: string; path: string } {
+  const prefix = rootPath.replace(/\/+$/, '')
+  if (prefix === mounted) {
+    return { prefix: '', path: pathname }
+  }
+  const isBelow = pathname === prefix || pathname.startsWith(`${prefix}/`)
+  return { prefix, path: isBelow ? pathname.slice(prefix.length) || '/' : pathname }
+}
+
+function checkOptions(options: FetchOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw wrong(`The options of fetch are an object, such as { rootPath: '/api' }, but these are ${kindOf(options)}.`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!(OPTIONS as readonly string[]).includes(name)) {
+      throw wrong(unknownOption(name, OPTIONS, ' of fetch'))
+    }
+  }
+  const { rootPath, scheme, client, server } = options
+  if (rootPath !== undefined && (typeof rootPath !== 'string' || !/^(?:\/.*)?$/.test(rootPath))) {
+    throw wrong(`rootPath of fetch must be a path that begins with '/', but it is ${shown(rootPath)}.`)
+  }
+  if (scheme !== undefined && typeof scheme !== 'string') {
+    throw wrong(`scheme of fetch must be a string, 'http' or 'https', but it is ${kindOf(scheme)}.`)
+  }
+  for (const [name, address] of Object.entries({ client, server })) {
+    if (address !== undefined && address !== null && !isAddress(address)) {
+      throw wrong(`${name} of fetch must be a pair of an address and a port, ['192.0.2.1', 80], or null.`)
+    }
+  }
+}
+
+function isAddress(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length === 2 &&
+    typeof value[0] === 'string' &&
+    (value[1] === null || Number.isInteger(value[1]))
+  )
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : kindOf(value)
+}
+
+function wrong(message: string): AmphisError {
+  return wrongArgument('AMPHIS_ERR_INVALID_OPTIONS', message)
+}

@@ -1,0 +1,132 @@
+// `amphis/hono`: a Python app as a handler of Hono's.
+import { wrongArgument, type AmphisError } from './base/errors.js'
+import { unknownOption } from './base/nearest.js'
+import type { FetchOptions, Fetch } from './fetch/request.js'
+import { knownAnswer } from './wire/error-answer.js'
+
+/** Options of {@link hono}. */
+export interface HonoOptions {
+  /**
+   * Where the app is mounted: the path of its route without the `/*`, with that of `basePath()` and `route()` before it.
+   * @default ''
+   */
+  prefix?: string | undefined
+}
+
+/** What this needs of Hono's context, whose own types a user may have in another version. */
+export interface HonoContext {
+  readonly req: { readonly raw: Request }
+  readonly env: unknown
+  /** What middleware has set so far. */
+  readonly res: Response
+}
+
+/** What `@hono/node-server` tells of a connection. */
+interface NodeBindings {
+  readonly incoming?: {
+    readonly socket?: {
+      readonly remoteAddress?: string | undefined
+      readonly remotePort?: number | undefined
+      readonly localAddress?: string | undefined
+      readonly localPort?: number | undefined
+      readonly encrypted?: boolean
+    }
+  }
+}
+
+/**
+ * Answers what comes to a route of Hono's by a Python app, as a `Response` that all middleware sees and can change.
+ * Errors go to `app.onError`; those that stand for a status (413, 503, 504) are answered with it where there is none.
+ * Client, server and scheme are those of the connection, where `@hono/node-server` serves.
+ *
+ * @example
+ * app.all('/api/*', hono(python, { prefix: '/api' }))
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
+ */
+export function hono(
+  python: { readonly fetch: Fetch },
+  options: HonoOptions = {},
+): (context: HonoContext) => Promise<Response> {
+  if (typeof (python as Partial<typeof python> | undefined)?.fetch !== 'function') {
+    throw wrong("hono takes a PythonHandler: app.all('/api/*', hono(python, { prefix: '/api' })).")
+  }
+  for (const name of Object.keys(options)) {
+    if (name !== 'prefix') {
+      throw wrong(unknownOption(name, ['prefix'], ' of hono'))
+    }
+  }
+  const { prefix = '' } = options
+  if (typeof prefix !== 'string' || !/^(?:\/[^*:?#]*)?$/.test(prefix)) {
+    throw wrong(
+      `prefix of hono must be a path such as '/api', without a wildcard, but it is ${JSON.stringify(prefix)}.`,
+    )
+  }
+  return async (context) => {
+    const { req, env } = context
+    let response: Response
+    try {
+      response = await python.fetch(req.raw, { rootPath: prefix, ...connectionOf(env as NodeBindings | undefined) })
+    } catch (error) {
+      if ((error as AmphisError).code === 'AMPHIS_ERR_ABORTED') {
+        // Nobody is there to be answered, and nothing has gone wrong.
+        return new Response(null, { status: CLIENT_LEFT })
+      }
+      throw answerable(error as AmphisError)
+    }
+    yieldTo(response.headers, context.res.headers)
+    return response
+  }
+}
+
+/** As nginx logs it. */
+const CLIENT_LEFT = 499
+
+/**
+ * Changes what middleware has set so that the response keeps its own: Hono sets those of middleware over it, and drops
+ * its cookies for theirs.
+ */
+function yieldTo(own: Headers, earlier: Headers): void {
+  for (const name of new Set(earlier.keys())) {
+    if (name === 'set-cookie') {
+      for (const cookie of own.getSetCookie()) {
+        earlier.append(name, cookie)
+      }
+    } else if (name === 'vary' && own.has(name)) {
+      earlier.append(name, own.get(name)!)
+    } else if (own.has(name)) {
+      earlier.delete(name)
+    }
+  }
+}
+
+function connectionOf(env: NodeBindings | undefined): FetchOptions {
+  const socket = env?.incoming?.socket
+  if (socket === undefined) {
+    return {}
+  }
+  const { remoteAddress, remotePort = 0, localAddress, localPort = 0, encrypted = false } = socket
+  return {
+    client: remoteAddress === undefined ? null : [remoteAddress, remotePort],
+    server: localAddress === undefined ? null : [localAddress, localPort],
+    scheme: encrypted ? 'https' : 'http',
+  }
+}
+
+/** What Hono's own errors have, where an error stands for an answer. */
+function answerable(error: AmphisError): AmphisError {
+  const answer = knownAnswer(error)
+  if (answer !== undefined) {
+    const { status, text, headers } = answer
+    Object.defineProperty(error, 'status', { value: status, configurable: true, writable: true })
+    Object.defineProperty(error, 'getResponse', {
+      value: () => new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers } }),
+      configurable: true,
+    })
+  }
+  return error
+}
+
+function wrong(message: string): AmphisError {
+  return wrongArgument('AMPHIS_ERR_INVALID_OPTIONS', message)
+}
