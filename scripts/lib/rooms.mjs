@@ -31,6 +31,7 @@ export const houses = {
       { name: 'register', what: 'Imports of `.py` in Node.js' },
       { name: 'esbuild', what: '… in esbuild' },
       { name: 'vite', what: '… in Vite' },
+      { name: 'fastify', what: '`amphis/fastify`: a Python app in Fastify' },
       { name: 'koa', what: '`amphis/koa`: a Python app in Koa' },
       { name: 'hono', what: '`amphis/hono`: a Python app in Hono' },
     ],
