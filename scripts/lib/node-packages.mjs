@@ -65,6 +65,7 @@ export const nodePackages = packagesIn('Installing npm packages')
 /** What the tests build with and the package does not: each in a project of its own. */
 export const hostPackages = [
   packagesIn('Installing npm packages (Vite, for the tests)', '__test__/hosts/vite/'),
+  packagesIn('Installing npm packages (Fastify, for the tests)', '__test__/hosts/fastify/'),
   packagesIn('Installing npm packages (Koa, for the tests)', '__test__/hosts/koa/'),
   packagesIn('Installing npm packages (Hono, for the tests)', '__test__/hosts/hono/'),
 ]

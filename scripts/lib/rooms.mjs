@@ -33,6 +33,7 @@ export const houses = {
       { name: 'vite', what: '… in Vite' },
       { name: 'koa', what: 'A Python app in Koa' },
       { name: 'hono', what: '… in Hono' },
+      { name: 'fastify', what: '… in Fastify' },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [

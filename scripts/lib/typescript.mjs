@@ -23,6 +23,7 @@ const entries = [
   'register',
   'esbuild',
   'vite',
+  'fastify',
   'koa',
   'hono',
   'modules/hooks',
@@ -55,7 +56,7 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'koa', 'hono']
+const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'fastify', 'koa', 'hono']
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 
