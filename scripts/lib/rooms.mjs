@@ -31,9 +31,9 @@ export const houses = {
       { name: 'register', what: 'Imports of `.py` in Node.js' },
       { name: 'esbuild', what: '… in esbuild' },
       { name: 'vite', what: '… in Vite' },
-      { name: 'fastify', what: '`amphis/fastify`: a Python app in Fastify' },
-      { name: 'koa', what: '`amphis/koa`: a Python app in Koa' },
-      { name: 'hono', what: '`amphis/hono`: a Python app in Hono' },
+      { name: 'fastify', what: 'A Python app in Fastify' },
+      { name: 'koa', what: '… in Koa' },
+      { name: 'hono', what: '… in Hono' },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [
@@ -70,7 +70,7 @@ export const houses = {
     [{ name: 'calls', what: 'Calls between the languages: `Python`, proxies, what Python calls' }],
     [
       { name: 'websocket', what: 'WebSockets: handshakes, messages, pings; which handler of a server takes one' },
-      { name: 'fetch', what: '`fetch()`: a `Request` answered with a `Response`' },
+      { name: 'fetch', what: '`fetch()`' },
     ],
     [
       { name: 'http', what: 'One request of `node:http` and its response: listener, middleware, bodies, files' },
