@@ -23,11 +23,8 @@ export function responseTo(
         'Let the app send another, or use python.handle or python.listener.',
     )
   }
-  const headers = headersFrom(rawHeaders)
+  const headers = fieldsOf(rawHeaders, status)
   if (method === 'HEAD' || WITHOUT_BODY.has(status)) {
-    if (status === 205) {
-      headers.delete('content-length')
-    }
     letRun(body)
     return new Response(null, { status, headers })
   }
@@ -35,7 +32,8 @@ export function responseTo(
   return new Response(content, { status, headers })
 }
 
-function headersFrom(raw: readonly string[]): Headers {
+/** As pairs, which a Response takes without a copy of a Headers. */
+function fieldsOf(raw: readonly string[], status: number): [string, string][] {
   const options: string[] = []
   for (let at = 0; at < raw.length; at += 2) {
     if (raw[at]!.toLowerCase() === 'connection') {
@@ -43,13 +41,14 @@ function headersFrom(raw: readonly string[]): Headers {
     }
   }
   const isHopByHop = hopByHop(options.join(','))
-  const headers = new Headers()
+  const fields: [string, string][] = []
   for (let at = 0; at < raw.length; at += 2) {
-    if (!isHopByHop(raw[at]!.toLowerCase())) {
-      headers.append(raw[at]!, raw[at + 1]!)
+    const name = raw[at]!.toLowerCase()
+    if (!isHopByHop(name) && !(status === 205 && name === 'content-length')) {
+      fields.push([name, raw[at + 1]!])
     }
   }
-  return headers
+  return fields
 }
 
 /** Nothing is taken from the app before somebody reads. */
