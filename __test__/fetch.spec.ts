@@ -1,5 +1,7 @@
 import { createServer } from 'node:http'
 import { createContext, runInContext } from 'node:vm'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { createApp, eventHandler, toNodeListener, toWebRequest } from 'h3'
 import { Request as OtherRequest } from 'undici'
@@ -452,6 +454,24 @@ test('aborting the request during the response fails its body, and is a disconne
   aborting.abort()
   await t.throwsAsync(response.text(), { code: 'AMPHIS_ERR_ABORTED' })
   t.deepEqual(await probe.wait(`${name}:message`), { type: 'http.disconnect' })
+})
+
+test('the signal of a Request is heard for as long as the app runs, whoever else has the Request', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  for (const way of ['fetch', 'handle'] as const) {
+    const name = unique()
+    const aborting = new AbortController()
+    const response = await disconnect[way](at(`/idle_during?${name}`, { signal: aborting.signal }))
+    await probe.wait(`${name}:idle`)
+    for (let round = 0; round < 3; round++) {
+      await new Promise(setImmediate)
+      collect()
+    }
+    aborting.abort()
+    await t.throwsAsync(response.text(), { code: 'AMPHIS_ERR_ABORTED' }, way)
+    t.deepEqual(await probe.wait(`${name}:message`), { type: 'http.disconnect' })
+  }
 })
 
 test('a request that was aborted before never reaches the app', async (t) => {

@@ -39,7 +39,7 @@ export async function fetchFrom(host: ExchangeHost, request: Request, options: F
   }
   return send(
     context,
-    { method, url, head, body, signal },
+    { method, url, head, body, signal, source: request },
     (status, headers, answer) => responseTo(method, status, headers, answer),
     leave,
   )

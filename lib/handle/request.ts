@@ -17,6 +17,8 @@ export interface PreparedRequest {
   readonly head: RequestHead
   readonly body: HandleBody
   readonly signal: AbortSignal | undefined
+  /** Kept as long as it runs: of a `Request` that was collected nobody hears that its signal was aborted. */
+  readonly source: object
 }
 
 /**
@@ -53,7 +55,7 @@ export function prepareRequest(given: HandleRequest | Request, more: Partial<Han
     headers.push('content-type', body.type)
   }
   const head = headOfRequest({ ...request, headers })
-  return { method: request.method, url, head, body, signal: request.signal }
+  return { method: request.method, url, head, body, signal: request.signal, source: given }
 }
 
 /** A `Request` of any realm or library. */
