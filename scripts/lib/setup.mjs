@@ -1,4 +1,5 @@
 import { addon } from './addon.mjs'
+import { engine, ownTarget } from './engine.mjs'
 import { enableGitHooks } from './git-hooks.mjs'
 import { nodeProblem, platformProblem } from './machine.mjs'
 import { nodePackages } from './node-packages.mjs'
@@ -44,7 +45,7 @@ export const venv = inRoot('.venv')
 
 /** What it takes to run the demo. */
 export async function setUpDemo() {
-  await complete([nodePackages, addon('release'), typescript, pythonPackages(venv, demoRequirements)])
+  await complete([nodePackages, addon('release'), engine(ownTarget), typescript, pythonPackages(venv, demoRequirements)])
 }
 
 /**
@@ -56,6 +57,7 @@ export async function setUp(profile = 'release') {
   await complete([
     nodePackages,
     addon(profile),
+    engine(ownTarget),
     typescript,
     pythonPackages(venv, testRequirements),
     pythonSources(venv),
@@ -65,5 +67,5 @@ export async function setUp(profile = 'release') {
 
 /** @param {import('./addon.mjs').Profile} profile */
 export async function build(profile) {
-  await complete([nodePackages, addon(profile), typescript])
+  await complete([nodePackages, addon(profile), engine(ownTarget), typescript])
 }

@@ -4,6 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::outgoing;
+use crate::js::errors::EngineUnavailable;
+use crate::js::module;
 use crate::values::{ConversionError, undefined};
 
 /// Python's text of a module, and the name that tracebacks have for it.
@@ -36,6 +38,8 @@ fn package(module: &Bound<'_, PyModule>) -> PyResult<()> {
   native.add("ConversionError", py.get_type::<ConversionError>())?;
   native.add("Undefined", undefined(py)?.get_type())?;
   native.add("undefined", undefined(py)?)?;
+  native.add("EngineUnavailable", py.get_type::<EngineUnavailable>())?;
+  native.add_function(wrap_pyfunction!(fill_js, &native)?)?;
   native.add_function(wrap_pyfunction!(outgoing::start, &native)?)?;
   native.add_function(wrap_pyfunction!(outgoing::abort, &native)?)?;
   native.add_function(wrap_pyfunction!(outgoing::wait, &native)?)?;
@@ -50,6 +54,12 @@ fn package(module: &Bound<'_, PyModule>) -> PyResult<()> {
   modules.set_item(NODE.name, &node)?;
   execute(&node, &NODE)?;
   module.add("node", node)
+}
+
+/// Runs `amphis.js` when it is imported: it opens the engine, which most programs never need.
+#[pyfunction]
+fn fill_js(module: &Bound<'_, PyModule>) -> PyResult<()> {
+  module::fill(module)
 }
 
 fn execute(module: &Bound<'_, PyModule>, text: &Text) -> PyResult<()> {
