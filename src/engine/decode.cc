@@ -164,18 +164,30 @@ v8::MaybeLocal<v8::Value> Decoder::bigint() {
   return number;
 }
 
+// By hand: where V8's own functions get no memory, they end the process.
+std::unique_ptr<v8::BackingStore> Decoder::allocate(size_t length) {
+  v8::ArrayBuffer::Allocator* allocator = &runtime_->allocator;
+  void* data = allocator->AllocateUninitialized(length);
+  if (data == nullptr) {
+    isolate_->LowMemoryNotification();
+    data = allocator->AllocateUninitialized(length);
+  }
+  if (data == nullptr) return nullptr;
+  auto release = [](void* data, size_t length, void* allocator) {
+    static_cast<v8::ArrayBuffer::Allocator*>(allocator)->Free(data, length);
+  };
+  return v8::ArrayBuffer::NewBackingStore(data, length, release, allocator);
+}
+
 v8::MaybeLocal<v8::Value> Decoder::elements(uint8_t tag) {
   uint8_t dtype = tag == kTyped ? byte() : uint8_t{0};
   size_t length = varint();
   const uint8_t* data = take(length);
   if (data == nullptr && length > 0) return fail("Elements that end too early");
-  // Counted by hand first: V8 ends the process where an allocation of its own accord fails.
-  if (runtime_->allocator.limit > 0 && runtime_->allocator.used.load() + length > runtime_->allocator.limit) {
-    runtime_->out_of_memory();
-    return fail("Array buffer allocation failed");
-  }
-  v8::Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate_, length);
-  if (length > 0) std::memcpy(buffer->GetBackingStore()->Data(), data, length);
+  std::unique_ptr<v8::BackingStore> store = allocate(length);
+  if (store == nullptr) return fail("Array buffer allocation failed");
+  if (length > 0) std::memcpy(store->Data(), data, length);
+  v8::Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate_, std::move(store));
   v8::Local<v8::Value> made;
   switch (dtype) {
     case 0:

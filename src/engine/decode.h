@@ -1,6 +1,7 @@
 // Values of Python on their way to JavaScript.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "runtime.h"
@@ -28,6 +29,7 @@ class Decoder {
   v8::MaybeLocal<v8::Value> handle(uint8_t tag);
   v8::MaybeLocal<v8::Value> elements(uint8_t tag);
   v8::MaybeLocal<v8::String> key();
+  std::unique_ptr<v8::BackingStore> allocate(size_t length);
   v8::MaybeLocal<v8::Value> fail(const char* message);
   uint8_t byte();
   double number();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 
 #include "callback.h"
 
@@ -34,12 +35,19 @@ size_t near_heap_limit(void* data, size_t current, size_t) {
   return current + runtime->limits.head_room;
 }
 
+bool is_over_limit(Runtime* runtime) {
+  v8::HeapStatistics heap;
+  runtime->isolate->GetHeapStatistics(&heap);
+  size_t external = std::max(heap.external_memory(), runtime->allocator.used.load());
+  return heap.used_heap_size() + external > runtime->limits.heap;
+}
+
 void look_at_heap(v8::Isolate* isolate, void*) {
   Runtime* runtime = Runtime::of(isolate);
-  v8::HeapStatistics heap;
-  isolate->GetHeapStatistics(&heap);
-  size_t external = std::max(heap.external_memory(), runtime->allocator.used.load());
-  if (heap.used_heap_size() + external > runtime->limits.heap) runtime->out_of_memory();
+  if (!is_over_limit(runtime)) return;
+  // What nobody holds any more does not count.
+  isolate->LowMemoryNotification();
+  if (is_over_limit(runtime)) runtime->out_of_memory();
 }
 
 // Node prepares isolates for itself; what it has set would look for an Environment that is not there.
@@ -55,18 +63,34 @@ void take_nodes_hooks_off(v8::Isolate* isolate) {
   isolate->SetOOMErrorHandler(fatal_out_of_memory);
 }
 
+// Deletes what a path of names leads to from the global object. Nothing of the guest's has run yet.
+void take_off(v8::Local<v8::Context> context, std::initializer_list<const char*> path) {
+  v8::Isolate* isolate = v8::Isolate::GetCurrent();
+  v8::Local<v8::Object> object = context->Global();
+  size_t left = path.size();
+  for (const char* name : path) {
+    auto key = v8::String::NewFromUtf8(isolate, name).ToLocalChecked();
+    v8::Local<v8::Value> found;
+    if (--left == 0) {
+      object->Delete(context, key).FromMaybe(false);
+    } else if (object->Get(context, key).ToLocal(&found) && found->IsObject()) {
+      object = found.As<v8::Object>();
+    } else {
+      return;
+    }
+  }
+}
+
 void make_context(Runtime* runtime) {
   v8::Isolate* isolate = runtime->isolate;
   v8::HandleScope handles(isolate);
   v8::Local<v8::Context> context = v8::Context::New(isolate);
   v8::Context::Scope scope(context);
-  v8::Local<v8::Value> intl;
   // An old function of V8's own that no standard has.
-  if (context->Global()->Get(context, v8::String::NewFromUtf8Literal(isolate, "Intl")).ToLocal(&intl) &&
-      intl->IsObject()) {
-    auto name = v8::String::NewFromUtf8Literal(isolate, "v8BreakIterator");
-    intl.As<v8::Object>()->Delete(context, name).FromMaybe(false);
-  }
+  take_off(context, {"Intl", "v8BreakIterator"});
+  // Buffers that grow do so in memory that V8 counts nowhere.
+  take_off(context, {"ArrayBuffer", "prototype", "resize"});
+  take_off(context, {"SharedArrayBuffer", "prototype", "grow"});
   runtime->context.Reset(isolate, context);
 }
 
@@ -80,8 +104,8 @@ void drop_context(Runtime* runtime) {
 bool Allocator::take(size_t length) {
   size_t before = used.fetch_add(length);
   if (limit == 0 || before + length <= limit) return true;
+  // V8 collects garbage and asks again, and throws a RangeError at last.
   used.fetch_sub(length);
-  runtime->out_of_memory();
   return false;
 }
 
@@ -149,7 +173,6 @@ void* create(const AmphisLimits* limits, const AmphisHost* host, void* user) {
   runtime->host = *host;
   runtime->user = user;
   runtime->allocator.limit = limits->buffers;
-  runtime->allocator.runtime = runtime;
   v8::Isolate::CreateParams params;
   params.array_buffer_allocator = &runtime->allocator;
   params.allow_atomics_wait = false;

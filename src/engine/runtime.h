@@ -11,8 +11,6 @@
 
 namespace amphis {
 
-struct Runtime;
-
 // Memory of array buffers, counted.
 class Allocator : public v8::ArrayBuffer::Allocator {
  public:
@@ -23,7 +21,6 @@ class Allocator : public v8::ArrayBuffer::Allocator {
   std::atomic<size_t> used{0};
   // 0: none.
   size_t limit = 0;
-  Runtime* runtime = nullptr;
 
  private:
   bool take(size_t length);

@@ -32,6 +32,8 @@ int finish(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v
   {
     v8::TryCatch inner(runtime->isolate);
     entry.run_microtasks();
+    // V8 tells the innermost block only.
+    if (inner.HasTerminated()) return AMPHIS_TERMINATED;
   }
   if (runtime->is_terminating()) return AMPHIS_TERMINATED;
   if (!has_value) return thrown.IsEmpty() ? int{AMPHIS_TERMINATED} : give_thrown(runtime, context, thrown, out);

@@ -185,6 +185,10 @@ fn give<'py>(
   if core.end() == End::OutOfMemory {
     return Err(ended(core));
   }
+  // Its deadline has passed, whatever JavaScript has made of that.
+  if outcome.has_timed_out && core.end() == End::Open {
+    return Err(timed_out(py, timeout.unwrap_or_default().as_secs_f64()));
+  }
   match outcome.status {
     status::TAPE => Reader::new(py, bytes, &mut [], &mut handles).value("result"),
     status::WIRE => wire::read(py, bytes, core.values_limits(), &mut handles),
@@ -202,7 +206,6 @@ fn give<'py>(
     )),
     status::NO_FUNCTION => Err(PyRuntimeError::new_err("The function was closed")),
     _ if core.end() != End::Open => Err(ended(core)),
-    _ if outcome.has_timed_out => Err(timed_out(py, timeout.unwrap_or_default().as_secs_f64())),
     _ => Err(RuntimeTerminated::new_err(
       "The call was terminated with the one around it",
     )),

@@ -1,5 +1,6 @@
 //! `Runtime`: an isolate of V8's in Python's hands.
 
+use std::ffi::c_int;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -7,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::abi::Span;
+use super::abi::{Span, status};
 use super::call;
 use super::config::{Config, seconds};
 use super::core::{Core, End};
@@ -183,7 +184,7 @@ impl Runtime {
   fn reset(&self, py: Python<'_>) -> PyResult<()> {
     call::run(py, &self.core, None, |table, isolate, _| {
       // SAFETY: inside of the runtime.
-      unsafe { (table.reset)(isolate) }
+      without_value(unsafe { (table.reset)(isolate) })
     })?;
     drop(self.core.take_functions());
     Ok(())
@@ -194,7 +195,7 @@ impl Runtime {
     let mut found = None;
     call::run(py, &self.core, None, |_, _, _| {
       found = self.core.statistics();
-      super::abi::status::NOTHING
+      status::NOTHING
     })?;
     let found = found.unwrap_or_default();
     let class = py.import("amphis.js")?.getattr("RuntimeStats")?;
@@ -244,9 +245,18 @@ impl Runtime {
     call::run(py, &self.core, None, |table, isolate, out| {
       let name = Span::of(name.as_bytes());
       // SAFETY: inside of the runtime, with bytes that stay.
-      unsafe { (table.bind)(isolate, name, Span::of(&tape), out) }
+      without_value(unsafe { (table.bind)(isolate, name, Span::of(&tape), out) })
     })
     .map(drop)
+  }
+}
+
+/// The status of what gives no value where it goes well.
+fn without_value(status: c_int) -> c_int {
+  if status == status::TAPE {
+    status::NOTHING
+  } else {
+    status
   }
 }
 
