@@ -28,6 +28,16 @@ void raise(Runtime* runtime, v8::Local<v8::Context> context, Decoder& answer) {
   runtime->isolate->ThrowException(error);
 }
 
+// Has execution end here and now. V8 looks whether it is to terminate when a function begins or a loop comes round, and
+// what caught an exception meanwhile would go on until then.
+void stop(v8::Isolate* isolate, v8::Local<v8::Context> context) {
+  v8::Local<v8::Script> script;
+  bool is_compiled =
+      v8::Script::Compile(context, v8::String::NewFromUtf8Literal(isolate, "for (;;);")).ToLocal(&script);
+  isolate->TerminateExecution();
+  if (is_compiled && script->Run(context).IsEmpty()) return;
+}
+
 void call_host(const v8::FunctionCallbackInfo<v8::Value>& info) {
   v8::Isolate* isolate = info.GetIsolate();
   Runtime* runtime = Runtime::of(isolate);
@@ -52,11 +62,7 @@ void call_host(const v8::FunctionCallbackInfo<v8::Value>& info) {
     OutOfGate out_of_gate;
     answer = runtime->host.call(runtime->user, id, AmphisSpan{arguments.data, arguments.length}, &out);
   }
-  if (answer == AMPHIS_STOP) {
-    isolate->TerminateExecution();
-    return;
-  }
-  if (runtime->is_terminating()) return;
+  if (answer == AMPHIS_STOP || runtime->is_terminating()) return stop(isolate, context);
   Decoder decoder(runtime, context, AmphisSpan{out.data, out.length});
   if (answer == AMPHIS_RAISE) return raise(runtime, context, decoder);
   v8::Local<v8::Value> value;

@@ -1,6 +1,7 @@
 #include "runtime.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <initializer_list>
@@ -44,10 +45,14 @@ bool is_over_limit(Runtime* runtime) {
 
 void look_at_heap(v8::Isolate* isolate, void*) {
   Runtime* runtime = Runtime::of(isolate);
-  if (!is_over_limit(runtime)) return;
+  auto began = std::chrono::steady_clock::now();
+  // Collecting may take longer than it is until the next look is asked for: one that is asked for meanwhile is none.
+  if (runtime->is_terminating() || began < runtime->next_look || !is_over_limit(runtime)) return;
   // What nobody holds any more does not count.
   isolate->LowMemoryNotification();
   if (is_over_limit(runtime)) runtime->out_of_memory();
+  auto ended = std::chrono::steady_clock::now();
+  runtime->next_look = ended + 4 * (ended - began);
 }
 
 // Node prepares isolates for itself; what it has set would look for an Environment that is not there.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <unordered_map>
 
@@ -51,6 +52,8 @@ struct Runtime {
   uintptr_t stack_limit = 0;
 
   std::atomic<bool> is_out_of_memory{false};
+  // No earlier look at the heap.
+  std::chrono::steady_clock::time_point next_look;
 
   static Runtime* of(v8::Isolate* isolate) { return static_cast<Runtime*>(isolate->GetData(0)); }
   static Runtime* of(void* runtime) { return static_cast<Runtime*>(runtime); }

@@ -155,9 +155,7 @@ fn inside(
   if core.is_out_of_memory() {
     core.stop(End::OutOfMemory);
   } else {
-    raised = (status == status::TERMINATED)
-      .then(|| core.take_raised())
-      .flatten();
+    raised = core.take_raised();
     if has_timed_out || raised.is_some() {
       core.resume();
     }

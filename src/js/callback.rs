@@ -106,7 +106,6 @@ pub extern "C" fn interrupted(user: *mut c_void) {
     let Some(core) = (unsafe { Core::from_user(user) }) else {
       return;
     };
-    core.interrupted();
     core.in_interrupt.store(true, Ordering::Release);
     let raised = Python::try_attach(|py| py.check_signals().err());
     core.in_interrupt.store(false, Ordering::Release);

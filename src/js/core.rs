@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use super::abi::{Host, Isolate, Limits, Statistics, Table};
 use super::callback;
 use super::entry::{EntryLock, Refusal};
+use super::watchdog;
 use crate::base::lock::lock;
 use crate::values;
 
@@ -48,8 +49,6 @@ pub struct Core {
   end: AtomicU8,
   /// Calls that have met their deadline and are not out yet.
   timeouts: AtomicUsize,
-  /// An interrupt that was asked for and has not come.
-  is_interrupting: AtomicBool,
   /// Python code runs in an interrupt of V8's, which must not be entered then.
   pub in_interrupt: AtomicBool,
   /// What Python has bound, by number.
@@ -87,7 +86,6 @@ impl Core {
       limits,
       end: AtomicU8::new(End::Open as u8),
       timeouts: AtomicUsize::new(0),
-      is_interrupting: AtomicBool::new(false),
       in_interrupt: AtomicBool::new(false),
       functions: Mutex::default(),
       next_function: AtomicU32::new(1),
@@ -140,12 +138,16 @@ impl Core {
   }
 
   /// Lets no further call in. What runs is terminated.
-  pub fn stop(&self, end: End) {
+  pub fn stop(self: &Arc<Self>, end: End) {
     let open = End::Open as u8;
     let _ = self
       .end
       .compare_exchange(open, end as u8, Ordering::AcqRel, Ordering::Acquire);
     self.terminate_execution();
+    // A thread on its way in has looked before, and V8 forgets what comes before it is there.
+    if self.entry.is_taken() {
+      watchdog::keep_terminating(Arc::clone(self));
+    }
   }
 
   /// Has V8 terminate what runs, once. Where nothing runs, the next call is: it finds the runtime at its end.
@@ -168,16 +170,10 @@ impl Core {
   /// Has Python look at its signals on the thread that is inside, soon.
   pub fn interrupt(&self) {
     let _there = lock(&self.outside);
-    if let Some(isolate) = self.isolate()
-      && !self.is_interrupting.swap(true, Ordering::AcqRel)
-    {
+    if let Some(isolate) = self.isolate() {
       // SAFETY: as above.
       unsafe { (self.table.interrupt)(isolate) };
     }
-  }
-
-  pub fn interrupted(&self) {
-    self.is_interrupting.store(false, Ordering::Release);
   }
 
   pub fn begin_timeout(&self) {

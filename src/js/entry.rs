@@ -79,6 +79,11 @@ impl EntryLock {
     })
   }
 
+  /// Whether anybody is inside.
+  pub fn is_taken(&self) -> bool {
+    lock(&self.inside).depth > 0
+  }
+
   /// Whether the calling thread is inside.
   pub fn is_mine(&self) -> bool {
     let inside = lock(&self.inside);

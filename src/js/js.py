@@ -99,20 +99,17 @@ class _Owned:
 
     def __init__(self, owner):
         self.owner = owner
-        self.runtime = Runtime()  # noqa: F821, it is there already
+        self.runtime = Runtime()  # noqa: F821, Rust has put it there
 
     def close(self, *_):
         self.runtime.close()
 
+    # What a thread has of its own is dropped when it ends.
+    __del__ = close
+
 
 class _ThreadsOwn(_threading.local):
-    """Dropped when its thread ends, and with it the runtime."""
-
     owned = None
-
-    def __del__(self):
-        if self.owned is not None:
-            self.owned.close()
 
 
 _of_task = _contextvars.ContextVar("amphis.js runtime", default=None)
@@ -175,4 +172,4 @@ def bind_object(name, object):
     get_default_runtime().bind_object(name, object)
 
 
-_atexit.register(_stop_all)  # noqa: F821, it is there already
+_atexit.register(_stop_all)  # noqa: F821, Rust has put it there

@@ -28,6 +28,8 @@ struct Watched {
 
 struct Watchdog {
   calls: Vec<Watched>,
+  /// Runtimes at their end that somebody is still inside of.
+  ending: Vec<Arc<Core>>,
   /// When the thread looks next; `None` while it sleeps.
   looks_at: Option<Instant>,
   /// A call has come since it last looked.
@@ -36,6 +38,7 @@ struct Watchdog {
 
 static WATCHDOG: Mutex<Watchdog> = Mutex::new(Watchdog {
   calls: Vec::new(),
+  ending: Vec::new(),
   looks_at: None,
   is_busy: false,
 });
@@ -47,13 +50,7 @@ pub struct Watch(u64);
 /// Looks after a call. The caller is inside of the runtime, and stays there until it has ended the watch.
 pub fn watch(core: &Arc<Core>, deadline: Option<Instant>, is_interruptible: bool) -> Watch {
   static NEXT: AtomicU64 = AtomicU64::new(0);
-  static START: Once = Once::new();
-  START.call_once(|| {
-    // Without a thread there are no deadlines; that is as bad as it sounds, and no reason to end the process.
-    let _ = thread::Builder::new()
-      .name("amphis-js-watch".into())
-      .spawn(look_forever);
-  });
+  start();
   let number = NEXT.fetch_add(1, Ordering::Relaxed);
   let mut dog = lock(&WATCHDOG);
   dog.calls.push(Watched {
@@ -64,14 +61,39 @@ pub fn watch(core: &Arc<Core>, deadline: Option<Instant>, is_interruptible: bool
     is_interruptible,
   });
   dog.is_busy = true;
-  let is_in_time = dog
-    .looks_at
-    .is_some_and(|looks_at| deadline.is_none_or(|deadline| looks_at <= deadline));
-  if !is_in_time {
-    dog.looks_at = Some(deadline.unwrap_or_else(|| Instant::now() + TICK));
-    CHANGED.notify_one();
-  }
+  dog.look_by(deadline);
   Watch(number)
+}
+
+/// Terminates what runs in it until nobody is inside any more.
+pub fn keep_terminating(core: Arc<Core>) {
+  start();
+  let mut dog = lock(&WATCHDOG);
+  dog.ending.push(core);
+  dog.look_by(Some(Instant::now() + AGAIN));
+}
+
+fn start() {
+  static START: Once = Once::new();
+  START.call_once(|| {
+    // Without a thread there are no deadlines; that is as bad as it sounds, and no reason to end the process.
+    let _ = thread::Builder::new()
+      .name("amphis-js-watch".into())
+      .spawn(look_forever);
+  });
+}
+
+impl Watchdog {
+  /// Has the thread look at this time at the latest, or at its next tick.
+  fn look_by(&mut self, deadline: Option<Instant>) {
+    let is_in_time = self
+      .looks_at
+      .is_some_and(|looks_at| deadline.is_none_or(|deadline| looks_at <= deadline));
+    if !is_in_time {
+      self.looks_at = Some(deadline.unwrap_or_else(|| Instant::now() + TICK));
+      CHANGED.notify_one();
+    }
+  }
 }
 
 impl Watch {
@@ -95,7 +117,7 @@ fn look_forever() {
     let is_tick = now >= next_tick;
     if is_tick {
       next_tick = now + TICK;
-      idle = if dog.is_busy || !dog.calls.is_empty() {
+      idle = if dog.is_busy || !dog.calls.is_empty() || !dog.ending.is_empty() {
         0
       } else {
         idle + 1
@@ -105,7 +127,22 @@ fn look_forever() {
     for call in &mut dog.calls {
       look_at(call, now, is_tick);
     }
-    let deadlines = dog.calls.iter().filter_map(|call| call.deadline).min();
+    let (still, out) = std::mem::take(&mut dog.ending)
+      .into_iter()
+      .partition::<Vec<_>, _>(|core| core.entry.is_taken());
+    for core in &still {
+      core.terminate_execution();
+    }
+    let again = (!still.is_empty()).then(|| now + AGAIN);
+    dog.ending = still;
+    if !out.is_empty() {
+      // Without the lock: it may be the last that holds one.
+      drop(dog);
+      drop(out);
+      dog = lock(&WATCHDOG);
+    }
+    let deadlines = dog.calls.iter().filter_map(|call| call.deadline);
+    let deadlines = deadlines.chain(again).min();
     let looks_at = deadlines.map_or(next_tick, |deadline| deadline.min(next_tick));
     if idle >= IDLE_TICKS {
       dog.looks_at = None;
