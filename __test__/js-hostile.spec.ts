@@ -20,7 +20,9 @@ testWithEngine('no hostile program ends the process, or lasts', async (t) => {
     t.is(code, 0, `${name}: ${signal ?? ''} ${stderr}`)
     const [outcome, state] = JSON.parse(stdout || '[]') as [string, number | string]
     t.true(expected.split('|').includes(outcome), `${name}: ${outcome}`)
-    t.is(state, outcome === 'RuntimeTerminated' ? 'ended' : 3, name)
+    // What has met its deadline may have filled the heap as well.
+    const states = { RuntimeTerminated: ['ended'], JavaScriptTimeout: ['ended', 3] }[outcome] ?? [3]
+    t.true(states.includes(state), `${name}: ${state}`)
   }
 })
 

@@ -16,7 +16,13 @@ const hasAddon = () =>
 const stampFile = inRoot('.cache', 'addon.json')
 // The engine in src/engine is built by itself.
 const inRust = readdirSync(inRoot('src')).filter((name) => name !== 'engine')
-const inputs = [...inRust.map((name) => `src/${name}`), 'Cargo.toml', 'build.rs', 'rust-toolchain.toml', '.cargo/config.toml']
+const inputs = [
+  ...inRust.map((name) => `src/${name}`),
+  'Cargo.toml',
+  'build.rs',
+  'rust-toolchain.toml',
+  '.cargo/config.toml',
+]
 
 /** @param {Profile} profile */
 const sources = (profile) => fingerprint(inputs, profile, process.platform, process.arch)

@@ -146,6 +146,12 @@ function unitOf(abi) {
   mkdirSync(folder, { recursive: true })
   const names = readdirSync(inRoot(sources)).filter((name) => name.endsWith('.cc'))
   const unit = join(folder, `${abi}.cc`)
-  writeFileSync(unit, names.toSorted().map((name) => `#include "${inRoot(sources, name)}"\n`).join(''))
+  writeFileSync(
+    unit,
+    names
+      .toSorted()
+      .map((name) => `#include "${inRoot(sources, name)}"\n`)
+      .join(''),
+  )
   return unit
 }

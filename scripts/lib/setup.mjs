@@ -45,7 +45,13 @@ export const venv = inRoot('.venv')
 
 /** What it takes to run the demo. */
 export async function setUpDemo() {
-  await complete([nodePackages, addon('release'), engine(ownTarget), typescript, pythonPackages(venv, demoRequirements)])
+  await complete([
+    nodePackages,
+    addon('release'),
+    engine(ownTarget),
+    typescript,
+    pythonPackages(venv, demoRequirements),
+  ])
 }
 
 /**

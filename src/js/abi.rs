@@ -96,7 +96,6 @@ pub mod status {
   pub const TAPE: c_int = 0;
   pub const WIRE: c_int = 1;
   pub const THROWN: c_int = 2;
-  pub const TERMINATED: c_int = 3;
   pub const UNFIT: c_int = 4;
   pub const PENDING: c_int = 5;
   pub const NO_STACK: c_int = 6;

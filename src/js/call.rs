@@ -69,9 +69,7 @@ pub fn run<'py>(
     }
   });
   let outcome = outcome.map_err(|failure| match failure {
-    Failure::Refused(Refusal::TimedOut) => {
-      timed_out(py, timeout.unwrap_or_default().as_secs_f64())
-    }
+    Failure::Refused(Refusal::TimedOut) => timed_out(py, timeout.unwrap_or_default().as_secs_f64()),
     Failure::Refused(Refusal::GivenUp) | Failure::Ended => ended(core),
     Failure::Raised(error) => error,
     Failure::NoThread(error) => {
@@ -153,7 +151,7 @@ fn inside(
   }
   let mut raised = None;
   if core.is_out_of_memory() {
-    core.stop(End::OutOfMemory);
+    core.mark_ended(End::OutOfMemory);
   } else {
     raised = core.take_raised();
     if has_timed_out || raised.is_some() {

@@ -9,13 +9,17 @@ use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::abi::{Bytes, Span, answer};
+use super::abi::{Bytes, Host, Span, answer};
 use super::core::Core;
 use super::handles::Handles;
+use super::parking;
 use crate::values::{Reader, Writer};
 
+/// What the engine is told to call.
+pub static HOST: Host = Host { call, interrupted };
+
 /// JavaScript calls a function. On the thread that runs it, with the isolate locked and without the GIL.
-pub extern "C" fn call(user: *mut c_void, function: u32, arguments: Span, out: *mut Bytes) -> c_int {
+extern "C" fn call(user: *mut c_void, function: u32, arguments: Span, out: *mut Bytes) -> c_int {
   let called = catch_unwind(AssertUnwindSafe(|| {
     // SAFETY: what the engine was told, and bytes that it keeps while it calls.
     let (core, arguments, out) = unsafe {
@@ -53,10 +57,10 @@ fn answer_call(
         .get_type(py)
         .name()
         .map_or_else(|_| "Error".to_owned(), |name| name.to_string());
-      let message = error
-        .value(py)
-        .str()
-        .map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned());
+      let message = error.value(py).str().map_or_else(
+        |_| String::new(),
+        |text| text.to_string_lossy().into_owned(),
+      );
       let number = core.keep_exception(error.into_value(py));
       let mut handles = Handles::new(core);
       let mut writer = Writer::new(py, &mut handles);
@@ -86,7 +90,7 @@ fn result_of(
   for index in 0..count {
     values.push(reader.value(&format!("args[{index}]"))?);
   }
-  let result = function.bind(py).call1(PyTuple::new(py, values)?)?;
+  let result = parking::call(function.bind(py), &PyTuple::new(py, values)?)?;
   if result.hasattr(pyo3::intern!(py, "__await__"))? {
     let _ = result.call_method0("close");
     return Err(PyRuntimeError::new_err(
@@ -100,7 +104,7 @@ fn result_of(
 }
 
 /// Python looks at its signals. In an interrupt of V8's, which must not be entered meanwhile.
-pub extern "C" fn interrupted(user: *mut c_void) {
+extern "C" fn interrupted(user: *mut c_void) {
   let _ = catch_unwind(AssertUnwindSafe(|| {
     // SAFETY: what the engine was told.
     let Some(core) = (unsafe { Core::from_user(user) }) else {

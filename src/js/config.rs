@@ -88,8 +88,8 @@ pub fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<Duration> {
     Ok(seconds) => seconds.extract::<f64>(),
     Err(_) => timeout.extract::<f64>(),
   };
-  let number =
-    number.map_err(|_| PyTypeError::new_err("timeout must be a number of seconds or a timedelta"))?;
+  let number = number
+    .map_err(|_| PyTypeError::new_err("timeout must be a number of seconds or a timedelta"))?;
   if number > 0.0 {
     // What is longer than a Duration can say is no limit that anybody lives to see.
     return Ok(Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX));

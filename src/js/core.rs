@@ -11,9 +11,7 @@ use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 
 use super::abi::{Host, Isolate, Limits, Statistics, Table};
-use super::callback;
 use super::entry::{EntryLock, Refusal};
-use super::watchdog;
 use crate::base::lock::lock;
 use crate::values;
 
@@ -67,17 +65,12 @@ pub struct Core {
   user: AtomicPtr<c_void>,
 }
 
-static HOST: Host = Host {
-  call: callback::call,
-  interrupted: callback::interrupted,
-};
-
 /// Every runtime there is, for the end of Python.
 static ALL: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
 
 impl Core {
   /// Makes an isolate; without the GIL, it takes some milliseconds.
-  pub fn new(table: &'static Table, limits: Limits) -> Option<Arc<Self>> {
+  pub fn new(table: &'static Table, limits: Limits, host: &Host) -> Option<Arc<Self>> {
     let core = Arc::new(Self {
       table,
       isolate: AtomicPtr::new(ptr::null_mut()),
@@ -99,7 +92,7 @@ impl Core {
     let user = Weak::into_raw(Arc::downgrade(&core)).cast_mut().cast();
     core.user.store(user, Ordering::Release);
     // SAFETY: the limits and the host are read at once and for good; `user` is freed behind the isolate.
-    let isolate = unsafe { (table.create)(&raw const limits, &raw const HOST, user) };
+    let isolate = unsafe { (table.create)(&raw const limits, ptr::from_ref(host), user) };
     if isolate.is_null() {
       return None;
     }
@@ -137,17 +130,13 @@ impl Core {
     End::of(self.end.load(Ordering::Acquire))
   }
 
-  /// Lets no further call in. What runs is terminated.
-  pub fn stop(self: &Arc<Self>, end: End) {
+  /// Lets no further call in. What runs is terminated, once: `ending::stop` does it for good.
+  pub fn mark_ended(&self, end: End) {
     let open = End::Open as u8;
     let _ = self
       .end
       .compare_exchange(open, end as u8, Ordering::AcqRel, Ordering::Acquire);
     self.terminate_execution();
-    // A thread on its way in has looked before, and V8 forgets what comes before it is there.
-    if self.entry.is_taken() {
-      watchdog::keep_terminating(Arc::clone(self));
-    }
   }
 
   /// Has V8 terminate what runs, once. Where nothing runs, the next call is: it finds the runtime at its end.
@@ -323,12 +312,7 @@ impl Core {
   }
 }
 
-/// Lets no runtime take further calls, and terminates what runs in them: Python ends.
-pub fn stop_all() {
-  let all: Vec<Arc<Core>> = lock(&ALL).iter().filter_map(Weak::upgrade).collect();
-  for core in all {
-    if !core.is_foreign() {
-      core.stop(End::Closed);
-    }
-  }
+/// All that there are.
+pub fn all() -> Vec<Arc<Core>> {
+  lock(&ALL).iter().filter_map(Weak::upgrade).collect()
 }

@@ -128,8 +128,8 @@ fn own_path() -> Option<PathBuf> {
 ///
 /// Null, or a text that ends with NUL.
 unsafe fn text(text: *const libc::c_char) -> Option<String> {
-  // SAFETY: the caller's promise.
   (!text.is_null()).then(|| {
+    // SAFETY: the caller's promise.
     unsafe { CStr::from_ptr(text) }
       .to_string_lossy()
       .into_owned()
@@ -188,7 +188,11 @@ fn try_in_a_child(facts: &NodeFacts, engine: &Path) -> Result<(), String> {
   );
   let outcome = Command::new(&facts.program)
     .args([OsStr::new("-e"), OsStr::new(TRIAL)])
-    .args([addon.as_os_str(), engine.as_os_str(), OsStr::new(&described)])
+    .args([
+      addon.as_os_str(),
+      engine.as_os_str(),
+      OsStr::new(&described),
+    ])
     .env_remove("NODE_OPTIONS")
     // The addon asks for Python's symbols when it is loaded: the child gets the library that this process has.
     .env("LD_PRELOAD", libpython().unwrap_or_default())
@@ -279,8 +283,7 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
     ] {
       let mut out = Bytes::new();
       let name = Span::of(b"trial");
-      is_well &=
-        (table.eval)(isolate, Span::of(source.as_bytes()), name, &raw mut out) == expected;
+      is_well &= (table.eval)(isolate, Span::of(source.as_bytes()), name, &raw mut out) == expected;
     }
     (table.destroy)(isolate);
     is_well

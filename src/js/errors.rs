@@ -44,9 +44,9 @@ pub fn timed_out(py: Python<'_>, seconds: f64) -> PyErr {
 /// What a runtime that takes no calls says.
 pub fn ended(core: &Core) -> PyErr {
   match core.end() {
-    End::Open | End::Closed => PyRuntimeError::new_err(
-      "The runtime is closed. Make a new Runtime.",
-    ),
+    End::Open | End::Closed => {
+      PyRuntimeError::new_err("The runtime is closed. Make a new Runtime.")
+    }
     End::Terminated => {
       RuntimeTerminated::new_err("The runtime was terminated. Make a new Runtime.")
     }

@@ -5,14 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 
-use super::abi::Span;
-use super::call;
-use super::config::seconds;
 use super::core::{Core, End};
-use super::handles::Handles;
-use crate::values::Writer;
 
 /// A JavaScript function of a runtime. It keeps the object that it was found in as its `this`.
 ///
@@ -20,9 +14,9 @@ use crate::values::Writer;
 /// `close()`, lets JavaScript collect the function.
 #[pyclass(name = "JsFunction", module = "amphis.js", frozen)]
 pub struct JsFunction {
-  core: Arc<Core>,
+  pub core: Arc<Core>,
   number: u32,
-  name: String,
+  pub name: String,
   is_closed: AtomicBool,
 }
 
@@ -49,52 +43,15 @@ impl JsFunction {
     }
     Ok(self.number)
   }
-}
 
-#[pymethods]
-impl JsFunction {
-  /// Calls it. A promise that has settled gives its value.
-  #[pyo3(signature = (*args, timeout=None))]
-  fn __call__<'py>(
-    &self,
-    py: Python<'py>,
-    args: &Bound<'py, PyTuple>,
-    timeout: Option<&Bound<'py, PyAny>>,
-  ) -> PyResult<Bound<'py, PyAny>> {
-    let number = self.number()?;
-    let timeout = timeout.map(seconds).transpose()?;
-    let mut handles = Handles::new(&self.core);
-    let mut writer = Writer::new(py, &mut handles).within(self.core.values_limits());
-    writer.varint(args.len() as u64);
-    for (index, argument) in args.iter().enumerate() {
-      writer.value(&argument, &format!("args[{index}]"))?;
-    }
-    let tape = writer.finish().bytes;
-    call::run(py, &self.core, timeout, |table, isolate, out| {
-      // SAFETY: inside of the runtime, with bytes that stay.
-      unsafe { (table.call)(isolate, number, Span::of(&tape), out) }
-    })
+  pub fn is_open(&self) -> bool {
+    !self.is_closed.load(Ordering::Acquire) && self.core.end() == End::Open
   }
 
-  /// Lets JavaScript collect the function; calls raise RuntimeError from here on.
-  fn close(&self) {
+  pub fn close(&self) {
     if !self.is_closed.swap(true, Ordering::AcqRel) {
       self.core.release(self.number);
     }
-  }
-
-  #[getter]
-  fn __name__(&self) -> &str {
-    &self.name
-  }
-
-  fn __repr__(&self) -> String {
-    let state = if self.is_closed.load(Ordering::Acquire) || self.core.end() != End::Open {
-      "closed "
-    } else {
-      ""
-    };
-    format!("<{state}JsFunction {}>", self.name)
   }
 }
 

@@ -26,6 +26,8 @@ from amphis import (
     Undefined,
     undefined,
 )
+from amphis._js import JsFunction, Runtime, RuntimeTerminated
+from amphis._js import stop_all as _stop_all
 
 __all__ = [
     "ConversionError",
@@ -99,7 +101,7 @@ class _Owned:
 
     def __init__(self, owner):
         self.owner = owner
-        self.runtime = Runtime()  # noqa: F821, Rust has put it there
+        self.runtime = Runtime()
 
     def close(self, *_):
         self.runtime.close()
@@ -157,7 +159,7 @@ def close_default_runtime():
         owned.close()
 
 
-def eval(code, *, timeout=None, name="<eval>"):
+def eval(code, *, timeout=None, name="<eval>"):  # noqa: A001
     """`Runtime.eval` in the runtime of this task or thread."""
     return get_default_runtime().eval(code, timeout=timeout, name=name)
 
@@ -167,9 +169,9 @@ def bind_function(name, function):
     get_default_runtime().bind_function(name, function)
 
 
-def bind_object(name, object):
+def bind_object(name, object):  # noqa: A002
     """`Runtime.bind_object` in the runtime of this task or thread."""
     get_default_runtime().bind_object(name, object)
 
 
-_atexit.register(_stop_all)  # noqa: F821, Rust has put it there
+_atexit.register(_stop_all)

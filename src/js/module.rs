@@ -2,11 +2,14 @@
 
 use pyo3::prelude::*;
 
-use super::core;
+use super::ending;
 use super::engine;
 use super::errors::{EngineUnavailable, RuntimeTerminated};
 use super::function::JsFunction;
 use super::runtime::Runtime;
+
+/// What the module has in Rust.
+const NATIVE: &str = "amphis._js";
 
 const CODE: &str = include_str!("js.py");
 
@@ -19,10 +22,14 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
   let py = module.py();
   py.detach(engine::open)
     .map_err(EngineUnavailable::new_err)?;
-  module.add_class::<Runtime>()?;
-  module.add_class::<JsFunction>()?;
-  module.add("RuntimeTerminated", py.get_type::<RuntimeTerminated>())?;
-  module.add_function(wrap_pyfunction!(stop_all, module)?)?;
+  let native = PyModule::new(py, NATIVE)?;
+  native.add_class::<Runtime>()?;
+  native.add_class::<JsFunction>()?;
+  native.add("RuntimeTerminated", py.get_type::<RuntimeTerminated>())?;
+  native.add_function(wrap_pyfunction!(stop_all, &native)?)?;
+  py.import("sys")?
+    .getattr("modules")?
+    .set_item(NATIVE, native)?;
   let builtins = py.import("builtins")?;
   let code = builtins.call_method1("compile", (CODE, "<amphis>/js.py", "exec"))?;
   builtins
@@ -31,7 +38,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 /// Python ends: no runtime takes further calls, and what runs is terminated.
-#[pyfunction(name = "_stop_all")]
+#[pyfunction]
 fn stop_all() {
-  core::stop_all();
+  ending::stop_all();
 }

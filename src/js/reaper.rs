@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::core::{Core, End};
+use super::ending::stop;
 use crate::base::lock::lock;
 
 static REAPER: Mutex<Option<Sender<Arc<Core>>>> = Mutex::new(None);
@@ -17,7 +18,7 @@ pub fn reap(core: Arc<Core>) {
     std::mem::forget(core);
     return;
   }
-  core.stop(End::Closed);
+  stop(&core, End::Closed);
   let mut reaper = lock(&REAPER);
   let left = match reaper.as_ref() {
     Some(sender) => sender.send(core).err().map(|unsent| unsent.0),

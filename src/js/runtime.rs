@@ -10,8 +10,10 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::abi::{Span, status};
 use super::call;
+use super::callback::HOST;
 use super::config::{Config, seconds};
 use super::core::{Core, End};
+use super::ending::stop;
 use super::engine;
 use super::errors::{EngineUnavailable, foreign};
 use super::function::refuse_async;
@@ -59,7 +61,7 @@ impl Runtime {
     }
     let table = engine::open().map_err(EngineUnavailable::new_err)?;
     let core = py
-      .detach(|| Core::new(table, config.limits))
+      .detach(|| Core::new(table, config.limits, &HOST))
       .ok_or_else(|| PyRuntimeError::new_err("V8 has made no isolate"))?;
     Ok(Self { core, config })
   }
@@ -147,7 +149,7 @@ impl Runtime {
     if self.core.is_foreign() {
       return Err(foreign());
     }
-    self.core.stop(End::Terminated);
+    stop(&self.core, End::Terminated);
     Ok(())
   }
 
@@ -156,7 +158,7 @@ impl Runtime {
     if self.core.is_foreign() {
       return;
     }
-    self.core.stop(End::Closed);
+    stop(&self.core, End::Closed);
     drop(self.core.take_functions());
     if self.core.entry.is_mine() {
       reap(Arc::clone(&self.core));

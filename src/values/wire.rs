@@ -345,7 +345,9 @@ impl<'a, 'py> WireReader<'a, 'py> {
     self.objects.push(Some(dict.clone().into_any()));
     while !self.ends(b'{')? {
       let key = self.key()?;
-      let value = self.value(depth + 1).within(|| key_step(&key.to_string()))?;
+      let value = self
+        .value(depth + 1)
+        .within(|| key_step(&key.to_string()))?;
       dict.set_item(key, value)?;
     }
     self.varint()?;
@@ -542,7 +544,12 @@ impl<'a, 'py> WireReader<'a, 'py> {
       return Err(self.malformed("elements of another size"));
     }
     let count = isize::try_from(bytes.len() / dtype.size()).map_err(PyErr::from)?;
-    Ok(memory_view(self.py, bytes.into(), dtype, Box::new([count]))?)
+    Ok(memory_view(
+      self.py,
+      bytes.into(),
+      dtype,
+      Box::new([count]),
+    )?)
   }
 
   fn text(&mut self) -> Outcome<Bound<'py, PyAny>> {

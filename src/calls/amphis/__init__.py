@@ -1,6 +1,7 @@
 """Python inside a Node.js process, and the JavaScript of its host.
 
-`amphis.node` imports and calls that JavaScript; `amphis.js` has isolated runtimes, with nothing of the host inside. This package is built into the process: there is nothing to
+`amphis.node` imports and calls that JavaScript; `amphis.js` has isolated runtimes, with nothing of the host
+inside. This package is built into the process: there is nothing to
 install, and outside of amphis (`npx amphis`, a `PythonHandler`, `npx amphis run`) there is none.
 """
 
