@@ -50,5 +50,5 @@ interface Native {
 
 /** Tells the addon which Node.js it is in. */
 export function introduceNode(native: Native): void {
-  native.introduceNode(describeNode(process as unknown as NodeProcess))
+  native.introduceNode(describeNode(process))
 }

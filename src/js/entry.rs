@@ -145,9 +145,9 @@ mod tests {
   fn waiting_ends_by_its_limit_or_by_whom_it_asks() {
     let entry = EntryLock::default();
     let _outer = entry.enter(None, || false).expect("nobody is inside");
+    let limit = Instant::now() + Duration::from_millis(20);
     thread::scope(|scope| {
-      let limit = Some(Instant::now() + Duration::from_millis(20));
-      let waits = scope.spawn(|| entry.enter(limit, || false).err());
+      let waits = scope.spawn(|| entry.enter(Some(limit), || false).err());
       assert_eq!(waits.join().ok().flatten(), Some(Refusal::TimedOut));
       let asks = scope.spawn(|| entry.enter(None, || true).err());
       assert_eq!(asks.join().ok().flatten(), Some(Refusal::GivenUp));
