@@ -96,6 +96,8 @@ void make_context(Runtime* runtime) {
   // Buffers that grow do so in memory that V8 counts nowhere.
   take_off(context, {"ArrayBuffer", "prototype", "resize"});
   take_off(context, {"SharedArrayBuffer", "prototype", "grow"});
+  // A limit that some memory escapes would be none.
+  if (!kCountsWebAssembly && runtime->limits.heap > 0) take_off(context, {"WebAssembly"});
   runtime->context.Reset(isolate, context);
 }
 

@@ -9,6 +9,9 @@
 
 namespace amphis {
 
+// Whether V8's statistics have the memory of WebAssembly. Those of Node.js 26 do not.
+constexpr bool kCountsWebAssembly = V8_MAJOR_VERSION < 14;
+
 inline v8::ScriptOrigin script_origin(v8::Isolate* isolate, v8::Local<v8::Value> name) {
 #if V8_MAJOR_VERSION >= 12
   (void)isolate;
