@@ -140,6 +140,9 @@ async function packAddon(destination) {
   const folder = join(destination, platform)
   cpSync(inRoot('npm', platform), folder, { recursive: true })
   cpSync(inRoot(addon), join(folder, addon))
+  for (const name of readdirSync(root).filter((file) => /^engine-\d+\.so$/.test(file))) {
+    cpSync(inRoot(name), join(folder, name))
+  }
   return pack(folder, destination)
 }
 

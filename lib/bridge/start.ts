@@ -1,5 +1,6 @@
 import { isMainThread } from 'node:worker_threads'
 import type { ResolvedOptions } from '../base/options.js'
+import { introduceNode } from '../js/engine.js'
 import { discoverPython, type PythonInstallation } from '../python/discover.js'
 import { loadBinding, loadLibpython } from '../python/load.js'
 import { Bridge, type Binding } from './bridge.js'
@@ -23,6 +24,7 @@ let environment: { binding: Binding; bridge: Bridge } | undefined
 export function openBridge(): { binding: Binding; bridge: Bridge } {
   if (environment === undefined) {
     const binding = loadBinding<Binding>()
+    introduceNode(binding)
     const bridge = new Bridge(binding, isMainThread)
     // Also where process.exit() ends things, and the cleanup hooks of addons come too late or not at all.
     process.on('exit', () => bridge.host.leave())

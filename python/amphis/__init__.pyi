@@ -1,6 +1,7 @@
 """Python inside a Node.js process, and the JavaScript of its host.
 
-`amphis.node` imports and calls that JavaScript. This package is built into the process: there is nothing to
+`amphis.node` imports and calls that JavaScript; `amphis.js` has isolated runtimes, with nothing of the host
+inside. This package is built into the process: there is nothing to
 install, and outside of amphis (`npx amphis`, a `PythonHandler`, `npx amphis run`) there is none.
 
     from amphis import JavaScriptError, node
@@ -18,6 +19,7 @@ from . import node as node
 
 __all__ = [
     "ConversionError",
+    "EngineUnavailable",
     "JavaScriptError",
     "JavaScriptFrame",
     "Undefined",
@@ -102,3 +104,6 @@ class Undefined:
 
 undefined: Final[Undefined]
 """What JavaScript says where there is nothing: what a function without `return` gives, a property that is not there."""
+
+class EngineUnavailable(ImportError):
+    """This Node.js has no engine for isolated runtimes: the message says why, and which versions have one."""

@@ -14,7 +14,15 @@ const hasAddon = () =>
   )
 
 const stampFile = inRoot('.cache', 'addon.json')
-const inputs = ['src', 'Cargo.toml', 'build.rs', 'rust-toolchain.toml', '.cargo/config.toml']
+// The engine in src/engine is built by itself.
+const inRust = readdirSync(inRoot('src')).filter((name) => name !== 'engine')
+const inputs = [
+  ...inRust.map((name) => `src/${name}`),
+  'Cargo.toml',
+  'build.rs',
+  'rust-toolchain.toml',
+  '.cargo/config.toml',
+]
 
 /** @param {Profile} profile */
 const sources = (profile) => fingerprint(inputs, profile, process.platform, process.arch)

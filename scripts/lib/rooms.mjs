@@ -91,6 +91,7 @@ export const houses = {
     [
       { name: 'python', what: 'Finds Python, and loads it' },
       { name: 'values', what: 'JavaScript values to the tape that both languages read, and back; `NdArray`' },
+      { name: 'js', what: 'What the engine of runtimes has to know of Node.js' },
     ],
     [
       { name: 'base', what: 'Errors, types, options, limits: what everybody may know' },
@@ -117,6 +118,7 @@ export const houses = {
         what: 'Calls between the languages: owners, handles, threads that wait, the package `amphis`',
       },
     ],
+    [{ name: 'js', what: 'Isolated JavaScript runtimes for Python: `amphis.js`; the engine below it is C++' }],
     [
       { name: 'python/importer', what: 'From `module:attribute` to an app' },
       { name: 'values/tests', what: 'What the tests of values have in common: they need a Python' },

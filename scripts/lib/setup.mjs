@@ -1,4 +1,5 @@
 import { addon } from './addon.mjs'
+import { engine, ownTarget } from './engine.mjs'
 import { enableGitHooks } from './git-hooks.mjs'
 import { nodeProblem, platformProblem } from './machine.mjs'
 import { hostPackages, nodePackages } from './node-packages.mjs'
@@ -44,7 +45,13 @@ export const venv = inRoot('.venv')
 
 /** What it takes to run the demo. */
 export async function setUpDemo() {
-  await complete([nodePackages, addon('release'), typescript, pythonPackages(venv, demoRequirements)])
+  await complete([
+    nodePackages,
+    addon('release'),
+    engine(ownTarget),
+    typescript,
+    pythonPackages(venv, demoRequirements),
+  ])
 }
 
 /**
@@ -57,6 +64,7 @@ export async function setUp(profile = 'release') {
     nodePackages,
     ...hostPackages,
     addon(profile),
+    engine(ownTarget),
     typescript,
     pythonPackages(venv, testRequirements),
     pythonSources(venv),
@@ -66,5 +74,5 @@ export async function setUp(profile = 'release') {
 
 /** @param {import('./addon.mjs').Profile} profile */
 export async function build(profile) {
-  await complete([nodePackages, addon(profile), typescript])
+  await complete([nodePackages, addon(profile), engine(ownTarget), typescript])
 }

@@ -5,6 +5,8 @@ use pyo3::types::PyList;
 
 use super::call::JavaScriptCall;
 use super::{opening, outgoing};
+use crate::js::errors::EngineUnavailable;
+use crate::js::module;
 use crate::values::{ConversionError, undefined};
 
 /// Python's text of a module, and the name that tracebacks have for it.
@@ -39,6 +41,8 @@ fn package(module: &Bound<'_, PyModule>) -> PyResult<()> {
   native.add("Undefined", undefined(py)?.get_type())?;
   native.add("undefined", undefined(py)?)?;
   native.add_class::<JavaScriptCall>()?;
+  native.add("EngineUnavailable", py.get_type::<EngineUnavailable>())?;
+  native.add_function(wrap_pyfunction!(fill_js, &native)?)?;
   native.add_function(wrap_pyfunction!(outgoing::wait, &native)?)?;
   modules.set_item(NATIVE, &native)?;
   // With a path it is a package: `import amphis.node` works as well.
@@ -51,6 +55,12 @@ fn package(module: &Bound<'_, PyModule>) -> PyResult<()> {
   modules.set_item(NODE.name, &node)?;
   execute(&node, &NODE)?;
   module.add("node", node)
+}
+
+/// Runs `amphis.js` when it is imported: it opens the engine, which most programs never need.
+#[pyfunction]
+fn fill_js(module: &Bound<'_, PyModule>) -> PyResult<()> {
+  module::fill(module)
 }
 
 fn execute(module: &Bound<'_, PyModule>, text: &Text) -> PyResult<()> {

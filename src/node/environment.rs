@@ -17,6 +17,7 @@ use crate::bridge;
 use crate::bridge::command::Command;
 use crate::bridge::host::Host;
 use crate::bridge::record::RECORD;
+use crate::js::engine;
 use crate::lifecycle::calls;
 use crate::lifecycle::leave::leave;
 
@@ -108,7 +109,7 @@ impl HostHandle {
   /// For the process' `exit` event; blocks.
   #[napi(catch_unwind)]
   pub fn leave(&self) {
-    leave(&self.host);
+    leave_all(&self.host);
   }
 
   pub(crate) fn host(&self) -> &Arc<Host> {
@@ -121,13 +122,21 @@ fn records_value(env: &Env, records: Int32Array) -> Result<sys::napi_value> {
   unsafe { napi::bindgen_prelude::ToNapiValue::to_napi_value(env.raw(), records) }
 }
 
+/// The environment ends, and with the main one all of V8: first Python leaves, then nobody goes on in its runtimes.
+fn leave_all(host: &Arc<Host>) {
+  leave(host);
+  if host.is_main {
+    engine::close_gate();
+  }
+}
+
 /// The environment goes away: Python leaves in good order, within a limit, then nobody comes back.
 unsafe extern "C" fn environment_ends(hook: *mut c_void) {
   // SAFETY: the box made in `HostHandle::new`; the hook runs once.
   let (host, function) =
     *unsafe { Box::from_raw(hook.cast::<(Arc<Host>, sys::napi_threadsafe_function)>()) };
   let _ = catch_unwind(AssertUnwindSafe(|| {
-    leave(&host);
+    leave_all(&host);
     calls::host_goes(host.index);
   }));
   if host.close().is_some() {

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod buffers;
 mod calls;
 pub mod delivery;
+mod engine;
 pub mod environment;
 pub mod handler;
 pub mod masking;

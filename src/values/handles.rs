@@ -23,6 +23,11 @@ pub trait WriteHandles {
   /// Whatever ends the writing.
   fn export(&mut self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Option<Handle>>;
 
+  /// What an error says is to be done with an object that shall have no handle.
+  fn remedy(&self) -> &'static str {
+    "Convert it to what both languages have, as a dict, or keep it in Python: `.ref(…)` calls a function and gives its result as a handle."
+  }
+
   /// What JavaScript is told of an exception besides its handle. Asked after [`Self::export`]; may be empty.
   ///
   /// # Errors

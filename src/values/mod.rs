@@ -57,10 +57,12 @@ mod tape;
 mod tests;
 mod text;
 mod undefined;
+pub mod wire;
 mod write;
 
 pub use self::errors::ConversionError;
 pub use self::handles::{Handle, ReadHandles, WriteHandles};
+pub use self::limits::Limits;
 pub use self::read::Reader;
 pub use self::tape::{Part, Tape};
 pub use self::undefined::undefined;

@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple, PyType};
 use super::classes::{Class, Pydantic, class_name};
 use super::dtype::{BYTES, Dtype};
 use super::handles::{Handle, WriteHandles};
-use super::limits::{LARGE, MAX_BUFFER, MAX_DEPTH, MAX_SAFE_INTEGER, MAX_TAPE};
+use super::limits::{LARGE, Limits, MAX_BUFFER, MAX_SAFE_INTEGER, MAX_TAPE};
 use super::memory::{copied, owned, private, shared};
 use super::moments::{microseconds, milliseconds};
 use super::place::{Outcome, Trouble, Within, index_step, key_step, placed, quoted, unfit};
@@ -37,6 +37,7 @@ pub struct Writer<'a, 'py> {
   /// Exceptions that are being written.
   exceptions: Vec<Bound<'py, PyAny>>,
   undefined: *mut ffi::PyObject,
+  limits: Limits,
 }
 
 impl<'a, 'py> Writer<'a, 'py> {
@@ -52,7 +53,15 @@ impl<'a, 'py> Writer<'a, 'py> {
       exceptions: Vec::new(),
       // Held by the module; without it nobody can have passed it.
       undefined: undefined(py).map_or(std::ptr::null_mut(), |only| only.as_ptr()),
+      limits: Limits::default(),
     }
+  }
+
+  /// Lets it write less than it could.
+  #[must_use]
+  pub fn within(mut self, limits: Limits) -> Self {
+    self.limits = limits;
+    self
   }
 
   pub fn byte(&mut self, byte: u8) {
@@ -93,8 +102,8 @@ impl<'a, 'py> Writer<'a, 'py> {
   }
 
   fn write(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Outcome<()> {
-    if self.bytes.len() > MAX_TAPE {
-      return Err(too_large());
+    if self.bytes.len() > self.limits.bytes {
+      return Err(self.too_large());
     }
     let object = value.as_ptr();
     // SAFETY: objects that are alive; these classes and the three singletons are static.
@@ -177,10 +186,7 @@ impl<'a, 'py> Writer<'a, 'py> {
           self.handle(&handle);
           Ok(())
         }
-        None => Err(refused(
-          value,
-          "Convert it to what both languages have, as a dict, or keep it in Python: `.ref(…)` calls a function and gives its result as a handle.",
-        )),
+        None => Err(refused(value, self.handles.remedy())),
       },
       Class::Refused(remedy) => Err(refused(value, remedy)),
     }
@@ -200,7 +206,7 @@ impl<'a, 'py> Writer<'a, 'py> {
 
   /// What an object holds that is one level down without being a container to JavaScript.
   fn inner(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Outcome<()> {
-    descend(depth)?;
+    self.descend(depth)?;
     self.write(value, depth + 1)
   }
 
@@ -225,8 +231,8 @@ impl<'a, 'py> Writer<'a, 'py> {
     let magnitude = int.call_method1("__abs__", (value,))?;
     let bits: usize = int.call_method1("bit_length", (&magnitude,))?.extract()?;
     let length = bits.div_ceil(8);
-    if length > MAX_TAPE {
-      return Err(too_large());
+    if length > self.limits.bytes {
+      return Err(self.too_large());
     }
     let bytes = int.call_method1("to_bytes", (&magnitude, length, "little"))?;
     let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
@@ -291,7 +297,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     if self.is_known(list) {
       return Ok(());
     }
-    descend(depth)?;
+    self.descend(depth)?;
     // SAFETY: a list, as the caller has looked at.
     let list = unsafe { list.cast_unchecked::<PyList>() };
     let count = list.len();
@@ -314,7 +320,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     if self.is_known(tuple) {
       return Ok(());
     }
-    descend(depth)?;
+    self.descend(depth)?;
     // SAFETY: a tuple, as the caller has looked at.
     let tuple = unsafe { tuple.cast_unchecked::<PyTuple>() };
     self.begin(tag::ARRAY, tuple.len());
@@ -328,7 +334,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     if self.is_known(value) {
       return Ok(());
     }
-    descend(depth)?;
+    self.descend(depth)?;
     let items = self.listed(value)?;
     self.begin(tag::ARRAY, items.len());
     for (index, item) in items.iter().enumerate() {
@@ -341,7 +347,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     if self.is_known(value) {
       return Ok(());
     }
-    descend(depth)?;
+    self.descend(depth)?;
     let items = self.listed(value)?;
     self.begin(tag::SET, items.len());
     for item in items.iter() {
@@ -355,8 +361,8 @@ impl<'a, 'py> Writer<'a, 'py> {
   /// What is in it now, whatever becomes of it.
   fn listed(&self, value: &Bound<'py, PyAny>) -> Outcome<Bound<'py, PyList>> {
     // Each item takes a byte at least.
-    if value.len()? > MAX_TAPE {
-      return Err(too_large());
+    if value.len()? > self.limits.bytes {
+      return Err(self.too_large());
     }
     // SAFETY: an object.
     let list = unsafe { ffi::PySequence_List(value.as_ptr()) };
@@ -382,7 +388,7 @@ impl<'a, 'py> Writer<'a, 'py> {
   }
 
   fn items(&mut self, dict: &Bound<'py, PyAny>, depth: usize) -> Outcome<()> {
-    descend(depth)?;
+    self.descend(depth)?;
     // SAFETY: a dict, as the callers have looked at.
     let count = unsafe { ffi::PyDict_Size(dict.as_ptr()) }.unsigned_abs();
     let is_object = has_text_keys(dict);
@@ -421,7 +427,7 @@ impl<'a, 'py> Writer<'a, 'py> {
     if self.is_known(value) {
       return Ok(());
     }
-    descend(depth)?;
+    self.descend(depth)?;
     self.begin(tag::OBJECT, fields.len() + extra.len());
     for name in fields {
       let name = name.bind(self.py);
@@ -476,7 +482,7 @@ impl<'a, 'py> Writer<'a, 'py> {
   }
 
   fn exception(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Outcome<()> {
-    descend(depth)?;
+    self.descend(depth)?;
     self.bytes.push(tag::ERROR);
     let handle = self.handles.export(self.py, value)?;
     match &handle {
@@ -501,7 +507,8 @@ impl<'a, 'py> Writer<'a, 'py> {
     if content.is_empty() {
       self.begin(tag::BYTES, 0);
     } else if !self.is_known(value) {
-      if content.len() < LARGE {
+      if content.len() < LARGE || self.limits.is_inline {
+        self.room(content.len())?;
         self.begin(tag::BYTES, content.len());
         self.bytes.extend_from_slice(content);
       } else {
@@ -553,12 +560,19 @@ impl<'a, 'py> Writer<'a, 'py> {
       }
     }
     let is_aligned = buffer.data().align_offset(dtype.size()) == 0;
-    if !buffer.is_readonly() && buffer.len() > 0 && is_aligned && buffer.is_contiguous() {
+    let is_shareable =
+      !buffer.is_readonly() && buffer.len() > 0 && is_aligned && buffer.is_contiguous();
+    if is_shareable && !self.limits.is_inline {
       return self.beside(shared(self.py, buffer)?, dtype.byte());
     }
     // What may not be written into, or lies otherwise than JavaScript's arrays do, goes as a copy.
+    self.room(if self.limits.is_inline {
+      buffer.len()
+    } else {
+      0
+    })?;
     let content = copied(self.py, &buffer)?;
-    if buffer.len() >= LARGE {
+    if buffer.len() >= LARGE && !self.limits.is_inline {
       return self.beside(owned(content), if is_bytes { BYTES } else { dtype.byte() });
     }
     if is_bytes {
@@ -591,9 +605,31 @@ impl<'a, 'py> Writer<'a, 'py> {
     ))
   }
 
+  fn descend(&self, depth: usize) -> Outcome<()> {
+    if depth < self.limits.depth {
+      return Ok(());
+    }
+    Err(unfit(format!(
+      "What is passed is more than {} levels deep. Pass it flat, or as a handle.",
+      grouped(self.limits.depth)
+    )))
+  }
+
+  #[cold]
+  fn too_large(&self) -> Trouble {
+    let most = if self.limits.bytes == MAX_TAPE {
+      "512 MiB".to_owned()
+    } else {
+      format!("{} bytes", grouped(self.limits.bytes))
+    };
+    unfit(format!(
+      "With this, what is passed is larger than {most}. Pass less at once, a file of it, or an array."
+    ))
+  }
+
   fn room(&self, count: usize) -> Outcome<()> {
-    if self.bytes.len() + count > MAX_TAPE {
-      Err(too_large())
+    if self.bytes.len() + count > self.limits.bytes {
+      Err(self.too_large())
     } else {
       Ok(())
     }
@@ -666,13 +702,17 @@ fn low_byte(number: u64) -> u8 {
   number.to_le_bytes()[0]
 }
 
-fn descend(depth: usize) -> Outcome<()> {
-  if depth < MAX_DEPTH {
-    return Ok(());
+/// A number with commas, as people read it.
+fn grouped(number: usize) -> String {
+  let digits = number.to_string();
+  let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+  for (index, digit) in digits.chars().enumerate() {
+    if index > 0 && (digits.len() - index).is_multiple_of(3) {
+      shown.push(',');
+    }
+    shown.push(digit);
   }
-  Err(unfit(
-    "What is passed is more than 1,000 levels deep. Pass it flat, or as a handle.",
-  ))
+  shown
 }
 
 #[cold]
@@ -682,13 +722,6 @@ fn refused(value: &Bound<'_, PyAny>, remedy: &str) -> Trouble {
     "JavaScript cannot have this, an object of the class `{}`. {remedy}",
     class_name(&class),
   ))
-}
-
-#[cold]
-fn too_large() -> Trouble {
-  unfit(
-    "With this, what is passed is larger than 512 MiB. Pass less at once, a file of it, or an array.",
-  )
 }
 
 #[cold]

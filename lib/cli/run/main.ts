@@ -5,6 +5,7 @@ import type { Binding } from '../../bridge/bridge.js'
 import { openBridge } from '../../bridge/start.js'
 import { openOwner } from '../../calls/environment.js'
 import { THREADS } from '../../calls/python.js'
+import { introduceNode } from '../../js/engine.js'
 import { discoverPython } from '../../python/discover.js'
 import { isFolder } from '../../python/file-system.js'
 import { loadBinding, loadLibpython } from '../../python/load.js'
@@ -31,6 +32,9 @@ export async function runPython(args: string[]): Promise<number> {
   const installation = await discoverPython({ python, appDir })
   loadLibpython(installation)
   const binding = loadBinding<Binding>()
+  introduceNode(binding)
+  // Also where JavaScript ends the process: threads of Python's may be in runtimes.
+  process.on('exit', () => binding.leaveRuntimes())
   shareStandardStreams()
   const commandLine = [Buffer.from(installation.executable), ...commandLineBytes(pythonArguments)]
   const open = (): void => {

@@ -1,6 +1,7 @@
 """Python inside a Node.js process, and the JavaScript of its host.
 
-`amphis.node` imports and calls that JavaScript. This package is built into the process: there is nothing to
+`amphis.node` imports and calls that JavaScript; `amphis.js` has isolated runtimes, with nothing of the host
+inside. This package is built into the process: there is nothing to
 install, and outside of amphis (`npx amphis`, a `PythonHandler`, `npx amphis run`) there is none.
 
     from amphis import JavaScriptError, node
@@ -13,17 +14,47 @@ install, and outside of amphis (`npx amphis`, a `PythonHandler`, `npx amphis run
 """
 
 import re as _re
+import sys as _sys
+from importlib.machinery import ModuleSpec as _ModuleSpec
 
-from amphis._native import ConversionError, Undefined, undefined
+from amphis._native import ConversionError, EngineUnavailable, Undefined, fill_js, undefined
 
 __all__ = [
     "ConversionError",
+    "EngineUnavailable",
     "JavaScriptError",
     "JavaScriptFrame",
     "Undefined",
     "node",
     "undefined",
 ]
+
+
+class _RuntimesFinder:
+    """Finds `amphis.js`, which is made when it is first imported."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return _ModuleSpec(name, cls, origin="built-in") if name == "amphis.js" else None
+
+    @staticmethod
+    def create_module(spec):
+        return None
+
+    @staticmethod
+    def exec_module(module):
+        fill_js(module)
+
+
+_sys.meta_path.append(_RuntimesFinder)
+
+
+def __getattr__(name):
+    if name == "js":
+        from importlib import import_module
+
+        return import_module("amphis.js")
+    raise AttributeError(f"module 'amphis' has no attribute {name!r}")
 
 
 class JavaScriptFrame:

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use super::vectors::vectors;
-use super::{Part, Reader};
+use super::{Limits, Part, Reader, wire};
 use super::{Stub, with_python};
 
 /// xorshift64*: the same sequence each time.
@@ -128,6 +128,72 @@ fn a_thousand_levels_are_read_and_no_more() {
       assert!(error.to_string().contains("1,000 levels"), "{error}");
       assert!(error.to_string().len() < 1000);
     }
+    Ok(())
+  });
+}
+
+/// What V8 writes of `{ a: [1, 'x', 0.5, null], m: new Map([[1n, new Set(['é'])]]), d: new Date(0), b: new Uint8Array([7]) }`,
+/// an error, a regular expression and a reference.
+const WIRE: &[u8] = b"\xff\x0fo\"\x01aA\x04I\x02\"\x01xN\0\0\0\0\0\0\xe0\x3f0$\0\x04\"\x01m;Z\x10\x01\0\0\0\0\0\0\0\
+'\"\x01\xe9,\x01:\x02\"\x01dD\0\0\0\0\0\0\0\0\"\x01bB\x01\x07VB\0\x01\0\"\x01erRm\"\x01y.\"\x01rR\"\x01a\x02\"\x01o^\0{\x07";
+
+fn read_wire(py: Python<'_>, bytes: &[u8]) -> Result<(), PyErr> {
+  let limits = Limits {
+    depth: 100,
+    bytes: 1 << 16,
+    is_inline: true,
+  };
+  wire::read(py, bytes, limits, &mut Stub).map(drop)
+}
+
+#[test]
+fn wires_that_were_damaged_are_a_value_or_an_error() {
+  with_python(|py| {
+    read_wire(py, WIRE)?;
+    for end in 0..WIRE.len() {
+      assert!(read_wire(py, &WIRE[..end]).is_err(), "cut at {end}");
+    }
+    let mut random = Random(0x0f0f_1234_5678_9abc);
+    for _ in 0..30_000 {
+      let mut bytes = WIRE.to_vec();
+      for _ in 0..=random.below(4) {
+        let at = 2 + random.below(bytes.len().max(3) - 2);
+        match random.below(5) {
+          0 => bytes.truncate(at),
+          1 => bytes.insert(at.min(bytes.len()), random.byte()),
+          2 => bytes.insert(
+            at.min(bytes.len()),
+            b"oAa;'^BVDZNI\"cRr{$@:,~"[random.below(22)],
+          ),
+          _ => {
+            if let Some(byte) = bytes.get_mut(at) {
+              *byte = random.byte();
+            }
+          }
+        }
+      }
+      let _ = read_wire(py, &bytes);
+    }
+    Ok(())
+  });
+}
+
+#[test]
+fn a_wire_that_is_deep_or_full_of_holes_is_an_error() {
+  with_python(|py| {
+    let mut deep = b"\xff\x0f".to_vec();
+    deep.extend_from_slice(&b"A\x01".repeat(101));
+    let error = read_wire(py, &deep).expect_err("too deep");
+    assert!(
+      error.to_string().contains("max_serialization_depth"),
+      "{error}"
+    );
+    let holes = b"\xff\x0fa\xff\xff\xff\xff\x0f@\0\xff\xff\xff\xff\x0f";
+    let error = read_wire(py, holes).expect_err("too large");
+    assert!(
+      error.to_string().contains("max_serialization_bytes"),
+      "{error}"
+    );
     Ok(())
   });
 }

@@ -10,7 +10,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-use super::{Handle, Part, ReadHandles, Reader, Tape, WriteHandles, Writer, undefined};
+use super::{
+  Handle, Limits, Part, ReadHandles, Reader, Tape, WriteHandles, Writer, undefined, wire,
+};
 use crate::python::interpreter::tests::start_python;
 
 /// Knows the class `Handles` of the tests.

@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+
+const extension = process.platform === 'darwin' ? 'dylib' : 'so'
+const file = `engine-${process.versions.modules}.${extension}`
+
+/** Whether the engine of this Node.js was built: a machine without a C++ compiler has none, and is told so by the build. */
+export const hasEngine = existsSync(fileURLToPath(new URL(`../../${file}`, import.meta.url)))
+
+/** A test of isolated runtimes. Where there is no engine it says in one line that it is left out. */
+export function testWithEngine(title: string, run: (t: ExecutionContext) => Promise<void>): void {
+  test.serial(title, async (t) => {
+    if (hasEngine) {
+      await run(t)
+    } else {
+      t.log(`left out: there is no ${file}`)
+      t.pass()
+    }
+  })
+}

@@ -1,0 +1,89 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { describeNode } from '../lib/js/engine.js'
+import { testWithEngine } from './helpers/engine.js'
+import { amphisRun, start } from './helpers/plain-python.js'
+import { createHandler, fixtures } from './helpers/python.js'
+
+// Isolated runtimes, which Python drives. What they do is tested by pytest, inside of Node.js.
+
+const folder = join(fixtures, 'js')
+
+for (const file of readdirSync(folder).filter((name) => name.startsWith('test_'))) {
+  testWithEngine(`pytest passes inside of Node.js: ${file}`, async (t) => {
+    const args = [...amphisRun, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', join(folder, file)] as const
+    const { code, signal, stdout, stderr } = await start(t, args, { stdin: '', cwd: folder }).ends()
+    t.is(code, 0, `${signal ?? ''}${stdout}${stderr}`)
+  })
+}
+
+testWithEngine('nothing gets out of a runtime', async (t) => {
+  const args = [...amphisRun, join(folder, 'escapes.py')] as const
+  const { code, stdout, stderr } = await start(t, args, { stdin: '', cwd: folder }).ends()
+  t.is(code, 0, stderr)
+  const { attempts, escaped } = JSON.parse(stdout) as { attempts: number; escaped: Record<string, string[]> }
+  t.deepEqual(escaped, {})
+  t.true(attempts > 50)
+})
+
+for (const [how, expected] of [
+  ['end', 0],
+  ['exit', 3],
+  ['javascript', 4],
+] as const) {
+  testWithEngine(`a process that ends by "${how}" while threads are in runtimes does not crash`, async (t) => {
+    for (let round = 0; round < 5; round++) {
+      const args = [...amphisRun, join(folder, 'exits.py'), how] as const
+      const { code, signal, stderr } = await start(t, args, { stdin: '', cwd: folder }).ends()
+      t.is(signal, null, stderr)
+      t.is(code, expected, stderr)
+    }
+  })
+}
+
+testWithEngine('a served app runs JavaScript', async (t) => {
+  const handler = createHandler(t, { app: 'served:app', appDir: folder })
+  const response = await handler.handle(new Request('http://localhost/'))
+  t.is(await response.text(), '6')
+})
+
+test('a Node.js with pointer compression, with V8’s sandbox, or of Electron is an obstacle', (t) => {
+  const node = { versions: { node: '24.0.0', modules: '137' }, config: { variables: {} }, execPath: '/node' }
+  t.deepEqual(describeNode(node), { version: '24.0.0', moduleVersion: 137, program: '/node' })
+  const having = (variables: Record<string, unknown>) => describeNode({ ...node, config: { variables } }).obstacle
+  t.regex(having({ v8_enable_pointer_compression: 1 }) ?? '', /pointer compression/)
+  t.regex(having({ v8_enable_sandbox: 1 }) ?? '', /sandbox/)
+  t.is(having({ v8_enable_sandbox: 0, v8_enable_pointer_compression: 0 }), undefined)
+  t.regex(describeNode({ ...node, versions: { ...node.versions, electron: '30.0.0' } }).obstacle ?? '', /Electron/)
+})
+
+const preloads = (code: string) => ({
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}`,
+})
+const tries = `
+import amphis
+try:
+    from amphis import js
+    print("imported", js.eval("1 + 1"))
+except amphis.EngineUnavailable as error:
+    print("unavailable", error, isinstance(error, ImportError))
+import json
+print(json.dumps(1))
+`
+
+test.serial('where there is no engine, importing amphis.js says why, and all else goes on', async (t) => {
+  const args = [...amphisRun, '-c', tries] as const
+  const electron = preloads(`Object.defineProperty(process.versions, 'electron', { value: '30.0.0' })`)
+  const refused = await start(t, args, { stdin: '', env: electron }).ends()
+  t.regex(refused.stdout, /^unavailable .*Electron.*tested with Node\.js 20\..* True\n1\n$/, refused.stderr)
+  const unknown = preloads(`Object.defineProperty(process.versions, 'modules', { value: '1' })`)
+  const missing = await start(t, args, { stdin: '', env: unknown }).ends()
+  t.regex(missing.stdout, /^unavailable .*there is no engine-1\./, missing.stderr)
+})
+
+testWithEngine('an unknown version of Node.js is tried in a process of its own', async (t) => {
+  const unknown = preloads(`Object.defineProperty(process.versions, 'node', { value: '${process.versions.node}9' })`)
+  const { stdout, stderr } = await start(t, [...amphisRun, '-c', tries], { stdin: '', env: unknown }).ends()
+  t.is(stdout, 'imported 2\n1\n', stderr)
+})

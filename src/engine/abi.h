@@ -1,0 +1,125 @@
+// The C table between the addon (Rust, src/js/abi.rs) and the engine: all that either knows of the other.
+//
+// Whatever changes here changes `AMPHIS_ENGINE_TABLE` as well: an engine with another number is refused.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define AMPHIS_ENGINE_TABLE 1
+
+extern "C" {
+
+// Bytes that somebody else keeps.
+struct AmphisSpan {
+  const uint8_t* data;
+  size_t length;
+};
+
+// Bytes that grow by `realloc`, and belong to whoever holds the struct.
+struct AmphisBytes {
+  uint8_t* data;
+  size_t length;
+  size_t capacity;
+};
+
+struct AmphisLimits {
+  // Bytes of V8's heap; 0: V8's own default.
+  size_t heap;
+  // Bytes of array buffers; 0: none.
+  size_t buffers;
+  // How much more address space V8 gets to come to its end when the heap is full.
+  size_t head_room;
+  // How many containers may be within each other in a value that crosses.
+  uint32_t depth;
+  // Bytes of one value that crosses.
+  size_t value;
+};
+
+enum AmphisStatus {
+  // A value, as a tape (src/values/mod.rs).
+  AMPHIS_TAPE = 0,
+  // A value, as V8's ValueSerializer writes it.
+  AMPHIS_WIRE = 1,
+  // What was thrown, as a tape.
+  AMPHIS_THROWN = 2,
+  // Execution was terminated.
+  AMPHIS_TERMINATED = 3,
+  // The value cannot cross: why, as UTF-8.
+  AMPHIS_UNFIT = 4,
+  // A promise that nothing has settled.
+  AMPHIS_PENDING = 5,
+  // Not enough stack is left on this thread.
+  AMPHIS_NO_STACK = 6,
+  // The function is not there any more.
+  AMPHIS_NO_FUNCTION = 7,
+};
+
+enum AmphisAnswer {
+  // `out` holds a tape: the result.
+  AMPHIS_RETURN = 0,
+  // `out` holds the name and the message of an exception, and its number (names and varint of the tape).
+  AMPHIS_RAISE = 1,
+  // JavaScript must not go on.
+  AMPHIS_STOP = 2,
+};
+
+// What the engine calls. Called with the isolate locked, on the thread that runs JavaScript.
+struct AmphisHost {
+  // `arguments`: a varint count, then that many values. One of `AmphisAnswer`.
+  int (*call)(void* user, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
+  // The interrupt that was asked for.
+  void (*interrupted)(void* user);
+};
+
+struct AmphisStatistics {
+  uint64_t total_heap;
+  uint64_t used_heap;
+  uint64_t heap_limit;
+  uint64_t physical;
+  uint64_t external;
+  uint64_t buffers;
+  uint64_t functions;
+  uint64_t contexts;
+};
+
+struct AmphisTable {
+  uint32_t table;
+  // NODE_MODULE_VERSION and NODE_VERSION of the headers.
+  uint32_t module_version;
+  const char* node_version;
+
+  // The process' `node::MultiIsolatePlatform*`. 0, or why this Node.js will not do.
+  const char* (*start)(void* platform);
+  // No thread goes on in V8 from here on, and none comes in: they are kept for good. Waits `milliseconds` at most.
+  int (*close_gate)(uint32_t milliseconds);
+  // Bytes of stack that are left on this thread.
+  size_t (*stack_left)(void);
+  void (*free)(AmphisBytes* bytes);
+
+  void* (*create)(const AmphisLimits* limits, const AmphisHost* host, void* user);
+  void (*destroy)(void* runtime);
+  // A fresh context in the place of the one that is there.
+  int (*reset)(void* runtime);
+  int (*eval)(void* runtime, AmphisSpan source, AmphisSpan name, AmphisBytes* out);
+  // `arguments`: as those of the host.
+  int (*call)(void* runtime, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
+  // Defines a property of the global object. `value`: a value, which may have handles of Python's functions.
+  int (*bind)(void* runtime, AmphisSpan name, AmphisSpan value, AmphisBytes* out);
+  void (*release)(void* runtime, const uint32_t* functions, size_t count);
+  void (*statistics)(void* runtime, AmphisStatistics* out);
+
+  // These from any thread, at any time while the runtime is there.
+  void (*terminate)(void* runtime);
+  void (*interrupt)(void* runtime);
+  // Has the heap looked at while JavaScript runs.
+  void (*check_heap)(void* runtime);
+  // With the runtime not entered by anybody else: what was terminated may go on.
+  void (*resume)(void* runtime);
+  // Whether a limit of memory was met.
+  int (*is_out_of_memory)(void* runtime);
+};
+
+// What the addon looks up.
+__attribute__((visibility("default"))) const AmphisTable* amphis_engine(void);
+}

@@ -1,0 +1,23 @@
+// Functions of Python's, as JavaScript calls them.
+#pragma once
+
+#include "runtime.h"
+
+namespace amphis {
+
+// What calls the host with this number. It cannot be constructed.
+v8::MaybeLocal<v8::Function> host_function(Runtime* runtime, v8::Local<v8::Context> context, uint32_t id,
+                                           v8::Local<v8::String> name);
+
+// An `Error` of the runtime's own for an exception.
+v8::Local<v8::Value> python_error(Runtime* runtime, v8::Local<v8::Context> context, v8::Local<v8::String> name,
+                                  v8::Local<v8::String> message);
+
+// There are no modules: `import()` rejects, with an error of the runtime's own.
+v8::MaybeLocal<v8::Promise> refuse_import(v8::Local<v8::Context> context, v8::Local<v8::Data> options,
+                                          v8::Local<v8::Value> referrer, v8::Local<v8::String> specifier,
+                                          v8::Local<v8::FixedArray> attributes);
+
+int bind(void* runtime, AmphisSpan name, AmphisSpan value, AmphisBytes* out);
+
+}  // namespace amphis

@@ -1,0 +1,101 @@
+// One isolate with one context, and what belongs to it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <unordered_map>
+
+#include "abi.h"
+#include "exit_gate.h"
+#include "platform.h"
+
+namespace amphis {
+
+// Memory of array buffers, counted.
+class Allocator : public v8::ArrayBuffer::Allocator {
+ public:
+  void* Allocate(size_t length) override;
+  void* AllocateUninitialized(size_t length) override;
+  void Free(void* data, size_t length) override;
+
+  std::atomic<size_t> used{0};
+  // 0: none.
+  size_t limit = 0;
+
+ private:
+  bool take(size_t length);
+};
+
+// A function that Python has a handle of, and the object that it was found in.
+struct Held {
+  v8::Global<v8::Function> function;
+  v8::Global<v8::Value> receiver;
+};
+
+struct Runtime {
+  v8::Isolate* isolate = nullptr;
+  v8::Global<v8::Context> context;
+  // Marks an error that was an exception of Python's: its number.
+  v8::Global<v8::Private> exception;
+  Allocator allocator;
+  Delegate delegate;
+  AmphisHost host;
+  void* user = nullptr;
+  AmphisLimits limits;
+
+  std::unordered_map<uint32_t, Held> functions;
+  uint32_t next_function = 1;
+
+  // Entries that are open, each within the one before it; all of one thread.
+  int depth = 0;
+  uintptr_t stack_limit = 0;
+
+  std::atomic<bool> is_out_of_memory{false};
+  // No earlier look at the heap.
+  std::chrono::steady_clock::time_point next_look;
+
+  static Runtime* of(v8::Isolate* isolate) { return static_cast<Runtime*>(isolate->GetData(0)); }
+  static Runtime* of(void* runtime) { return static_cast<Runtime*>(runtime); }
+
+  uint32_t hold(v8::Local<v8::Function> function, v8::Local<v8::Value> receiver);
+  // A limit of memory is met: nothing goes on here.
+  void out_of_memory();
+  bool is_terminating() const { return is_out_of_memory.load() || isolate->IsExecutionTerminating(); }
+};
+
+size_t stack_left();
+
+// Enters a runtime for as long as it is there. Nothing else may be done when `has_stack` is false.
+class Entry {
+ public:
+  explicit Entry(Runtime* runtime);
+  ~Entry();
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+
+  // Promises that can go on do; at the end of the outermost entry only.
+  void run_microtasks();
+
+  bool has_stack() const { return has_stack_; }
+  v8::Local<v8::Context> context() const { return context_; }
+
+ private:
+  Gate gate_;
+  Runtime* runtime_;
+  v8::Locker locker_;
+  v8::Isolate::Scope isolate_scope_;
+  v8::HandleScope handle_scope_;
+  v8::Local<v8::Context> context_;
+  v8::Context::Scope context_scope_;
+  bool has_stack_;
+};
+
+void* create(const AmphisLimits* limits, const AmphisHost* host, void* user);
+void destroy(void* runtime);
+int reset(void* runtime);
+void statistics(void* runtime, AmphisStatistics* out);
+void release(void* runtime, const uint32_t* functions, size_t count);
+void check_heap(void* runtime);
+
+}  // namespace amphis

@@ -1,0 +1,67 @@
+// What the addon finds of the engine.
+#include <cstdlib>
+
+#include "callback.h"
+#include "script.h"
+
+namespace amphis {
+
+namespace {
+
+const char* start(void* platform) { return set_platform(static_cast<node::MultiIsolatePlatform*>(platform)); }
+
+int close_gate(uint32_t milliseconds) { return gate_close(milliseconds) ? 1 : 0; }
+
+void free_bytes(AmphisBytes* bytes) {
+  std::free(bytes->data);
+  *bytes = AmphisBytes{nullptr, 0, 0};
+}
+
+void terminate(void* runtime) { Runtime::of(runtime)->isolate->TerminateExecution(); }
+
+void interrupt(void* data) {
+  Runtime::of(data)->isolate->RequestInterrupt(
+      [](v8::Isolate* isolate, void*) {
+        Runtime* runtime = Runtime::of(isolate);
+        runtime->host.interrupted(runtime->user);
+      },
+      nullptr);
+}
+
+void resume(void* data) {
+  Gate gate;
+  Runtime* runtime = Runtime::of(data);
+  v8::Locker locker(runtime->isolate);
+  runtime->isolate->CancelTerminateExecution();
+}
+
+int is_out_of_memory(void* runtime) { return Runtime::of(runtime)->is_out_of_memory.load() ? 1 : 0; }
+
+constexpr AmphisTable kTable = {
+    AMPHIS_ENGINE_TABLE,
+    NODE_MODULE_VERSION,
+    NODE_VERSION,
+    start,
+    close_gate,
+    stack_left,
+    free_bytes,
+    create,
+    destroy,
+    reset,
+    eval,
+    call,
+    bind,
+    release,
+    statistics,
+    terminate,
+    interrupt,
+    check_heap,
+    resume,
+    is_out_of_memory,
+};
+
+}  // namespace
+
+}  // namespace amphis
+
+extern "C" const AmphisTable* amphis_engine(void) { return &amphis::kTable; }

@@ -1,0 +1,162 @@
+//! The C table of the engine; `src/engine/abi.h` says what its parts do.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+
+/// The number of the table that this addon was written against.
+pub const TABLE: u32 = 1;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Span {
+  pub data: *const u8,
+  pub length: usize,
+}
+
+impl Span {
+  pub fn of(bytes: &[u8]) -> Self {
+    Self {
+      data: bytes.as_ptr(),
+      length: bytes.len(),
+    }
+  }
+}
+
+/// Bytes that the engine writes; freed with it.
+#[repr(C)]
+pub struct Bytes {
+  data: *mut u8,
+  length: usize,
+  capacity: usize,
+}
+
+// SAFETY: plain memory of its own.
+unsafe impl Send for Bytes {}
+
+impl Bytes {
+  pub const fn new() -> Self {
+    Self {
+      data: ptr::null_mut(),
+      length: 0,
+      capacity: 0,
+    }
+  }
+
+  pub fn as_slice(&self) -> &[u8] {
+    if self.length == 0 {
+      return &[];
+    }
+    // SAFETY: as many bytes as it says, which it keeps.
+    unsafe { std::slice::from_raw_parts(self.data, self.length) }
+  }
+
+  /// Puts other bytes in their place; the engine's to free.
+  ///
+  /// # Safety
+  ///
+  /// The bytes are the engine's, from `malloc`.
+  pub unsafe fn set(&mut self, content: &[u8]) {
+    // SAFETY: memory of `malloc`'s, or none; then as many bytes as there is room for.
+    unsafe {
+      if self.capacity < content.len() {
+        libc::free(self.data.cast());
+        self.data = libc::malloc(content.len()).cast();
+        self.capacity = if self.data.is_null() {
+          0
+        } else {
+          content.len()
+        };
+      }
+      self.length = content.len().min(self.capacity);
+      ptr::copy_nonoverlapping(content.as_ptr(), self.data, self.length);
+    }
+  }
+}
+
+impl Drop for Bytes {
+  fn drop(&mut self) {
+    // SAFETY: memory of `malloc`'s, or null.
+    unsafe { libc::free(self.data.cast()) }
+  }
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+  pub heap: usize,
+  pub buffers: usize,
+  pub head_room: usize,
+  pub depth: u32,
+  pub value: usize,
+}
+
+pub mod status {
+  use std::ffi::c_int;
+
+  pub const TAPE: c_int = 0;
+  pub const WIRE: c_int = 1;
+  pub const THROWN: c_int = 2;
+  pub const UNFIT: c_int = 4;
+  pub const PENDING: c_int = 5;
+  pub const NO_STACK: c_int = 6;
+  pub const NO_FUNCTION: c_int = 7;
+  /// Of this side only: there is no value.
+  pub const NOTHING: c_int = 8;
+}
+
+pub mod answer {
+  use std::ffi::c_int;
+
+  pub const RETURN: c_int = 0;
+  pub const RAISE: c_int = 1;
+  pub const STOP: c_int = 2;
+}
+
+#[repr(C)]
+pub struct Host {
+  pub call: extern "C" fn(*mut c_void, u32, Span, *mut Bytes) -> c_int,
+  pub interrupted: extern "C" fn(*mut c_void),
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Statistics {
+  pub total_heap: u64,
+  pub used_heap: u64,
+  pub heap_limit: u64,
+  pub physical: u64,
+  pub external: u64,
+  pub buffers: u64,
+  pub functions: u64,
+  pub contexts: u64,
+}
+
+/// What identifies a runtime to the engine.
+pub type Isolate = *mut c_void;
+
+#[repr(C)]
+pub struct Table {
+  pub table: u32,
+  pub module_version: u32,
+  pub node_version: *const c_char,
+  pub start: extern "C" fn(*mut c_void) -> *const c_char,
+  pub close_gate: extern "C" fn(u32) -> c_int,
+  pub stack_left: extern "C" fn() -> usize,
+  free: extern "C" fn(*mut Bytes),
+  pub create: unsafe extern "C" fn(*const Limits, *const Host, *mut c_void) -> Isolate,
+  pub destroy: unsafe extern "C" fn(Isolate),
+  pub reset: unsafe extern "C" fn(Isolate) -> c_int,
+  pub eval: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
+  pub call: unsafe extern "C" fn(Isolate, u32, Span, *mut Bytes) -> c_int,
+  pub bind: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
+  pub release: unsafe extern "C" fn(Isolate, *const u32, usize),
+  pub statistics: unsafe extern "C" fn(Isolate, *mut Statistics),
+  pub terminate: unsafe extern "C" fn(Isolate),
+  pub interrupt: unsafe extern "C" fn(Isolate),
+  pub check_heap: unsafe extern "C" fn(Isolate),
+  pub resume: unsafe extern "C" fn(Isolate),
+  pub is_out_of_memory: unsafe extern "C" fn(Isolate) -> c_int,
+}
+
+// SAFETY: functions and constants that nothing changes.
+unsafe impl Sync for Table {}

@@ -1,0 +1,121 @@
+//! What the engine calls: functions of Python's that JavaScript has, and interrupts.
+
+use std::ffi::{c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use pyo3::exceptions::{PyException, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::abi::{Bytes, Host, Span, answer};
+use super::core::Core;
+use super::handles::Handles;
+use super::parking;
+use crate::values::{Reader, Writer};
+
+/// What the engine is told to call.
+pub static HOST: Host = Host { call, interrupted };
+
+/// JavaScript calls a function. On the thread that runs it, with the isolate locked and without the GIL.
+extern "C" fn call(user: *mut c_void, function: u32, arguments: Span, out: *mut Bytes) -> c_int {
+  let called = catch_unwind(AssertUnwindSafe(|| {
+    // SAFETY: what the engine was told, and bytes that it keeps while it calls.
+    let (core, arguments, out) = unsafe {
+      let arguments = std::slice::from_raw_parts(arguments.data, arguments.length);
+      (Core::from_user(user), arguments, &mut *out)
+    };
+    let core = core.filter(|core| !core.must_stop())?;
+    // Python that comes to its end takes nobody in any more.
+    let answer = Python::try_attach(|py| answer_call(py, &core, function, arguments, out))?;
+    (!core.must_stop()).then_some(answer)
+  }));
+  called.ok().flatten().unwrap_or(answer::STOP)
+}
+
+fn answer_call(
+  py: Python<'_>,
+  core: &Arc<Core>,
+  function: u32,
+  arguments: &[u8],
+  out: &mut Bytes,
+) -> c_int {
+  match result_of(py, core, function, arguments) {
+    Ok(tape) => {
+      // SAFETY: the engine's, and empty.
+      unsafe { out.set(&tape) };
+      answer::RETURN
+    }
+    // What is no `Exception` ends things, as KeyboardInterrupt and SystemExit do: JavaScript must not catch it.
+    Err(error) if !error.is_instance_of::<PyException>(py) => {
+      core.raise(error);
+      answer::STOP
+    }
+    Err(error) => {
+      let name = error
+        .get_type(py)
+        .name()
+        .map_or_else(|_| "Error".to_owned(), |name| name.to_string());
+      let message = error.value(py).str().map_or_else(
+        |_| String::new(),
+        |text| text.to_string_lossy().into_owned(),
+      );
+      let number = core.keep_exception(error.into_value(py));
+      let mut handles = Handles::new(core);
+      let mut writer = Writer::new(py, &mut handles);
+      writer.string(&name);
+      writer.string(&message);
+      writer.varint(number);
+      // SAFETY: as above.
+      unsafe { out.set(&writer.finish().bytes) };
+      answer::RAISE
+    }
+  }
+}
+
+fn result_of(
+  py: Python<'_>,
+  core: &Arc<Core>,
+  function: u32,
+  arguments: &[u8],
+) -> PyResult<Vec<u8>> {
+  let function = core
+    .function(py, function)
+    .ok_or_else(|| PyRuntimeError::new_err("This function is not bound any more"))?;
+  let mut handles = Handles::new(core);
+  let mut reader = Reader::new(py, arguments, &mut [], &mut handles);
+  let count = usize::try_from(reader.varint()?)?;
+  let mut values = Vec::with_capacity(count);
+  for index in 0..count {
+    values.push(reader.value(&format!("args[{index}]"))?);
+  }
+  let result = parking::call(function.bind(py), &PyTuple::new(py, values)?)?;
+  if result.hasattr(pyo3::intern!(py, "__await__"))? {
+    let _ = result.call_method0("close");
+    return Err(PyRuntimeError::new_err(
+      "An asynchronous function was called, and a runtime has only synchronous ones so far",
+    ));
+  }
+  let mut handles = Handles::new(core);
+  let mut writer = Writer::new(py, &mut handles).within(core.values_limits());
+  writer.value(&result, "result")?;
+  Ok(writer.finish().bytes)
+}
+
+/// Python looks at its signals. In an interrupt of V8's, which must not be entered meanwhile.
+extern "C" fn interrupted(user: *mut c_void) {
+  let _ = catch_unwind(AssertUnwindSafe(|| {
+    // SAFETY: what the engine was told.
+    let Some(core) = (unsafe { Core::from_user(user) }) else {
+      return;
+    };
+    core.in_interrupt.store(true, Ordering::Release);
+    let raised = Python::try_attach(|py| py.check_signals().err());
+    core.in_interrupt.store(false, Ordering::Release);
+    if let Some(Some(error)) = raised {
+      core.raise(error);
+      core.terminate_execution();
+    }
+  }));
+}

@@ -1,0 +1,125 @@
+//! `RuntimeConfig`, as Rust reads it, and what follows from it for the engine.
+
+use std::fs;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+use super::abi::Limits;
+
+const MIB: usize = 1 << 20;
+/// What a value may hold unless it says otherwise.
+const DEPTH: u32 = 100;
+const VALUE: usize = 10 * MIB;
+/// The C stack bounds how deep values may be.
+const MOST_DEPTH: u32 = 1000;
+/// V8 needs room to come to its end when its heap is full; it is address space until it is used.
+const HEAD_ROOM: usize = 2560 * MIB;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+  pub limits: Limits,
+  pub timeout: Option<Duration>,
+}
+
+impl Config {
+  /// # Errors
+  ///
+  /// `ValueError` and `TypeError` with the name of what is wrong.
+  pub fn of(config: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    let size = |name: &str| -> PyResult<Option<usize>> {
+      let Some(config) = config else {
+        return Ok(None);
+      };
+      let value = config.getattr(name)?;
+      if value.is_none() {
+        return Ok(None);
+      }
+      let number: i64 = value
+        .extract()
+        .map_err(|_| PyTypeError::new_err(format!("{name} must be a whole number of bytes")))?;
+      match usize::try_from(number) {
+        Ok(size) if size > 0 => Ok(Some(size)),
+        _ => Err(PyValueError::new_err(format!("{name} must be positive"))),
+      }
+    };
+    let heap = size("max_heap_size")?.unwrap_or(0);
+    let buffers = size("max_buffer_size")?.unwrap_or(heap);
+    let depth = size("max_serialization_depth")?.map_or(Ok(DEPTH), |depth| {
+      u32::try_from(depth)
+        .ok()
+        .filter(|depth| *depth <= MOST_DEPTH)
+        .ok_or_else(|| {
+          PyValueError::new_err(format!(
+            "max_serialization_depth must be at most {MOST_DEPTH}"
+          ))
+        })
+    })?;
+    let timeout = match config {
+      Some(config) => {
+        let timeout = config.getattr("timeout")?;
+        (!timeout.is_none())
+          .then(|| seconds(&timeout))
+          .transpose()?
+      }
+      None => None,
+    };
+    Ok(Self {
+      limits: Limits {
+        heap,
+        buffers,
+        head_room: head_room(memory_limit()),
+        depth,
+        value: size("max_serialization_bytes")?.unwrap_or(VALUE),
+      },
+      timeout,
+    })
+  }
+}
+
+/// What `timeout` says: seconds, or a timedelta.
+///
+/// # Errors
+///
+/// `ValueError` for what is not positive, `TypeError` for what is no time.
+pub fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<Duration> {
+  let number = match timeout.call_method0(pyo3::intern!(timeout.py(), "total_seconds")) {
+    Ok(seconds) => seconds.extract::<f64>(),
+    Err(_) => timeout.extract::<f64>(),
+  };
+  let number = number
+    .map_err(|_| PyTypeError::new_err("timeout must be a number of seconds or a timedelta"))?;
+  if number > 0.0 {
+    // What is longer than a Duration can say is no limit that anybody lives to see.
+    return Ok(Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX));
+  }
+  Err(PyValueError::new_err("timeout must be positive"))
+}
+
+/// No more than what the container gives, half of it: each page that is used counts.
+fn head_room(memory: Option<usize>) -> usize {
+  memory.map_or(HEAD_ROOM, |memory| HEAD_ROOM.min(memory / 2))
+}
+
+/// What the control group of this process may have.
+fn memory_limit() -> Option<usize> {
+  [
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+  ]
+  .into_iter()
+  .find_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+  use super::*;
+
+  #[test]
+  fn head_room_is_bounded_by_the_container() {
+    assert_eq!(head_room(None), HEAD_ROOM);
+    assert_eq!(head_room(Some(usize::MAX)), HEAD_ROOM);
+    assert_eq!(head_room(Some(512 * MIB)), 256 * MIB);
+  }
+}

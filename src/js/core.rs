@@ -1,0 +1,318 @@
+//! What all handles of one runtime share: the isolate, who is inside, what Python has bound, how it ends.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::process;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use pyo3::exceptions::PyBaseException;
+use pyo3::prelude::*;
+
+use super::abi::{Host, Isolate, Limits, Statistics, Table};
+use super::entry::{EntryLock, Refusal};
+use crate::base::lock::lock;
+use crate::values;
+
+/// Why a runtime takes no more calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum End {
+  Open,
+  Closed,
+  Terminated,
+  OutOfMemory,
+}
+
+impl End {
+  fn of(byte: u8) -> Self {
+    match byte {
+      0 => Self::Open,
+      1 => Self::Closed,
+      2 => Self::Terminated,
+      _ => Self::OutOfMemory,
+    }
+  }
+}
+
+pub struct Core {
+  pub table: &'static Table,
+  /// Null once it is destroyed.
+  isolate: AtomicPtr<c_void>,
+  /// Held by whoever speaks to the isolate from outside of it, and when it goes.
+  outside: Mutex<()>,
+  pub entry: EntryLock,
+  pub limits: Limits,
+  end: AtomicU8,
+  /// Calls that have met their deadline and are not out yet.
+  timeouts: AtomicUsize,
+  /// Python code runs in an interrupt of V8's, which must not be entered then.
+  pub in_interrupt: AtomicBool,
+  /// What Python has bound, by number.
+  functions: Mutex<HashMap<u32, Py<PyAny>>>,
+  next_function: AtomicU32,
+  /// Exceptions that have gone into JavaScript, for as long as the outermost call lasts.
+  exceptions: Mutex<Vec<Py<PyBaseException>>>,
+  /// What the innermost call raises instead of that it was terminated.
+  raised: Mutex<Option<PyErr>>,
+  /// Functions whose handles Python has dropped.
+  released: Mutex<Vec<u32>>,
+  has_released: AtomicBool,
+  /// The process that made it: a forked child has none of V8's threads.
+  process: u32,
+  /// What the engine was told of it.
+  user: AtomicPtr<c_void>,
+}
+
+/// Every runtime there is, for the end of Python.
+static ALL: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+
+impl Core {
+  /// Makes an isolate; without the GIL, it takes some milliseconds.
+  pub fn new(table: &'static Table, limits: Limits, host: &Host) -> Option<Arc<Self>> {
+    let core = Arc::new(Self {
+      table,
+      isolate: AtomicPtr::new(ptr::null_mut()),
+      outside: Mutex::default(),
+      entry: EntryLock::default(),
+      limits,
+      end: AtomicU8::new(End::Open as u8),
+      timeouts: AtomicUsize::new(0),
+      in_interrupt: AtomicBool::new(false),
+      functions: Mutex::default(),
+      next_function: AtomicU32::new(1),
+      exceptions: Mutex::default(),
+      raised: Mutex::default(),
+      released: Mutex::default(),
+      has_released: AtomicBool::new(false),
+      process: process::id(),
+      user: AtomicPtr::new(ptr::null_mut()),
+    });
+    let user = Weak::into_raw(Arc::downgrade(&core)).cast_mut().cast();
+    core.user.store(user, Ordering::Release);
+    // SAFETY: the limits and the host are read at once and for good; `user` is freed behind the isolate.
+    let isolate = unsafe { (table.create)(&raw const limits, ptr::from_ref(host), user) };
+    if isolate.is_null() {
+      return None;
+    }
+    core.isolate.store(isolate, Ordering::Release);
+    let mut all = lock(&ALL);
+    if all.len() == all.capacity() {
+      all.retain(|core| core.strong_count() > 0);
+    }
+    all.push(Arc::downgrade(&core));
+    Some(core)
+  }
+
+  /// The runtime that the engine means.
+  ///
+  /// # Safety
+  ///
+  /// What the engine was told, while it calls.
+  pub unsafe fn from_user(user: *mut c_void) -> Option<Arc<Self>> {
+    // SAFETY: made in `new`, and not freed before the isolate is. It is not ours to drop.
+    let weak = std::mem::ManuallyDrop::new(unsafe { Weak::from_raw(user.cast_const().cast()) });
+    weak.upgrade()
+  }
+
+  /// The isolate; to be used by whoever is inside only.
+  pub fn isolate(&self) -> Option<Isolate> {
+    let isolate = self.isolate.load(Ordering::Acquire);
+    (!isolate.is_null()).then_some(isolate)
+  }
+
+  pub fn is_foreign(&self) -> bool {
+    self.process != process::id()
+  }
+
+  pub fn end(&self) -> End {
+    End::of(self.end.load(Ordering::Acquire))
+  }
+
+  /// Lets no further call in. What runs is terminated, once: `ending::stop` does it for good.
+  pub fn mark_ended(&self, end: End) {
+    let open = End::Open as u8;
+    let _ = self
+      .end
+      .compare_exchange(open, end as u8, Ordering::AcqRel, Ordering::Acquire);
+    self.terminate_execution();
+  }
+
+  /// Has V8 terminate what runs, once. Where nothing runs, the next call is: it finds the runtime at its end.
+  pub fn terminate_execution(&self) {
+    let _there = lock(&self.outside);
+    if let Some(isolate) = self.isolate() {
+      // SAFETY: it is there while the lock is held, and takes this from any thread.
+      unsafe { (self.table.terminate)(isolate) };
+    }
+  }
+
+  pub fn check_heap(&self) {
+    let _there = lock(&self.outside);
+    if let Some(isolate) = self.isolate() {
+      // SAFETY: as above.
+      unsafe { (self.table.check_heap)(isolate) };
+    }
+  }
+
+  /// Has Python look at its signals on the thread that is inside, soon.
+  pub fn interrupt(&self) {
+    let _there = lock(&self.outside);
+    if let Some(isolate) = self.isolate() {
+      // SAFETY: as above.
+      unsafe { (self.table.interrupt)(isolate) };
+    }
+  }
+
+  pub fn begin_timeout(&self) {
+    self.timeouts.fetch_add(1, Ordering::AcqRel);
+  }
+
+  pub fn end_timeout(&self) {
+    self.timeouts.fetch_sub(1, Ordering::AcqRel);
+  }
+
+  /// Whether JavaScript must not go on, whatever a callback gives.
+  pub fn must_stop(&self) -> bool {
+    self.end() != End::Open || self.timeouts.load(Ordering::Acquire) > 0
+  }
+
+  pub fn is_out_of_memory(&self) -> bool {
+    // SAFETY: callers are inside.
+    self
+      .isolate()
+      .is_some_and(|isolate| unsafe { (self.table.is_out_of_memory)(isolate) } != 0)
+  }
+
+  /// What was terminated may go on, unless there is another reason for its end. Inside only.
+  pub fn resume(&self) {
+    if !self.must_stop()
+      && let Some(isolate) = self.isolate()
+    {
+      // SAFETY: the caller is inside.
+      unsafe { (self.table.resume)(isolate) };
+    }
+  }
+
+  pub fn add_function(&self, function: Py<PyAny>) -> u32 {
+    let number = self.next_function.fetch_add(1, Ordering::Relaxed);
+    lock(&self.functions).insert(number, function);
+    number
+  }
+
+  pub fn function(&self, py: Python<'_>, number: u32) -> Option<Py<PyAny>> {
+    lock(&self.functions)
+      .get(&number)
+      .map(|function| function.clone_ref(py))
+  }
+
+  /// What was bound, to be dropped by a caller that holds no lock.
+  pub fn take_functions(&self) -> Vec<Py<PyAny>> {
+    lock(&self.functions)
+      .drain()
+      .map(|(_, function)| function)
+      .collect()
+  }
+
+  /// Shows the collector what was bound; nothing where somebody else is looking.
+  pub fn visit<E>(&self, mut visit: impl FnMut(&Py<PyAny>) -> Result<(), E>) -> Result<(), E> {
+    match self.functions.try_lock() {
+      Ok(functions) => functions.values().try_for_each(&mut visit),
+      Err(_) => Ok(()),
+    }
+  }
+
+  /// The number of an exception that goes into JavaScript.
+  pub fn keep_exception(&self, exception: Py<PyBaseException>) -> u64 {
+    let mut exceptions = lock(&self.exceptions);
+    exceptions.push(exception);
+    exceptions.len() as u64
+  }
+
+  pub fn exception(&self, py: Python<'_>, number: u64) -> Option<Py<PyBaseException>> {
+    let place = usize::try_from(number).ok()?.checked_sub(1)?;
+    lock(&self.exceptions)
+      .get(place)
+      .map(|exception| exception.clone_ref(py))
+  }
+
+  /// Those that have gone in, to be dropped by a caller that holds no lock.
+  pub fn take_exceptions(&self) -> Vec<Py<PyBaseException>> {
+    std::mem::take(&mut *lock(&self.exceptions))
+  }
+
+  /// Has the innermost call raise this; JavaScript must be stopped by the caller.
+  pub fn raise(&self, error: PyErr) {
+    let before = lock(&self.raised).replace(error);
+    drop(before);
+  }
+
+  pub fn take_raised(&self) -> Option<PyErr> {
+    lock(&self.raised).take()
+  }
+
+  /// Python has no handle of a function any more. From any thread; the next call tells V8.
+  pub fn release(&self, function: u32) {
+    lock(&self.released).push(function);
+    self.has_released.store(true, Ordering::Release);
+  }
+
+  /// Tells V8 what was released. Inside only.
+  pub fn forget_released(&self) {
+    if !self.has_released.swap(false, Ordering::AcqRel) {
+      return;
+    }
+    let released = std::mem::take(&mut *lock(&self.released));
+    if let Some(isolate) = self.isolate() {
+      // SAFETY: the caller is inside; as many numbers as it says.
+      unsafe { (self.table.release)(isolate, released.as_ptr(), released.len()) };
+    }
+  }
+
+  pub fn statistics(&self) -> Option<Statistics> {
+    let mut found = Statistics::default();
+    let isolate = self.isolate()?;
+    // SAFETY: the caller is inside.
+    unsafe { (self.table.statistics)(isolate, &raw mut found) };
+    Some(found)
+  }
+
+  pub fn values_limits(&self) -> values::Limits {
+    values::Limits {
+      depth: self.limits.depth as usize,
+      bytes: self.limits.value,
+      is_inline: true,
+    }
+  }
+
+  /// Frees the isolate, once nobody is inside. Without the GIL; not from within.
+  pub fn destroy(&self, gives_up: impl FnMut() -> bool) -> Result<(), Refusal> {
+    if self.is_foreign() {
+      return Ok(());
+    }
+    let entered = self.entry.enter(None, gives_up)?;
+    if !entered.is_outermost {
+      return Err(Refusal::GivenUp);
+    }
+    let isolate = {
+      let _there = lock(&self.outside);
+      self.isolate.swap(ptr::null_mut(), Ordering::AcqRel)
+    };
+    if isolate.is_null() {
+      return Ok(());
+    }
+    // SAFETY: nobody is inside, and nobody finds it any more; `user` was made in `new`, for the isolate alone.
+    unsafe {
+      (self.table.destroy)(isolate);
+      let user = self.user.swap(ptr::null_mut(), Ordering::AcqRel);
+      drop(Weak::<Self>::from_raw(user.cast_const().cast()));
+    }
+    Ok(())
+  }
+}
+
+/// All that there are.
+pub fn all() -> Vec<Arc<Core>> {
+  lock(&ALL).iter().filter_map(Weak::upgrade).collect()
+}

@@ -1,0 +1,177 @@
+"""Isolated JavaScript runtimes for Python.
+
+Each `Runtime` is an isolate of the V8 that Node.js has brought along: a heap, globals and limits of its own, and
+nothing of Node.js inside. What JavaScript may do is what Python binds to it.
+
+    from amphis import js
+
+    with js.Runtime(timeout=1, max_heap_size=64 << 20) as runtime:
+        runtime.bind_function("price", lambda sku: 12.5)
+        runtime.eval("price('tea') * 3")
+
+`js.eval` and its neighbours use a runtime that belongs to the asyncio task, or the thread, which calls them.
+"""
+
+import asyncio as _asyncio
+import atexit as _atexit
+import contextvars as _contextvars
+import threading as _threading
+from dataclasses import dataclass as _dataclass
+
+from amphis import (
+    ConversionError,
+    EngineUnavailable,
+    JavaScriptError,
+    JavaScriptFrame,
+    Undefined,
+    undefined,
+)
+from amphis._js import JsFunction, Runtime, RuntimeTerminated
+from amphis._js import stop_all as _stop_all
+
+__all__ = [
+    "ConversionError",
+    "EngineUnavailable",
+    "JavaScriptError",
+    "JavaScriptFrame",
+    "JavaScriptTimeout",
+    "JsFunction",
+    "Runtime",
+    "RuntimeConfig",
+    "RuntimeStats",
+    "RuntimeTerminated",
+    "Undefined",
+    "bind_function",
+    "bind_object",
+    "close_default_runtime",
+    "eval",
+    "get_default_runtime",
+    "undefined",
+]
+
+
+class JavaScriptTimeout(RuntimeError, TimeoutError):
+    """JavaScript ran for longer than its timeout. The runtime can still be used."""
+
+
+@_dataclass(frozen=True)
+class RuntimeConfig:
+    """What a runtime may use.
+
+    Attributes:
+        timeout: seconds or a timedelta for each call that names none; None: no limit.
+        max_heap_size: bytes of heap, array buffers and WebAssembly memory included; None: V8's own limit.
+        max_buffer_size: bytes of array buffers; None: max_heap_size.
+        max_serialization_depth: how many containers may be within each other in a value that crosses; at most 1000.
+        max_serialization_bytes: bytes of one such value.
+    """
+
+    timeout: object = None
+    max_heap_size: int | None = None
+    max_buffer_size: int | None = None
+    max_serialization_depth: int = 100
+    max_serialization_bytes: int = 10 << 20
+
+
+@_dataclass(frozen=True)
+class RuntimeStats:
+    """What a runtime uses.
+
+    Attributes:
+        total_heap_size: bytes that V8 has taken for the heap.
+        used_heap_size: bytes of it that are in use.
+        heap_size_limit: bytes that it may take.
+        physical_heap_size: bytes of it that are in memory.
+        external_memory: bytes outside of the heap that it holds.
+        buffer_bytes: bytes of array buffers.
+        functions: functions that Python has handles of.
+    """
+
+    total_heap_size: int
+    used_heap_size: int
+    heap_size_limit: int
+    physical_heap_size: int
+    external_memory: int
+    buffer_bytes: int
+    functions: int
+
+
+class _Owned:
+    """The runtime of one task or thread, closed when that ends."""
+
+    def __init__(self, owner):
+        self.owner = owner
+        self.runtime = Runtime()
+
+    def close(self, *_):
+        self.runtime.close()
+
+    # What a thread has of its own is dropped when it ends.
+    __del__ = close
+
+
+class _ThreadsOwn(_threading.local):
+    owned = None
+
+
+_of_task = _contextvars.ContextVar("amphis.js runtime", default=None)
+_of_thread = _ThreadsOwn()
+
+
+def _task():
+    try:
+        return _asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _owned():
+    task = _task()
+    if task is None:
+        return _of_thread.owned
+    owned = _of_task.get()
+    # A context is copied into the tasks that a task starts; its runtime is not theirs.
+    return owned if owned is not None and owned.owner is task else None
+
+
+def get_default_runtime():
+    """The runtime of this task, or of this thread where there is no task; made when it is first asked for.
+
+    It is closed when the task or the thread ends.
+    """
+    owned = _owned()
+    if owned is not None and not owned.runtime.is_closed():
+        return owned.runtime
+    task = _task()
+    owned = _Owned(task)
+    if task is None:
+        _of_thread.owned = owned
+    else:
+        _of_task.set(owned)
+        task.add_done_callback(owned.close)
+    return owned.runtime
+
+
+def close_default_runtime():
+    """Closes the runtime of this task or thread, if there is one; the next call makes another."""
+    owned = _owned()
+    if owned is not None:
+        owned.close()
+
+
+def eval(code, *, timeout=None, name="<eval>"):  # noqa: A001
+    """`Runtime.eval` in the runtime of this task or thread."""
+    return get_default_runtime().eval(code, timeout=timeout, name=name)
+
+
+def bind_function(name, function):
+    """`Runtime.bind_function` in the runtime of this task or thread."""
+    get_default_runtime().bind_function(name, function)
+
+
+def bind_object(name, object):  # noqa: A002
+    """`Runtime.bind_object` in the runtime of this task or thread."""
+    get_default_runtime().bind_object(name, object)
+
+
+_atexit.register(_stop_all)

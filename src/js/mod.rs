@@ -1,0 +1,48 @@
+//! Isolated JavaScript runtimes for Python: `amphis.js`.
+//!
+//! Each is an isolate of the V8 that is in the process anyway. What is C++ of it is the engine (`src/engine/`), a library
+//! of its own for each binary interface of Node.js, behind a table of C functions (`abi.rs`).
+//!
+//! # Threads
+//!
+//! * A call runs on the thread of Python's that makes it, without the GIL; a callback takes the GIL on that very thread. So
+//!   there is no hand-over, thread-locals and context variables are the caller's, and JavaScript that calls Python that
+//!   calls JavaScript is one stack.
+//! * Only where that stack is too short, or is a greenlet's that can be moved, the call runs on a thread of its own while
+//!   the caller's waits.
+//! * Node's JavaScript threads enter no runtime.
+//!
+//! # Rules
+//!
+//! 1. The order is: the runtime's entry (`entry.rs`), V8's locker, the GIL. Nobody waits for a runtime with the GIL held,
+//!    and no lock but the entry is held across code of Python's.
+//! 2. Waiting for the entry ends by the call's timeout, by `terminate()` and `close()`, and by Ctrl+C.
+//! 3. V8 is read without the GIL, and Python's objects are made without V8: a getter that loops freezes nobody.
+//! 4. Whoever drops a handle only makes a note; the next call tells V8 (`Core::forget_released`). Runtimes are freed by
+//!    `close()`, or by the reaper.
+//! 5. Every way into V8 passes the exit gate (`src/engine/exit_gate.cc`). A forked child has none.
+#![cfg_attr(
+  test,
+  allow(dead_code, reason = "what Node-API calls is left out of test binaries")
+)]
+
+mod abi;
+mod call;
+mod callback;
+mod config;
+mod core;
+mod ending;
+pub mod engine;
+mod entry;
+pub mod errors;
+mod function;
+mod function_calls;
+mod greenlets;
+mod handles;
+mod main_thread;
+pub mod module;
+pub mod node;
+mod parking;
+mod reaper;
+mod runtime;
+mod watchdog;

@@ -1,0 +1,44 @@
+//! The module `amphis.js`: made when it is first imported.
+
+use pyo3::prelude::*;
+
+use super::ending;
+use super::engine;
+use super::errors::{EngineUnavailable, RuntimeTerminated};
+use super::function::JsFunction;
+use super::runtime::Runtime;
+
+/// What the module has in Rust.
+const NATIVE: &str = "amphis._js";
+
+const CODE: &str = include_str!("js.py");
+
+/// Fills the module.
+///
+/// # Errors
+///
+/// `EngineUnavailable` where this Node.js has no engine; what Python raises.
+pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
+  let py = module.py();
+  py.detach(engine::open)
+    .map_err(EngineUnavailable::new_err)?;
+  let native = PyModule::new(py, NATIVE)?;
+  native.add_class::<Runtime>()?;
+  native.add_class::<JsFunction>()?;
+  native.add("RuntimeTerminated", py.get_type::<RuntimeTerminated>())?;
+  native.add_function(wrap_pyfunction!(stop_all, &native)?)?;
+  py.import("sys")?
+    .getattr("modules")?
+    .set_item(NATIVE, native)?;
+  let builtins = py.import("builtins")?;
+  let code = builtins.call_method1("compile", (CODE, "<amphis>/js.py", "exec"))?;
+  builtins
+    .call_method1("exec", (code, module.dict()))
+    .map(drop)
+}
+
+/// Python ends: no runtime takes further calls, and what runs is terminated.
+#[pyfunction]
+fn stop_all() {
+  ending::stop_all();
+}

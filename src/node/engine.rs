@@ -1,0 +1,79 @@
+//! What JavaScript tells the runtimes of its Node.js, and what it asks of their engine.
+
+use std::ffi::c_void;
+use std::path::Path;
+
+use napi_derive::napi;
+
+use crate::js::engine;
+use crate::js::node::{self, NodeFacts, Platform};
+use crate::python::signals::node_code::symbol;
+
+/// This Node.js, as it describes itself.
+#[napi(object)]
+pub struct NodeDescription {
+  pub version: String,
+  pub module_version: u32,
+  /// Why no engine can serve it.
+  pub obstacle: Option<String>,
+  pub program: String,
+}
+
+/// To be called once an environment, on its thread.
+#[napi(catch_unwind)]
+pub fn introduce_node(description: NodeDescription) {
+  if !node::is_known() {
+    node::introduce(facts(description));
+  }
+}
+
+/// Tries an engine; for a process that does nothing else.
+#[napi(catch_unwind)]
+pub fn try_engine(engine: String, description: NodeDescription) -> bool {
+  engine::try_out(Path::new(&engine), &facts(description))
+}
+
+/// The process is about to end: no thread goes on in a runtime.
+#[napi(catch_unwind)]
+pub fn leave_runtimes() {
+  engine::close_gate();
+}
+
+fn facts(description: NodeDescription) -> NodeFacts {
+  NodeFacts {
+    version: description.version,
+    module_version: description.module_version,
+    obstacle: description.obstacle,
+    program: description.program,
+    platform: platform(),
+    process: std::process::id(),
+  }
+}
+
+/// The platform of this environment, which is that of the process. By the names that C++ gives to functions of V8's and
+/// Node's public interface; `Local` and the pointers are one word each.
+fn platform() -> Option<Platform> {
+  type Get = unsafe extern "C" fn() -> *mut c_void;
+  type Of = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
+  let current = symbol(c"_ZN2v87Isolate10GetCurrentEv")?;
+  let of_isolate = symbol(c"_ZN2v87Isolate17GetCurrentContextEv")?;
+  let of_context = symbol(c"_ZN4node21GetCurrentEnvironmentEN2v85LocalINS0_7ContextEEE")?;
+  let of_environment = symbol(c"_ZN4node23GetMultiIsolatePlatformEPNS_11EnvironmentE")?;
+  // SAFETY: functions of these signatures; on an environment's thread, within a call of JavaScript's, so that there are an
+  // isolate, a context and a scope for its handle.
+  let found = unsafe {
+    let current = std::mem::transmute::<*const c_void, Get>(current);
+    let of_isolate = std::mem::transmute::<*const c_void, Of>(of_isolate);
+    let of_context = std::mem::transmute::<*const c_void, Of>(of_context);
+    let of_environment = std::mem::transmute::<*const c_void, Of>(of_environment);
+    let mut found = current();
+    for next in [of_isolate, of_context, of_environment] {
+      if found.is_null() {
+        return None;
+      }
+      found = next(found);
+    }
+    found
+  };
+  (!found.is_null()).then_some(Platform(found))
+}
