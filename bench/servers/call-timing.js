@@ -48,7 +48,7 @@ export const timed = (call, { atATime, milliseconds }) =>
  * The event loop's delay while Python computes, or does not: the 99th percentile, in milliseconds. The least is the step of
  * the clock that looks.
  *
- * @param {((seconds: number) => unknown) | undefined} compute
+ * @param {((seconds: number) => Promise<unknown>) | undefined} compute
  * @param {((value: number) => unknown) | undefined} call is made all the while, every 5 ms
  */
 export async function loopDelay(compute, call, milliseconds) {
