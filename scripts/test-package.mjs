@@ -60,6 +60,7 @@ const required = [
   'bin/amphis.js',
   'python/amphis/__init__.py',
   'python/amphis/__init__.pyi',
+  'python/amphis/js.pyi',
   'python/amphis/node.pyi',
   'python/amphis/py.typed',
 ]
