@@ -25,11 +25,11 @@ import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
 
 const allowed = [
-  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono)\.(?:cjs|d\.ts|d\.cts)|index\.js|(?:hono|koa|fastify)\.require\.cjs|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify)\.require\.cjs|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
   /^dist\/.+\.(?:js|d\.cts)$/,
   /^python\/amphis_describe\/[a-z_]+\.py$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
-  /^python\/amphis\/(?:__init__\.pyi?|node\.pyi|py\.typed)$/,
+  /^python\/amphis\/(?:__init__\.pyi?|(?:js|node)\.pyi|py\.typed)$/,
   /^docs\/(?:[a-z]+\.md|README\.md|demo\.png)$/,
 ]
 const required = [
@@ -45,7 +45,7 @@ const required = [
   'config.d.cts',
   ...['modules', 'register', 'esbuild', 'vite', 'fastify', 'koa', 'hono'].flatMap((name) => [
     // The loader of the tests takes `koa` for a `koa.cjs` beside it.
-    ['hono', 'koa', 'fastify'].includes(name) ? `${name}.require.cjs` : `${name}.cjs`,
+    ['esbuild', 'vite', 'hono', 'koa', 'fastify'].includes(name) ? `${name}.require.cjs` : `${name}.cjs`,
     `${name}.d.ts`,
     `${name}.d.cts`,
     `dist/${name}.js`,
