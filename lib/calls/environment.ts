@@ -2,6 +2,7 @@
 import type { Bridge, CallRecords } from '../bridge/bridge.js'
 import { JavaScriptObjects } from './objects.js'
 import { closed, Owner, type Calls, type Pending } from './owner.js'
+import { FAILED } from './protocol.js'
 import { serve, type Served, type Serving } from './serve.js'
 import { abort } from './signal.js'
 
@@ -45,7 +46,7 @@ class CallsEnvironment implements Calls, Serving, CallRecords {
       if (served.owner === owner) {
         abort(served)
         owner.encode((encoder) => {
-          encoder.byte(3)
+          encoder.byte(FAILED)
           encoder.string(closed().message)
           const { bytes, length } = encoder.end()
           owner.native.answer(served.call, bytes, length, undefined)

@@ -473,7 +473,8 @@ export class Owner implements Caller {
 // A PythonError keeps the exception that it was made of in Python.
 const originals = new WeakMap<object, object>()
 
-function asBytes(buffers: readonly ArrayBufferView[]): Uint8Array[] | undefined {
+/** What belongs to a payload, as the addon takes it. */
+export function asBytes(buffers: readonly ArrayBufferView[]): Uint8Array[] | undefined {
   return buffers.length === 0
     ? undefined
     : buffers.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength))

@@ -1,11 +1,12 @@
 // Runs what Python calls.
 import { types } from 'node:util'
 import type { Decoder } from '../values/decode.js'
+import { ARRAY } from '../values/tags.js'
 import { withinChain } from './chain.js'
 import { exportOf, importModule, namesOf } from './importing.js'
 import { isClass, nameOf, type JavaScriptObjects } from './objects.js'
-import { closed, type Owner } from './owner.js'
-import { AWAIT, CALL, END, GET, IMPORT, ITERATE, JS, NEXT, RAISED, RETURN, VALUE } from './protocol.js'
+import { asBytes, closed, type Owner } from './owner.js'
+import { AWAIT, CALL, END, GET, IMPORT, ITERATE, JS, KIND, NEXT, RAISED, RETURN, VALUE } from './protocol.js'
 import { within, type Invocation } from './signal.js'
 import { ThrownValue } from './thrown-value.js'
 
@@ -222,10 +223,10 @@ function answerModule(served: Served, namespace: object, objects: JavaScriptObje
     owner.encode((encoder) => {
       encoder.byte(VALUE)
       // An array of the module and its names.
-      encoder.byte(12)
+      encoder.byte(ARRAY)
       encoder.varint(2)
       encoder.byte(JS)
-      encoder.byte(5)
+      encoder.byte(KIND.module)
       encoder.varint(objects.give(namespace))
       encoder.string('module')
       encoder.value(namesOf(namespace), 'names')
@@ -265,10 +266,4 @@ function answerError(served: Served, error: unknown): void {
       owner.native.answer(call, bytes, length, asBytes(buffers))
     })
   }
-}
-
-function asBytes(buffers: readonly ArrayBufferView[]): Uint8Array[] | undefined {
-  return buffers.length === 0
-    ? undefined
-    : buffers.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength))
 }
