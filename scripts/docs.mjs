@@ -1,5 +1,5 @@
 // npm run docs: writes what the pages have of the sources: the tables of docs/cli.md from the table of options, the map
-// of CONTRIBUTING.md from that of the rooms. With --check it changes nothing and fails where a page is out of date.
+// of docs/internals/rooms.md from that of the rooms. With --check it changes nothing and fails where a page is out of date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { optionTables } from './lib/option-tables.mjs'
 import { inRoot } from './lib/paths.mjs'
@@ -27,5 +27,5 @@ function write(path, what, text) {
 
 await main(async () => {
   write('docs/cli.md', 'options', optionTables(await import('../lib/cli/options/table.js')))
-  write('CONTRIBUTING.md', 'rooms', roomMap(houses))
+  write('docs/internals/rooms.md', 'rooms', roomMap(houses))
 })

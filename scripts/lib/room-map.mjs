@@ -1,7 +1,7 @@
 /** @typedef {import('./rooms.mjs').House} House */
 
 /**
- * The map of the rooms for CONTRIBUTING.md: a heading for each house, below it a line for each line of rooms, the upper
+ * The map of the rooms for docs/internals/rooms.md: a heading for each house, below it a line for each line of rooms, the upper
  * one first.
  *
  * @param {Readonly<Record<string, House>>} houses by their folder
