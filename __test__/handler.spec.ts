@@ -9,7 +9,15 @@ import { serve } from './helpers/server.js'
 import { AmphisError, PythonError, PythonHandler } from '../index.js'
 import { valuesOf } from './helpers/client.js'
 import { shareProbe, unique } from './helpers/probe.js'
-import { createHandler, fixtures, type HandlerOptions, loop, shareHandler, versionsOf } from './helpers/python.js'
+import {
+  createHandler,
+  fixtures,
+  type HandlerOptions,
+  loop,
+  python as interpreter,
+  shareHandler,
+  versionsOf,
+} from './helpers/python.js'
 
 const main = shareHandler('main:app')
 const echo = shareHandler('echo:app')
@@ -442,6 +450,21 @@ for (const [name, options] of [
     t.true((failure?.message.length ?? 0) > 20, failure?.message)
   })
 }
+
+test('takes the app and the options beside it, or in one object', async (t) => {
+  const handler = new PythonHandler('main:app', { appDir: fixtures, python: interpreter, loop, lifespan: 'off' })
+  t.is((await handler.handle({ url: '/' })).status, 200)
+  await handler.close()
+  const make = PythonHandler as unknown as new (...given: unknown[]) => PythonHandler
+  for (const given of [
+    [{ app: 'main:app' }, {}],
+    ['main:app', 'main:app'],
+    ['main:app', null],
+  ]) {
+    t.throws(() => new make(...given), { code: 'AMPHIS_ERR_INVALID_OPTIONS', message: /stand in one object/ })
+  }
+  t.throws(() => new make('main:app', { appdir: fixtures }), { message: /Did you mean appDir/ })
+})
 
 for (const [given, meant] of [
   [{ appdir: '' }, 'appDir'],

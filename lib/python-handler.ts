@@ -1,5 +1,6 @@
 // `PythonHandler`: the start and the end of an app, and the ways to it.
 import { createRequire } from 'node:module'
+import { offAbort, onAbort } from './base/abort-signals.js'
 import { ConcurrencyLimit } from './base/concurrency-limit.js'
 import { AmphisError, fromDescription, seenFrom, type ErrorDescription } from './base/errors.js'
 import { resolveOptions, type ResolvedOptions } from './base/options.js'
@@ -78,11 +79,15 @@ export class PythonHandler implements AsyncDisposable {
 
   /**
    * @param app `module:attribute`, or all options.
+   * @param options all options but the app, where that is named first
    * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
+   * @example
+   * new PythonHandler('main:app', { appDir: 'python' })
+   * new PythonHandler({ app: 'main:app', appDir: 'python' })
    */
-  constructor(app: string | PythonHandlerOptions) {
+  constructor(app: string | PythonHandlerOptions, options?: Omit<PythonHandlerOptions, 'app'>) {
     try {
-      this.#options = resolveOptions(app)
+      this.#options = resolveOptions(app, options)
     } catch (error) {
       throw seenFrom(error, PythonHandler as unknown as () => void)
     }
@@ -104,9 +109,9 @@ export class PythonHandler implements AsyncDisposable {
     this.listener = createListener(this.#host)
     this.middleware = createMiddleware(this.#host)
     this.upgrade = createUpgradeListener(this.#host)
-    this.fetch = async (request, options = {}) => {
+    this.fetch = async (request, given = {}) => {
       try {
-        return await fetchFrom(this.#host, request, options)
+        return await fetchFrom(this.#host, request, given)
       } catch (error) {
         throw seenFrom(error, this.fetch)
       }
@@ -114,8 +119,8 @@ export class PythonHandler implements AsyncDisposable {
     const { signal } = this.#options
     if (signal?.aborted === true) {
       this.#onAbort()
-    } else {
-      signal?.addEventListener('abort', this.#onAbort, { once: true })
+    } else if (signal !== undefined) {
+      onAbort(signal, this.#onAbort)
     }
   }
 
@@ -286,7 +291,9 @@ export class PythonHandler implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#options.signal !== undefined) {
+      offAbort(this.#options.signal, this.#onAbort)
+    }
     // New requests are refused from here on.
     this.#context = undefined
     if (this.#started !== undefined) {

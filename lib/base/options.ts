@@ -177,8 +177,16 @@ const KNOWN = [
  *
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
-export function resolveOptions(given: string | PythonHandlerOptions): ResolvedOptions {
-  const options = typeof given === 'string' ? { app: given } : given
+export function resolveOptions(
+  given: string | PythonHandlerOptions,
+  others?: Omit<PythonHandlerOptions, 'app'>,
+): ResolvedOptions {
+  if (others !== undefined && (typeof given !== 'string' || typeof others !== 'object' || others === null)) {
+    throw invalid(
+      "Options stand in one object: new PythonHandler('module:attribute', { … }) or new PythonHandler({ app, … }).",
+    )
+  }
+  const options = typeof given === 'string' ? { ...others, app: given } : given
   if (typeof options !== 'object' || options === null) {
     throw invalid("PythonHandler needs an app: new PythonHandler('module:attribute') or new PythonHandler({ app }).")
   }

@@ -1,4 +1,5 @@
 // Whose calls are: one `Python` or `PythonHandler` of this environment.
+import { offAbort, onAbort } from '../base/abort-signals.js'
 import { AmphisError, fromDescription, type ErrorDescription, PythonError } from '../base/errors.js'
 import type { Binding, Bridge } from '../bridge/bridge.js'
 import { ANSWERED } from '../bridge/bridge.js'
@@ -30,6 +31,7 @@ import { Proxies } from './proxies.js'
 import { makeClass, makeFunction, makeHandle, makeModule, PythonIterator } from './python-object.js'
 import { ThrownValue } from './thrown-value.js'
 import { setTarget, targetOf, type CallOptions, type Caller, type Target } from './target.js'
+import { giveAway, refusalOf } from './transfer.js'
 
 /** A call of Python that is under way. */
 interface Pending {
@@ -104,17 +106,11 @@ export class Owner implements Caller {
     options: CallOptions | undefined,
     byHandle: boolean,
   ): Promise<unknown> {
-    const refusal = this.#refusal(options, target)
-    if (refusal !== undefined) {
-      return Promise.reject(refusal)
-    }
-    return new Promise((resolve, reject) => {
-      const pending = this.#add('value', resolve, reject)
-      const encoder = this.#take()
-      let outcome: number | undefined
-      try {
-        encoder.byte(CALL)
-        encoder.byte((byHandle ? BY_HANDLE : 0) | (keywords === undefined ? 0 : KEYWORDS))
+    return this.#ask(
+      CALL,
+      'value',
+      options,
+      (encoder) => {
         encoder.varint(target.number)
         encoder.string(target.member)
         encoder.varint(args.length)
@@ -124,15 +120,10 @@ export class Owner implements Caller {
         if (keywords !== undefined) {
           encoder.value(keywords, 'keywords')
         }
-        outcome = this.#send(pending, encoder)
-      } catch (error) {
-        this.#remove(pending, error)
-        return
-      } finally {
-        this.#giveBack(encoder, outcome !== undefined)
-      }
-      this.#sent(pending, options, outcome)
-    })
+      },
+      (byHandle ? BY_HANDLE : 0) | (keywords === undefined ? 0 : KEYWORDS),
+      target,
+    )
   }
 
   attribute(target: Target): Promise<unknown> {
@@ -197,13 +188,13 @@ export class Owner implements Caller {
     }
     return new Promise((resolve, reject) => {
       const pending = this.#add(reads, resolve, reject)
-      const encoder = this.#take()
+      const encoder = this.#take(options?.transfer)
       let outcome: number | undefined
       try {
         encoder.byte(operation)
         encoder.byte(flags)
         write(encoder)
-        outcome = this.#send(pending, encoder)
+        outcome = this.#send(pending, encoder, options?.transfer)
       } catch (error) {
         this.#remove(pending, error)
         return
@@ -222,7 +213,10 @@ export class Owner implements Caller {
     if (target !== undefined && !this.proxies.has(target.number)) {
       return released(target)
     }
-    return options?.signal?.aborted === true ? (options.signal.reason as Error) : undefined
+    if (options?.signal?.aborted === true) {
+      return options.signal.reason as Error
+    }
+    return options?.transfer === undefined ? undefined : refusalOf(options.transfer)
   }
 
   #add(reads: Pending['reads'], resolve: Pending['resolve'], reject: Pending['reject']): Pending {
@@ -239,11 +233,13 @@ export class Owner implements Caller {
     pending.reject(error)
   }
 
-  #send(pending: Pending, encoder: Encoder): number {
+  #send(pending: Pending, encoder: Encoder, transfer: CallOptions['transfer']): number {
     const { bytes, length, buffers } = encoder.end()
     const chain = chainOf()
     const alone = chain === 0 && this.#calls.bridge.isAlone()
-    return this.native.call(pending.call, bytes, length, asBytes(buffers), chain, alone)
+    const views = asBytes(buffers)
+    const given = transfer === undefined ? undefined : giveAway(transfer, views)
+    return this.native.call(pending.call, bytes, length, views, given, chain, alone)
   }
 
   /** Python has been told of a call. */
@@ -259,8 +255,10 @@ export class Owner implements Caller {
   /** Gives a call up when its time is over, or its signal is aborted. */
   #limit(pending: Pending, { signal, timeout }: CallOptions): void {
     const giveUp = (error: unknown): void => this.giveUp(pending, error)
-    const onAbort = (): void => giveUp(signal!.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const aborted = (): void => giveUp(signal!.reason)
+    if (signal !== undefined) {
+      onAbort(signal, aborted)
+    }
     const timer =
       timeout === undefined || timeout === Infinity
         ? undefined
@@ -268,7 +266,9 @@ export class Owner implements Caller {
     pending.end = () => {
       pending.end = undefined
       clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
+      if (signal !== undefined) {
+        offAbort(signal, aborted)
+      }
     }
   }
 
@@ -422,11 +422,11 @@ export class Owner implements Caller {
     }
   }
 
-  #take(): Encoder {
+  #take(transfer?: CallOptions['transfer']): Encoder {
     const encoder = this.#isEncoding ? new Encoder(this) : this.#encoder
     this.#isEncoding = true
     this.#given.push(undefined)
-    encoder.begin()
+    encoder.begin(transfer)
     return encoder
   }
 

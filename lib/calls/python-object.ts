@@ -1,4 +1,5 @@
 // What stands for objects of Python's in JavaScript: functions, objects, modules, iterators.
+import { checkCallOptions } from './options.js'
 import { KIND, VALUE_KIND } from './protocol.js'
 import { setTarget, targetOf, type Caller, type CallOptions, type Target } from './target.js'
 
@@ -30,6 +31,9 @@ const functionPrototype = Object.create(Function.prototype, {
     value(this: AnyFunction, keywords?: object, options?: CallOptions): AnyFunction {
       const target = targetOf(this)!
       const given = givens.get(this)
+      if (options !== undefined) {
+        checkCallOptions(options)
+      }
       return makeFunction(
         { ...target, keeps: this },
         {

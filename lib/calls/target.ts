@@ -1,6 +1,6 @@
 // What stands behind what JavaScript has of Python.
 
-/** How long a call may take, and what gives it up. */
+/** How long a call may take, what gives it up, and what it gives away. */
 export interface CallOptions {
   /** Aborting it cancels the task of an `async def`; what runs in a thread goes on, and nobody hears of it. */
   signal?: AbortSignal | undefined
@@ -9,6 +9,13 @@ export interface CallOptions {
    * @default none
    */
   timeout?: number | undefined
+  /**
+   * Memory of arguments that becomes Python's: JavaScript has it no more, as after `structuredClone` with `transfer`.
+   * A typed array over it comes as a writable `memoryview` over the same memory, whatever its size. What JavaScript cannot
+   * give away (shared, resizable, WebAssembly's, small Buffers of Node's pool) is copied, and stays.
+   * @default none: all is copied
+   */
+  transfer?: readonly ArrayBuffer[] | undefined
 }
 
 /** Asks Python about objects of its own. */

@@ -1,4 +1,5 @@
 // `handle()`: a request without a socket, and its `HandleResponse`.
+import { offAbort, onAbort } from '../base/abort-signals.js'
 import { AmphisError } from '../base/errors.js'
 import { noteFailedRequest } from '../base/failed-request.js'
 import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
@@ -109,7 +110,7 @@ class HandleExchange implements Exchange {
     this.#slot = slot
     if (signal !== undefined) {
       this.#signal = signal
-      signal.addEventListener('abort', this.#onAbort)
+      onAbort(signal, this.#onAbort)
     }
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
@@ -192,7 +193,9 @@ class HandleExchange implements Exchange {
     this.#slot = -1
     this.#resumeBody?.()
     clearTimeout(this.#timer)
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#signal !== undefined) {
+      offAbort(this.#signal, this.#onAbort)
+    }
     this.#over?.()
   }
 

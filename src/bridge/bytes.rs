@@ -1,5 +1,9 @@
 //! Bytes on their way across the bridge, in either direction, and who owns them meanwhile.
 
+use std::any::Any;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 
 /// A range of a batch's byte arena.
@@ -66,6 +70,65 @@ impl Pinned {
 // detaches; JavaScript keeps them alive until Python acknowledges them, and the host's pin lock keeps the
 // environment from going away meanwhile. What a user of amphis owns is copied.
 unsafe impl Send for Pinned {}
+
+/// A buffer beside a payload on its way to Python, and the memory of the object that is made of it there.
+#[derive(Debug)]
+pub enum Memory {
+  /// Copied.
+  Owned(Box<[u8]>),
+  /// JavaScript has given it away.
+  Given(Given),
+}
+
+impl Memory {
+  pub fn len(&self) -> usize {
+    match self {
+      Self::Owned(bytes) => bytes.len(),
+      Self::Given(given) => given.len,
+    }
+  }
+
+  /// Where it lies, however `self` is moved. Whoever reads or writes there says for how long, and that nobody else does.
+  pub fn start(&mut self) -> *mut u8 {
+    match self {
+      Self::Owned(bytes) => bytes.as_mut_ptr(),
+      Self::Given(given) => given.data.as_ptr(),
+    }
+  }
+}
+
+impl From<Box<[u8]>> for Memory {
+  fn from(bytes: Box<[u8]>) -> Self {
+    Self::Owned(bytes)
+  }
+}
+
+/// A part of memory that was JavaScript's.
+#[derive(Debug)]
+pub struct Given {
+  data: NonNull<u8>,
+  len: usize,
+  /// Keeps the memory, also when the environment has ended that it came from.
+  _store: Arc<dyn Any + Send + Sync>,
+}
+
+impl Given {
+  /// # Safety
+  ///
+  /// The memory is there for as long as `store`, and no JavaScript sees it.
+  pub unsafe fn new(data: NonNull<u8>, len: usize, store: Arc<dyn Any + Send + Sync>) -> Self {
+    Self {
+      data,
+      len,
+      _store: store,
+    }
+  }
+}
+
+// SAFETY: memory that no thread of JavaScript's sees any more; who may read or write it in Python is Python's affair.
+unsafe impl Send for Given {}
+// SAFETY: as above.
+unsafe impl Sync for Given {}
 
 /// A response body, message or array that travels as it lies in Python's memory.
 pub struct LargeBody {

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use super::bytes::{BodyPart, LargeBody, Span};
+use super::bytes::{BodyPart, LargeBody, Memory, Span};
 
 /// Work that runs on the Python thread, for everything that is rare.
 pub type Job = Box<dyn FnOnce(Python<'_>) + Send>;
@@ -72,7 +72,7 @@ pub enum Command {
     owner: u32,
     call: u32,
     payload: BodyPart,
-    buffers: Vec<Box<[u8]>>,
+    buffers: Vec<Memory>,
     /// Nothing else is under way.
     alone: bool,
   },
@@ -85,7 +85,7 @@ pub enum Command {
   Answer {
     call: u32,
     payload: BodyPart,
-    buffers: Vec<Box<[u8]>>,
+    buffers: Vec<Memory>,
   },
   /// Objects of Python's that JavaScript no longer has: numbers and counts of 32 bits in turn.
   Free {

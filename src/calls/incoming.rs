@@ -18,11 +18,12 @@ use super::waiters::{Payload, Visitor};
 use super::{context, pool, proxy, support};
 use crate::base::lock::lock;
 use crate::bridge;
+use crate::bridge::bytes::Memory;
 use crate::bridge::command::Command;
 use crate::python::event_loop;
 use crate::python::exceptions::report;
 use crate::python::importer;
-use crate::values::{Part, Reader};
+use crate::values::Reader;
 
 /// Operations; `lib/calls/protocol.ts` has the other end of this table.
 mod op {
@@ -82,7 +83,7 @@ pub fn receive(
   owner: u32,
   call: u32,
   bytes: &[u8],
-  buffers: Vec<Box<[u8]>>,
+  buffers: Vec<Memory>,
   place: Place,
 ) {
   // JavaScript has closed it, and told whoever waited for this.
@@ -121,12 +122,9 @@ impl Question {
     py: Python<'_>,
     owner: &Arc<Owner>,
     bytes: &[u8],
-    buffers: Vec<Box<[u8]>>,
+    buffers: Vec<Memory>,
   ) -> PyResult<(Self, bool)> {
-    let mut parts: Vec<Option<Part>> = buffers
-      .into_iter()
-      .map(|part| Some(Part::Owned(part)))
-      .collect();
+    let mut parts: Vec<Option<Memory>> = buffers.into_iter().map(Some).collect();
     let mut handles = Handles::new(owner, false);
     let mut reader = Reader::new(py, bytes, &mut parts, &mut handles);
     let operation = reader.byte()?;

@@ -18,10 +18,11 @@ use super::reply::{send, status};
 use super::support::argument_name;
 use super::waiters::{self, Awaiting, Event, Payload};
 use super::{context, ending, opening, pool, support};
+use crate::bridge::bytes::Memory;
 use crate::bridge::record::op;
 use crate::python::exceptions::report;
 use crate::python::{event_loop, pacing};
-use crate::values::{Part, Reader, Tape, Writer};
+use crate::values::{Reader, Tape, Writer};
 
 /// How often a main thread that waits looks for signals.
 const SIGNALS: Duration = Duration::from_millis(50);
@@ -258,10 +259,7 @@ fn answer<'py>(
   is_sync: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
   let Payload { bytes, buffers } = payload;
-  let mut parts: Vec<Option<Part>> = buffers
-    .into_iter()
-    .map(|part| Some(Part::Owned(part)))
-    .collect();
+  let mut parts: Vec<Option<Memory>> = buffers.into_iter().map(Some).collect();
   let mut handles = Handles::new(owner, is_sync);
   let mut reader = Reader::new(py, &bytes, &mut parts, &mut handles);
   match reader.byte()? {

@@ -16,11 +16,12 @@ use std::time::Instant;
 use pyo3::prelude::*;
 
 use crate::base::lock::lock;
+use crate::bridge::bytes::Memory;
 
 /// Bytes of an answer or a call, and the buffers that belong to them.
 pub struct Payload {
   pub bytes: Box<[u8]>,
-  pub buffers: Vec<Box<[u8]>>,
+  pub buffers: Vec<Memory>,
 }
 
 /// A call of JavaScript's that a blocked thread is to run.
@@ -170,11 +171,7 @@ pub fn take_task(number: u32) -> Option<Awaiting> {
 
 /// JavaScript's thread: answers a thread that waits. Where none does the buffers come back, and all is to be sent to the
 /// loop's thread.
-pub fn answer_thread(
-  number: u32,
-  bytes: &[u8],
-  buffers: Vec<Box<[u8]>>,
-) -> Result<(), Vec<Box<[u8]>>> {
+pub fn answer_thread(number: u32, bytes: &[u8], buffers: Vec<Memory>) -> Result<(), Vec<Memory>> {
   let waiter = match lock(&WAITING).as_ref().and_then(|table| table.get(&number)) {
     Some(Waiting::Thread(waiter)) => Arc::clone(waiter),
     _ => return Err(buffers),

@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AMPHIS_ENGINE_TABLE 1
+#define AMPHIS_ENGINE_TABLE 2
+
+// As Node-API has it, of which nothing else is used.
+typedef struct napi_value__* napi_value;
 
 extern "C" {
 
@@ -118,6 +121,12 @@ struct AmphisTable {
   void (*resume)(void* runtime);
   // Whether a limit of memory was met.
   int (*is_out_of_memory)(void* runtime);
+
+  // What an ArrayBuffer of Node's own is over, whoever holds the buffer; null for anything else. On the thread of its
+  // isolate, in a scope of handles.
+  void* (*hold)(napi_value buffer);
+  // Lets go of it, on any thread.
+  void (*let_go)(void* memory);
 };
 
 // What the addon looks up.

@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "callback.h"
+#include "memory.h"
 #include "script.h"
 
 namespace amphis {
@@ -58,6 +59,8 @@ constexpr AmphisTable kTable = {
     check_heap,
     resume,
     is_out_of_memory,
+    hold,
+    let_go,
 };
 
 }  // namespace

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 
 /// The number of the table that this addon was written against.
-pub const TABLE: u32 = 1;
+pub const TABLE: u32 = 2;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -156,6 +156,8 @@ pub struct Table {
   pub check_heap: unsafe extern "C" fn(Isolate),
   pub resume: unsafe extern "C" fn(Isolate),
   pub is_out_of_memory: unsafe extern "C" fn(Isolate) -> c_int,
+  pub hold: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
+  pub let_go: unsafe extern "C" fn(*mut c_void),
 }
 
 // SAFETY: functions and constants that nothing changes.

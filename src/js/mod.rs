@@ -40,6 +40,7 @@ mod function_calls;
 mod greenlets;
 mod handles;
 mod main_thread;
+pub mod memory;
 pub mod module;
 pub mod node;
 mod parking;

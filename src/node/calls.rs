@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{JsValue, Unknown};
-use napi::{Env, Error, Result, Status, check_status, sys};
+use napi::bindgen_prelude::Unknown;
+use napi::{Env, Result};
 use napi_derive::napi;
 
 use super::arguments::bytes_of;
 use super::environment::HostHandle;
+use super::payload;
 use crate::bridge;
-use crate::bridge::bytes::{BodyPart, Pinned};
+use crate::bridge::bytes::BodyPart;
 use crate::bridge::command::Command;
 use crate::bridge::host::Host;
 use crate::bridge::outbox::Expectation;
@@ -48,7 +49,7 @@ impl CallsHandle {
   }
 
   /// Asks Python for something: the first `length` bytes are the question, see `calls/incoming.rs`; `buffers` belong to
-  /// it. All are copied. `chain`: the call of Python's that this one came from, which a thread may be blocked in; 0 for
+  /// it, and are copied unless they lie in one of `given`, ArrayBuffers that nobody else has. `chain`: the call of Python's that this one came from, which a thread may be blocked in; 0 for
   /// none. `alone`: nothing else is under way. Answered by a reply record, which is there already when 2 is returned.
   #[napi(catch_unwind)]
   #[allow(
@@ -62,11 +63,12 @@ impl CallsHandle {
     #[napi(ts_arg_type = "Uint8Array")] bytes: Unknown<'_>,
     length: u32,
     #[napi(ts_arg_type = "Uint8Array[] | undefined")] buffers: Unknown<'_>,
+    #[napi(ts_arg_type = "ArrayBuffer[] | undefined")] given: Unknown<'_>,
     chain: u32,
     alone: bool,
   ) -> Result<u32> {
-    let bytes = head_of(&env, &bytes, length)?;
-    let buffers = copies_of(&env, &buffers)?;
+    let bytes = payload::head_of(env, &bytes, length)?;
+    let buffers = payload::memory_of(env, &buffers, &given)?;
     let owner = self.owner.index;
     // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
     let slice = unsafe { bytes.as_slice() };
@@ -136,8 +138,8 @@ impl CallsHandle {
     length: u32,
     #[napi(ts_arg_type = "Uint8Array[] | undefined")] buffers: Unknown<'_>,
   ) -> Result<()> {
-    let bytes = head_of(&env, &bytes, length)?;
-    let buffers = copies_of(&env, &buffers)?;
+    let bytes = payload::head_of(env, &bytes, length)?;
+    let buffers = payload::copies_of(env, &buffers)?;
     // SAFETY: the bytes belong to an argument of the JavaScript call that we are in.
     let bytes = unsafe { bytes.as_slice() };
     if let Err(buffers) = waiters::answer_thread(call, bytes, buffers) {
@@ -175,41 +177,4 @@ impl CallsHandle {
   pub fn close(&self, token: u32) {
     lifecycle::close(Arc::clone(&self.host), Arc::clone(&self.owner), token);
   }
-}
-
-/// The first `length` bytes of an array.
-fn head_of(env: &Env, bytes: &Unknown<'_>, length: u32) -> Result<Pinned> {
-  let Pinned { data, len } =
-    bytes_of(env, bytes)?.ok_or_else(|| Error::new(Status::InvalidArg, "bytes are missing"))?;
-  Ok(Pinned {
-    data,
-    len: len.min(length as usize),
-  })
-}
-
-/// Copies of what an array of byte arrays holds.
-fn copies_of(env: &Env, buffers: &Unknown<'_>) -> Result<Vec<Box<[u8]>>> {
-  let mut is_array = false;
-  // SAFETY: `env` and the value belong to the call that we are in.
-  check_status!(unsafe { sys::napi_is_array(env.raw(), buffers.raw(), &raw mut is_array) })?;
-  if !is_array {
-    return Ok(Vec::new());
-  }
-  let mut count = 0;
-  // SAFETY: as above.
-  check_status!(unsafe { sys::napi_get_array_length(env.raw(), buffers.raw(), &raw mut count) })?;
-  (0..count)
-    .map(|index| {
-      let mut element = std::ptr::null_mut();
-      // SAFETY: as above.
-      check_status!(unsafe {
-        sys::napi_get_element(env.raw(), buffers.raw(), index, &raw mut element)
-      })?;
-      // SAFETY: a value of this call's scope.
-      let element = unsafe { Unknown::from_raw_unchecked(env.raw(), element) };
-      let bytes = bytes_of(env, &element)?;
-      // SAFETY: nothing of JavaScript runs before it is copied.
-      Ok(bytes.map_or_else(Box::default, |bytes| unsafe { bytes.as_slice() }.into()))
-    })
-    .collect()
 }

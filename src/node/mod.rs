@@ -9,6 +9,7 @@ pub mod environment;
 pub mod handler;
 pub mod masking;
 pub mod options;
+mod payload;
 pub mod python;
 pub mod run;
 pub mod waker;

@@ -15,6 +15,7 @@ use pyo3::types::PyType;
 
 use super::dtype::Dtype;
 use super::py_buffer::{PYBUF_F_CONTIGUOUS, PYBUF_FORMAT, PYBUF_ND, PYBUF_STRIDES, RawBuffer};
+use crate::bridge::bytes::Memory;
 
 /// What an object of the type looks like.
 #[repr(C)]
@@ -24,7 +25,7 @@ struct Exporter {
 }
 
 struct Content {
-  bytes: Box<[u8]>,
+  memory: Memory,
   dtype: Dtype,
   shape: Box<[isize]>,
   /// In bytes, as Python wants them.
@@ -70,14 +71,14 @@ fn exporter_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
   Ok(made.bind(py))
 }
 
-/// A writable `memoryview` over these bytes, whose length is that of the shape.
+/// A writable `memoryview` over this memory, whose length is that of the shape.
 ///
 /// # Errors
 ///
 /// What Python raises.
 pub fn memory_view(
   py: Python<'_>,
-  bytes: Box<[u8]>,
+  memory: Memory,
   dtype: Dtype,
   shape: Box<[isize]>,
 ) -> PyResult<Bound<'_, PyAny>> {
@@ -95,7 +96,7 @@ pub fn memory_view(
   let exporter = unsafe { Bound::from_owned_ptr_or_err(py, made) };
   let exporter = exporter?;
   let content = Content {
-    bytes,
+    memory,
     dtype,
     shape,
     strides,
@@ -126,7 +127,7 @@ unsafe extern "C" fn get_buffer(
   }
   let asked = |flag: c_int| flags & flag == flag;
   let (Ok(len), Ok(itemsize), Ok(ndim)) = (
-    isize::try_from(content.bytes.len()),
+    isize::try_from(content.memory.len()),
     isize::try_from(content.dtype.size()),
     c_int::try_from(content.shape.len()),
   ) else {
@@ -136,7 +137,7 @@ unsafe extern "C" fn get_buffer(
   // SAFETY: an object that is alive.
   unsafe { ffi::Py_INCREF(object) };
   *view = RawBuffer {
-    buf: content.bytes.as_mut_ptr().cast(),
+    buf: content.memory.start().cast(),
     obj: object,
     len,
     itemsize,

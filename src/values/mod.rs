@@ -64,6 +64,6 @@ pub use self::errors::ConversionError;
 pub use self::handles::{Handle, ReadHandles, WriteHandles};
 pub use self::limits::Limits;
 pub use self::read::Reader;
-pub use self::tape::{Part, Tape};
+pub use self::tape::Tape;
 pub use self::undefined::undefined;
 pub use self::write::Writer;

@@ -12,16 +12,16 @@ use super::limits::{MAX_DEPTH, MAX_SAFE_INTEGER};
 use super::moments::datetime;
 use super::place::{Outcome, Trouble, Within, index_step, key_step, placed, unfit};
 use super::tag;
-use super::tape::Part;
 use super::text::{from_latin1, from_utf16};
 use super::undefined::undefined;
+use crate::bridge::bytes::Memory;
 
 /// Reads one payload, whatever its bytes are: what is not well-formed is an error.
 pub struct Reader<'a, 'py> {
   py: Python<'py>,
   bytes: &'a [u8],
   at: usize,
-  buffers: &'a mut [Option<Part>],
+  buffers: &'a mut [Option<Memory>],
   handles: &'a mut dyn ReadHandles,
   keys: Vec<Bound<'py, PyAny>>,
   /// `None` for one that is not made yet, which nothing can refer to.
@@ -33,7 +33,7 @@ impl<'a, 'py> Reader<'a, 'py> {
   pub fn new(
     py: Python<'py>,
     bytes: &'a [u8],
-    buffers: &'a mut [Option<Part>],
+    buffers: &'a mut [Option<Memory>],
     handles: &'a mut dyn ReadHandles,
   ) -> Self {
     Self {
@@ -242,7 +242,7 @@ impl<'a, 'py> Reader<'a, 'py> {
         let place = self.reserve();
         let (bytes, dtype) = match self.elements(tag, None)? {
           (bytes, Some(dtype)) => (bytes, dtype),
-          (bytes, None) => return Ok(self.fill(place, PyBytes::new(py, &bytes).into_any())),
+          (mut bytes, None) => return Ok(self.fill(place, bytes_of(py, &mut bytes).into_any())),
         };
         let count = isize::try_from(bytes.len() / dtype.size()).map_err(PyErr::from)?;
         let view = memory_view(py, bytes, dtype, Box::new([count]))?;
@@ -470,16 +470,19 @@ impl<'a, 'py> Reader<'a, 'py> {
 
   /// The elements of an array and their type, which only a string of bytes has not; `expected` is what the array around
   /// them says they are.
-  fn elements(&mut self, tag: u8, expected: Option<Dtype>) -> Outcome<(Box<[u8]>, Option<Dtype>)> {
+  fn elements(&mut self, tag: u8, expected: Option<Dtype>) -> Outcome<(Memory, Option<Dtype>)> {
     let beside = (tag == tag::BUFFER).then(|| self.buffer()).transpose()?;
     if beside.is_some() && expected.is_none() && self.bytes.get(self.at) == Some(&BYTES) {
       self.at += 1;
-      return Ok((beside.unwrap_or_default(), None));
+      return Ok((
+        beside.unwrap_or_else(|| Memory::Owned(Box::default())),
+        None,
+      ));
     }
     let dtype = self.dtype()?;
     let bytes = match beside {
       Some(bytes) => bytes,
-      None => self.block()?.into(),
+      None => Memory::Owned(self.block()?.into()),
     };
     if bytes.len() % dtype.size() != 0 || expected.is_some_and(|expected| expected != dtype) {
       return Err(self.malformed("elements of another size"));
@@ -487,17 +490,24 @@ impl<'a, 'py> Reader<'a, 'py> {
     Ok((bytes, Some(dtype)))
   }
 
-  fn buffer(&mut self) -> Outcome<Box<[u8]>> {
+  fn buffer(&mut self) -> Outcome<Memory> {
     let index = self.number()?;
     let length = self.number()?;
     let part = usize::try_from(index)
       .ok()
       .and_then(|index| self.buffers.get_mut(index)?.take());
     match part {
-      Some(Part::Owned(bytes)) if bytes.len() as u64 == length => Ok(bytes),
+      Some(memory) if memory.len() as u64 == length => Ok(memory),
       _ => Err(self.malformed("a buffer that is not there")),
     }
   }
+}
+
+/// A string of bytes has memory of its own in Python.
+fn bytes_of<'py>(py: Python<'py>, memory: &mut Memory) -> Bound<'py, PyBytes> {
+  let (start, len) = (memory.start(), memory.len());
+  // SAFETY: the memory is ours until it is dropped, and nobody else knows of it yet.
+  PyBytes::new(py, unsafe { std::slice::from_raw_parts(start, len) })
 }
 
 fn descend(depth: usize) -> Outcome<()> {

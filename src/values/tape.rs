@@ -8,9 +8,3 @@ pub struct Tape {
   /// What the tape refers to by index.
   pub buffers: Vec<LargeBody>,
 }
-
-/// A buffer beside a payload on its way to Python. The memory becomes that of the object which is made of it.
-#[derive(Debug)]
-pub enum Part {
-  Owned(Box<[u8]>),
-}

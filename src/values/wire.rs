@@ -20,6 +20,7 @@ use super::moments::datetime;
 use super::place::{Outcome, Trouble, Within, index_step, key_step, placed, unfit};
 use super::text::{from_latin1, from_utf16};
 use super::undefined::undefined;
+use crate::bridge::bytes::Memory;
 
 /// What the bytes of a payload begin with.
 const VERSION: u8 = 0xff;
@@ -546,7 +547,7 @@ impl<'a, 'py> WireReader<'a, 'py> {
     let count = isize::try_from(bytes.len() / dtype.size()).map_err(PyErr::from)?;
     Ok(memory_view(
       self.py,
-      bytes.into(),
+      Memory::Owned(bytes.into()),
       dtype,
       Box::new([count]),
     )?)

@@ -3,8 +3,9 @@
 use pyo3::prelude::*;
 
 use super::vectors::vectors;
-use super::{Limits, Part, Reader, wire};
+use super::{Limits, Reader, wire};
 use super::{Stub, with_python};
+use crate::bridge::bytes::Memory;
 
 /// xorshift64*: the same sequence each time.
 struct Random(u64);
@@ -27,7 +28,7 @@ impl Random {
 }
 
 fn read_any(py: Python<'_>, bytes: &[u8]) -> Result<(), PyErr> {
-  let mut parts = [Some(Part::Owned(Box::new([0; 8]))), None];
+  let mut parts = [Some(Memory::Owned(Box::new([0; 8]))), None];
   let mut stub = Stub;
   let mut reader = Reader::new(py, bytes, &mut parts, &mut stub);
   let outcome = reader.value("args").map(drop);

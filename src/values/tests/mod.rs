@@ -10,9 +10,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-use super::{
-  Handle, Limits, Part, ReadHandles, Reader, Tape, WriteHandles, Writer, undefined, wire,
-};
+use super::{Handle, Limits, ReadHandles, Reader, Tape, WriteHandles, Writer, undefined, wire};
+use crate::bridge::bytes::Memory;
 use crate::python::interpreter::tests::start_python;
 
 /// Knows the class `Handles` of the tests.
@@ -140,7 +139,7 @@ fn write(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Tape> {
 fn read<'py>(
   py: Python<'py>,
   bytes: &[u8],
-  parts: &mut [Option<Part>],
+  parts: &mut [Option<Memory>],
 ) -> PyResult<Bound<'py, PyAny>> {
   let mut stub = Stub;
   let mut reader = Reader::new(py, bytes, parts, &mut stub);
@@ -156,12 +155,12 @@ fn canon(value: &Bound<'_, PyAny>) -> PyResult<String> {
 /// What comes of a value of Python's that goes over and returns.
 fn returned<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
   let tape = write(value.py(), value)?;
-  let mut parts: Vec<Option<Part>> = tape
+  let mut parts: Vec<Option<Memory>> = tape
     .buffers
     .iter()
     // SAFETY: the owner keeps the memory, and nobody writes.
     .map(|body| unsafe { std::slice::from_raw_parts(body.data, body.len) })
-    .map(|bytes| Some(Part::Owned(bytes.into())))
+    .map(|bytes| Some(Memory::Owned(bytes.into())))
     .collect();
   read(value.py(), &tape.bytes, &mut parts)
 }

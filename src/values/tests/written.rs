@@ -7,6 +7,7 @@ use pyo3::types::PyCFunction;
 use super::{
   call, canon, eval, from_hex, read, refusal, returned, there_and_back, with_python, write,
 };
+use crate::bridge::bytes::Memory;
 
 #[test]
 fn what_python_can_hold_as_data_is_the_same_when_it_returns() {
@@ -205,7 +206,7 @@ fn memory_is_released_when_javascript_lets_go_of_it() {
 #[test]
 fn memory_from_javascript_is_a_view_that_can_be_written_and_outlives_the_payload() {
   with_python(|py| {
-    let mut parts = [Some(super::Part::Owned(1.5_f64.to_le_bytes().into()))];
+    let mut parts = [Some(Memory::Owned(1.5_f64.to_le_bytes().into()))];
     let view = read(py, &from_hex("0a00080a"), &mut parts)?;
     view.set_item(0, 2.5)?;
     assert_eq!(canon(&view)?, "view d (1,) [2.5]");
