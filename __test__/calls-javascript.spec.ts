@@ -35,6 +35,13 @@ test.serial('CommonJS and Node’s own modules can be imported', async (t) => {
   t.deepEqual(await call('packages'), [8, 'common', 'b.txt'])
 })
 
+test.serial('JSON can be imported', async (t) => {
+  const [names, green, all] = (await call('data')) as [string[], string[], object]
+  t.true(['black', 'default', 'green'].every((name) => names.includes(name)))
+  t.deepEqual(green, ['sencha', 'longjing'])
+  t.deepEqual(all, { green, black: ['assam'] })
+})
+
 test.serial('the sync form blocks the thread that calls it', async (t) => {
   t.is(await call('call_now', 'add', 1, 2), 3)
   t.is(await call('call_now', 'addLater', 1, 2), 3)

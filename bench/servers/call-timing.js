@@ -13,12 +13,18 @@ function median(times) {
   return sorted[sorted.length >> 1]
 }
 
-/** The median of calls one at a time, of what it gives to `look`. */
-export async function oneAtATime(call, milliseconds, look = check) {
+/**
+ * The median of calls one at a time, of what it gives to `look`.
+ *
+ * @param make makes the argument, which is not timed
+ */
+export async function oneAtATime(call, milliseconds, look = check, make = () => 1) {
   const times = []
   const end = performance.now() + milliseconds
-  for (let begun; (begun = performance.now()) < end;) {
-    const result = await call(1)
+  while (performance.now() < end) {
+    const argument = make()
+    const begun = performance.now()
+    const result = await call(argument)
     times.push(performance.now() - begun)
     look(result)
   }

@@ -31,6 +31,14 @@ const ways = {
   'to JavaScript: nothing': ({ milliseconds }) => caller.give('nothing', milliseconds),
   'to JavaScript: value': ({ milliseconds }) => caller.give('value', milliseconds),
   'to JavaScript: JSON': ({ milliseconds }) => caller.give('json', milliseconds),
+  'array copied': ({ milliseconds }) => oneAtATime(functions.take, milliseconds, ignore, makeArray),
+  'array given': ({ milliseconds }) =>
+    oneAtATime(
+      (array) => functions.take.with({}, { transfer: [array.buffer] })(array),
+      milliseconds,
+      ignore,
+      makeArray,
+    ),
   array: ({ milliseconds }) => oneAtATime(() => caller.numbers(), milliseconds, checkNumbers),
 
   // Milliseconds.
@@ -75,6 +83,8 @@ async function inUse() {
 }
 
 function ignore() {}
+
+const makeArray = () => new Float64Array(2 ** 23)
 
 function checkNumbers(array) {
   if (!(array instanceof Float64Array) || array.length !== 2 ** 23 || array[12_345] !== 12_345) {

@@ -5,7 +5,7 @@ import { types } from 'node:util'
 import { constants, Script } from 'node:vm'
 import { isClass } from './objects.js'
 
-type Import = (specifier: string) => Promise<object>
+type Import = (specifier: string, options?: ImportCallOptions) => Promise<object>
 
 // Of each folder that was imported from.
 const imports = new Map<string, Import>()
@@ -14,15 +14,20 @@ const imports = new Map<string, Import>()
 function importOf(folder: string): Import {
   let known = imports.get(folder)
   if (known === undefined) {
-    const script = new Script('(specifier) => import(specifier)', {
+    const script = new Script('(specifier, options) => import(specifier, options)', {
       filename: pathToFileURL(join(folder, 'amphis-import.mjs')).href,
       importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     })
     const imported = script.runInThisContext() as Import
-    known = (specifier) => unwarned(() => imported(specifier))
+    known = (specifier) => unwarned(() => imported(specifier, attributesOf(specifier)))
     imports.set(folder, known)
   }
   return known
+}
+
+/** What Node.js wants to be told of data, so that nobody gets code for it. */
+function attributesOf(specifier: string): ImportCallOptions | undefined {
+  return /\.json(?:[?#]|$)/.test(specifier) ? { with: { type: 'json' } } : undefined
 }
 
 /** Up to Node.js 24 that constant is experimental, which is no news to whoever calls JavaScript from Python. */
