@@ -1,5 +1,4 @@
 // `PythonHandler`: the start and the end of an app, and the ways to it.
-import { createRequire } from 'node:module'
 import { offAbort, onAbort } from './base/abort-signals.js'
 import { ConcurrencyLimit } from './base/concurrency-limit.js'
 import { AmphisError, fromDescription, seenFrom, type ErrorDescription } from './base/errors.js'
@@ -15,15 +14,13 @@ import type { Fetch } from './fetch/request.js'
 import { handle, type HandleResponse } from './handle/handle.js'
 import { prepareRequest } from './handle/request.js'
 import { createListener, createMiddleware, type Listener, type ListenerHost, type Middleware } from './http/listener.js'
-import { packageRoot } from './package-root.js'
+import { ownManifest } from './package-root.js'
 import { assertAppReadable } from './python/app-files.js'
 import { attach } from './websocket/attach.js'
 import type { UpgradeHost, WebSocketContext } from './websocket/context.js'
 import { Handshakes } from './websocket/handshake.js'
 import type { AttachOptions, UpgradableServer, UpgradeListener } from './websocket/servers.js'
 import { createUpgradeListener } from './websocket/upgrade.js'
-
-const { version } = createRequire(packageRoot)('./package.json') as { version: string }
 
 /** For a server that goes on for a while: tells apps that send events at once that it is to stop. */
 export const endEvents: unique symbol = Symbol('amphis.endEvents')
@@ -101,8 +98,8 @@ export class PythonHandler implements AsyncDisposable {
       get versions() {
         const { versions } = handler
         return versions === undefined
-          ? [`amphis ${version}`]
-          : [`amphis ${version}`, `Python ${versions.python}`, versions.loop, `Node.js ${versions.node}`]
+          ? [`amphis ${ownManifest().version}`]
+          : [`amphis ${ownManifest().version}`, `Python ${versions.python}`, versions.loop, `Node.js ${versions.node}`]
       },
       start: () => this.#start(),
     }
@@ -224,7 +221,7 @@ export class PythonHandler implements AsyncDisposable {
     }
     const { installation, loop, version: python } = this.#python
     return {
-      amphis: version,
+      amphis: ownManifest().version,
       node: process.versions.node,
       python,
       loop,

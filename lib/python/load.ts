@@ -5,7 +5,7 @@ import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { AmphisError } from '../base/errors.js'
 import { NEEDED_FLAGS, withPermissions } from '../base/node-permissions.js'
-import { packageRoot } from '../package-root.js'
+import { type Manifest, ownManifest, packageRoot, requireAddon } from '../package-root.js'
 import { readArchitectures } from './binary-architecture.js'
 import type { PythonInstallation } from './discover.js'
 import { assertReadable } from './obstacle.js'
@@ -188,9 +188,24 @@ export function bindingError(addon: AddonPackage, error: unknown): AmphisError {
  * @throws {AmphisError} `AMPHIS_ERR_BINDING` when the addon is missing, of another version, or does not load
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the type, this file must not
-export function loadBinding<T>(root: URL = packageRoot): T {
-  const require = createRequire(root)
-  const { name: ownName, version } = require('./package.json') as { name: string; version: string }
+export function loadBinding<T>(root?: URL): T {
+  return root === undefined
+    ? load(packageRoot, ownManifest(), createRequire(packageRoot), requireAddon)
+    : loadFrom(root, createRequire(root))
+}
+
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as above
+function loadFrom<T>(root: URL, require: NodeJS.Require): T {
+  return load(root, require('./package.json') as Manifest, require, () => require('./binding.cjs') as unknown)
+}
+
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as above
+function load<T>(
+  root: URL,
+  { name: ownName, version }: Manifest,
+  require: NodeJS.Require,
+  requireEntry: () => unknown,
+): T {
   const platform = platformName()
   const addon = { platform, name: `${ownName}-${platform}`, version }
   const entry = fileURLToPath(new URL('binding.cjs', root))
@@ -206,7 +221,7 @@ export function loadBinding<T>(root: URL = packageRoot): T {
     assertSameVersion(require, addon)
   }
   try {
-    return require(entry) as T
+    return requireEntry() as T
   } catch (error) {
     throw bindingError(addon, error)
   }

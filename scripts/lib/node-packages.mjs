@@ -62,10 +62,21 @@ function packagesIn(title, folder = '') {
 
 export const nodePackages = packagesIn('Installing npm packages')
 
+/**
+ * @param {string} what for people
+ * @param {string} folder
+ */
+const packagesOfHost = (what, folder) =>
+  packagesIn(`Installing npm packages (${what}, for the tests)`, `__test__/hosts/${folder}/`)
+
 /** What the tests build with and the package does not: each in a project of its own. */
 export const hostPackages = [
-  packagesIn('Installing npm packages (Vite, for the tests)', '__test__/hosts/vite/'),
-  packagesIn('Installing npm packages (Fastify, for the tests)', '__test__/hosts/fastify/'),
-  packagesIn('Installing npm packages (Koa, for the tests)', '__test__/hosts/koa/'),
-  packagesIn('Installing npm packages (Hono, for the tests)', '__test__/hosts/hono/'),
+  packagesOfHost('Vite', 'vite'),
+  packagesOfHost('Fastify', 'fastify'),
+  packagesOfHost('Koa', 'koa'),
+  packagesOfHost('Hono', 'hono'),
+  packagesOfHost('bundlers', 'bundlers'),
 ]
+
+/** The same for the tests of `npm run test:hosts`. */
+export const slowHostPackages = [packagesOfHost('Next.js', 'next')]

@@ -93,9 +93,10 @@ export const houses = {
       { name: 'values', what: 'JavaScript values to the tape that both languages read, and back; `NdArray`' },
       { name: 'js', what: 'What the engine of runtimes has to know of Node.js' },
     ],
+    [{ name: 'package-root', what: 'Where the package, its addon and its programs are' }],
     [
       { name: 'base', what: 'Errors, types, options, limits: what everybody may know' },
-      { name: 'package-root', what: 'Where the package and its programs are' },
+      { name: 'bundler', what: 'Which bundler has taken the package in' },
     ],
   ],
   src: [
