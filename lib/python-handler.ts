@@ -33,11 +33,13 @@ export const endEvents: unique symbol = Symbol('amphis.endEvents')
  * Making one does nothing yet: Python starts, and the app is imported, with {@link ready} or the first request. All
  * handlers of a process share one Python and its event loop. An idle handler does not keep Node alive.
  *
+ * @typeParam Context what the option `context` says of a request
+ *
  * @example
  * const python = new PythonHandler('main:app')
  * app.use('/api', python.middleware)
  */
-export class PythonHandler implements AsyncDisposable {
+export class PythonHandler<Context extends object = object> implements AsyncDisposable {
   /**
    * For `node:http`: `createServer(python.listener)`. Answers errors with a 500. The promise resolves when the response
    * is over, or its client gone, and is not rejected for what was answered.
@@ -63,7 +65,7 @@ export class PythonHandler implements AsyncDisposable {
    * @example
    * app.all('/api/*', (c) => python.fetch(c.req.raw, { rootPath: '/api' }))
    */
-  readonly fetch: Fetch
+  readonly fetch: Fetch<Context>
   readonly #options: ResolvedOptions
   readonly #host: ListenerHost & UpgradeHost
   /** What requests run on, while they are taken. */
@@ -80,7 +82,7 @@ export class PythonHandler implements AsyncDisposable {
    * @param app `module:attribute`, or all options.
    * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
    */
-  constructor(app: string | PythonHandlerOptions) {
+  constructor(app: string | PythonHandlerOptions<Context>) {
     try {
       this.#options = resolveOptions(app)
     } catch (error) {
@@ -163,7 +165,7 @@ export class PythonHandler implements AsyncDisposable {
    * @returns what takes the handler off again
    * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
    */
-  attach(server: UpgradableServer, options?: AttachOptions): () => void {
+  attach(server: UpgradableServer, options?: AttachOptions<Context>): () => void {
     try {
       return attach(this.#host, server, options)
     } catch (error) {
