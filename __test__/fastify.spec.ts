@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -230,6 +230,41 @@ test('closing Fastify ends WebSockets and the app that it has started', async (t
   const closed = once(socket, 'close')
   await app.close()
   t.is((await closed)[0], 1012)
+})
+
+test('the app finds what Fastify knows of a request, by hooks of its own', async (t) => {
+  type Known = { headers: Record<string, string>; raw: IncomingMessage; user?: string }
+  const app = create(t)
+  app.addHook('onRequest', async (req) => {
+    ;(req as unknown as Known).user = (req as unknown as Known).headers['x-token']!
+  })
+  app.setErrorHandler((thrown, _request, reply) => reply.code(401).send({ fastify: thrown.message }))
+  app.register(amphis, {
+    python: scope,
+    prefix: '/api',
+    context: ({ user }: Known) => {
+      if (user === 'thrown') throw new Error('at once')
+      return user === 'rejected' ? Promise.reject(new Error('later')) : Promise.resolve({ user })
+    },
+  })
+  const url = await serve(app)
+  const ask = (token: string) => request(`${url}/api/x`, { method: 'POST', body: '{', headers: { 'x-token': token } })
+  const { extensions } = (await ask('ada')).json() as { extensions: Seen }
+  t.deepEqual(extensions['amphis.context'], { user: 'ada' })
+  t.deepEqual((await ask('thrown')).json(), { fastify: 'at once' })
+  t.deepEqual((await ask('rejected')).json(), { fastify: 'later' })
+})
+
+test('WebSockets ask the function of the handler', async (t) => {
+  const context = ({ url }: IncomingMessage) => ({ url })
+  const app = create(t).register(amphis, { app: { ...testOptions('websocket_app:app'), context }, prefix: '/api' })
+  const { port } = new URL(await serve(app))
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/api/show_scope`)
+  const [message] = (await once(socket, 'message')) as [Buffer]
+  const { extensions } = JSON.parse(message.toString()) as { extensions: Seen }
+  t.deepEqual(extensions['amphis.context'], { url: '/api/show_scope' })
+  socket.close()
+  await once(socket, 'close')
 })
 
 test('what is none of its options is refused', async (t) => {

@@ -18,6 +18,8 @@ interface Context {
   req: { raw: Request }
   env: unknown
   res: Response
+  set(name: string, value: unknown): void
+  get(name: string): unknown
   header(name: string, value: string, options?: { append: boolean }): void
   text(text: string, status?: number): Response
 }
@@ -231,8 +233,32 @@ test('without a server it answers as fetch does', async (t) => {
   t.is(found['scheme'], 'http')
 })
 
+test('the app finds what Hono knows of a request', async (t) => {
+  const app = new Hono().use('*', async (c, next) => {
+    c.set('user', new URL(c.req.raw.url).pathname)
+    await next()
+  })
+  app.all(
+    '/api/*',
+    hono(scope, {
+      prefix: '/api',
+      context: async (c: Context) => {
+        if (c.get('user') === '/api/nobody') throw new Error('nobody')
+        return { user: c.get('user') }
+      },
+    }),
+  )
+  app.onError((thrown, c) => c.text(`Hono: ${thrown.message}`, 401))
+  const { url } = await listen(t, createAdaptorServer({ fetch: (...args: [Request]) => app.fetch(...args) }))
+  const { extensions } = (await request(`${url}/api/ada`)).json() as { extensions: Record<string, unknown> }
+  t.deepEqual(extensions['amphis.context'], { user: '/api/ada' })
+  const refused = await request(`${url}/api/nobody`)
+  t.deepEqual([refused.status, refused.text], [401, 'Hono: nobody'])
+})
+
 test('what is none of its arguments is refused', (t) => {
   t.throws(() => hono(undefined as never), { code: 'AMPHIS_ERR_INVALID_OPTIONS', message: /takes a PythonHandler/ })
   t.throws(() => hono(scope, { prefx: '/api' } as never), { message: /Did you mean prefix/ })
+  t.throws(() => hono(scope, { context: {} as never }), { message: /context of hono must be a function/ })
   t.throws(() => hono(scope, { prefix: '/api/*' }), { message: /without a wildcard/ })
 })

@@ -19,6 +19,7 @@ interface Context {
   res: ServerResponse
   originalUrl: string
   path: string
+  state: Record<string, unknown>
   body: unknown
   status: number
   respond?: boolean
@@ -233,8 +234,33 @@ test('WebSockets go by attach', async (t) => {
   await once(socket, 'close')
 })
 
+test('the app finds what Koa knows of a request', async (t) => {
+  const app = new Koa()
+    .use((ctx, next) => {
+      ctx.state['user'] = ctx.path.slice(1)
+      return next()
+    })
+    .use(
+      koa(scope, {
+        context: async ({ state }: Context) => {
+          if (state['user'] === 'nobody') throw Object.assign(new Error('nobody'), { status: 401, expose: true })
+          return { user: state['user'] }
+        },
+      }),
+    )
+  const { url } = await serve(
+    t,
+    app.on('error', () => {}),
+  )
+  const { extensions } = (await request(`${url}/ada`)).json() as { extensions: Seen }
+  t.deepEqual(extensions['amphis.context'], { user: 'ada' })
+  const refused = await request(`${url}/nobody`)
+  t.deepEqual([refused.status, refused.text], [401, 'nobody'])
+})
+
 test('what is none of its arguments is refused', (t) => {
   t.throws(() => koa(undefined as never), { code: 'AMPHIS_ERR_INVALID_OPTIONS', message: /takes a PythonHandler/ })
   t.throws(() => koa(scope, { prefx: '/api' } as never), { message: /Did you mean prefix/ })
+  t.throws(() => koa(scope, { context: {} as never }), { message: /context of koa must be a function/ })
   t.throws(() => koa(scope, { prefix: 'api' }), { message: /must be a path/ })
 })

@@ -3,12 +3,19 @@ import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { wrongArgument, type AmphisError } from './base/errors.js'
 import { unknownOption } from './base/nearest.js'
+import {
+  asError,
+  checkContextFunction,
+  textOfAnswer,
+  withGivenContext,
+  type ContextFunction,
+} from './base/request-context.js'
 import type { PythonHandlerOptions } from './base/types.js'
 import { PythonHandler } from './python-handler.js'
 import type { UpgradableServer } from './websocket/servers.js'
 
 /** Options of {@link amphis}, beside those of `register`. */
-export interface FastifyPluginOptions {
+export interface FastifyPluginOptions<Context extends object = FastifyRequestLike> {
   /** The app, by name or with all options of a `PythonHandler`. It starts and ends with Fastify. */
   app?: string | PythonHandlerOptions | undefined
   /** A handler of yours in the place of `app`; starting and closing it is up to you. */
@@ -23,6 +30,18 @@ export interface FastifyPluginOptions {
    * @default true
    */
   webSockets?: boolean | undefined
+  /**
+   * Says what Fastify knows of a request, such as `request.user`, when its hooks have run; the app finds it as
+   * `scope['extensions']['amphis.context']`. What it throws goes to the error handler. WebSockets, which come without
+   * hooks, ask the function of the handler: `app: { app: 'main:app', context: (req) => … }`.
+   * @default the option `context` of the handler, which is asked with `request.raw`
+   */
+  context?: ContextFunction<Context> | undefined
+}
+
+/** What is known here of Fastify's request. */
+export interface FastifyRequestLike {
+  readonly raw: IncomingMessage
 }
 
 interface Request {
@@ -52,7 +71,7 @@ interface Scope extends FastifyScope {
   all(path: string, handler: (...args: never[]) => unknown): unknown
 }
 
-const OPTIONS = ['app', 'python', 'prefix', 'webSockets', 'logLevel', 'logSerializers']
+const OPTIONS = ['app', 'python', 'prefix', 'webSockets', 'context', 'logLevel', 'logSerializers']
 
 /**
  * Gives a Python app what comes below the plugin's prefix, WebSockets as well. Bodies are the app's to read; headers that
@@ -89,7 +108,9 @@ export async function amphis(instance: FastifyScope, options: FastifyPluginOptio
       }
     })
   }
-  const answer = (request: Request, reply: Reply): void => answerBy(python, prefix, request, reply)
+  const { context: ask } = options
+  const answer = (request: Request, reply: Reply): void =>
+    ask === undefined ? answerBy(python, prefix, request, reply) : answerKnown(python, prefix, request, reply, ask)
   scope.all('/', answer)
   scope.all('/*', answer)
   if (own !== undefined) {
@@ -125,7 +146,8 @@ function ownHandler({ log }: FastifyScope, options: FastifyPluginOptions): Pytho
       throw wrong(unknownOption(name, OPTIONS, ' of amphis/fastify'))
     }
   }
-  const { app, python } = options
+  const { app, python, context } = options
+  checkContextFunction(' of amphis/fastify', context)
   if ((app === undefined) === (python === undefined)) {
     throw wrong("amphis/fastify needs one of app and python: fastify.register(amphis, { app: 'main:app' }).")
   }
@@ -134,6 +156,33 @@ function ownHandler({ log }: FastifyScope, options: FastifyPluginOptions): Pytho
   }
   const given = typeof app === 'string' ? { app } : app
   return new PythonHandler({ logger: log as NonNullable<PythonHandlerOptions['logger']>, ...given })
+}
+
+/** With what the host knows. Fastify gets no promise: it would answer when that is fulfilled. */
+function answerKnown(
+  python: Pick<PythonHandler, 'middleware'>,
+  prefix: string,
+  request: Request,
+  reply: Reply,
+  ask: ContextFunction<Request>,
+): void {
+  const answer = (known: string): void =>
+    withGivenContext(request.raw, known, () => answerBy(python, prefix, request, reply))
+  const refuse = (thrown: unknown): void => {
+    reply.send(asError(thrown))
+  }
+  let known: string | Promise<string>
+  try {
+    known = textOfAnswer(ask(request))
+  } catch (thrown) {
+    refuse(thrown)
+    return
+  }
+  if (typeof known === 'string') {
+    answer(known)
+  } else {
+    known.then(answer).catch(refuse)
+  }
 }
 
 function answerBy(

@@ -1,17 +1,27 @@
 // `amphis/hono`: a Python app as a handler of Hono's.
 import { wrongArgument, type AmphisError } from './base/errors.js'
 import { unknownOption } from './base/nearest.js'
+import { checkContextFunction, type ContextFunction } from './base/request-context.js'
 import type { FetchOptions, Fetch } from './fetch/request.js'
 import { knownAnswer } from './wire/error-answer.js'
 
 /** Options of {@link hono}. */
-export interface HonoOptions {
+export interface HonoOptions<Context extends HonoContext = HonoContext> {
   /**
    * Where the app is mounted: the path of its route without the `/*`, with that of `basePath()` and `route()` before it.
    * @default ''
    */
   prefix?: string | undefined
+  /**
+   * Says what Hono knows of a request, such as `c.get('user')`; the app finds it as
+   * `scope['extensions']['amphis.context']`. What it throws goes to `app.onError`. WebSockets, which Hono does not see,
+   * ask the function of `attach` or of the handler.
+   * @default undefined
+   */
+  context?: ContextFunction<Context> | undefined
 }
+
+const OPTIONS = ['prefix', 'context']
 
 /** What this needs of Hono's context, whose own types a user may have in another version. */
 export interface HonoContext {
@@ -44,19 +54,20 @@ interface NodeBindings {
  *
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
-export function hono(
+export function hono<Context extends HonoContext = HonoContext>(
   python: { readonly fetch: Fetch },
-  options: HonoOptions = {},
-): (context: HonoContext) => Promise<Response> {
+  options: HonoOptions<Context> = {},
+): (context: Context) => Promise<Response> {
   if (typeof (python as Partial<typeof python> | undefined)?.fetch !== 'function') {
     throw wrong("hono takes a PythonHandler: app.all('/api/*', hono(python, { prefix: '/api' })).")
   }
   for (const name of Object.keys(options)) {
-    if (name !== 'prefix') {
-      throw wrong(unknownOption(name, ['prefix'], ' of hono'))
+    if (!OPTIONS.includes(name)) {
+      throw wrong(unknownOption(name, OPTIONS, ' of hono'))
     }
   }
-  const { prefix = '' } = options
+  const { prefix = '', context: ask } = options
+  checkContextFunction(' of hono', ask)
   if (typeof prefix !== 'string' || !/^(?:\/[^*:?#]*)?$/.test(prefix)) {
     throw wrong(
       `prefix of hono must be a path such as '/api', without a wildcard, but it is ${JSON.stringify(prefix)}.`,
@@ -64,9 +75,11 @@ export function hono(
   }
   return async (context) => {
     const { req, env } = context
+    const known = ask === undefined ? undefined : await ask(context)
     let response: Response
     try {
-      response = await python.fetch(req.raw, { rootPath: prefix, ...connectionOf(env as NodeBindings | undefined) })
+      const told = { rootPath: prefix, context: known, ...connectionOf(env as NodeBindings | undefined) }
+      response = await python.fetch(req.raw, told)
     } catch (error) {
       if ((error as AmphisError).code === 'AMPHIS_ERR_ABORTED') {
         // Nobody is there to be answered, and nothing has gone wrong.

@@ -25,6 +25,7 @@ export {
   type SecureOptions,
   type ServerOptions,
 } from './server/server.js'
+export type { ContextFunction } from './base/request-context.js'
 export type { HandleBody, HandleHeaders, HandleRequest, Logger, PythonHandlerOptions, Versions } from './base/types.js'
 export { NdArray } from './values/ndarray.js'
 export type { Dtype, TypedArray } from './values/dtype.js'

@@ -2,17 +2,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { wrongArgument, type AmphisError } from './base/errors.js'
 import { unknownOption } from './base/nearest.js'
+import { checkContextFunction, textOfAnswer, withGivenContext, type ContextFunction } from './base/request-context.js'
 import type { Middleware } from './http/listener.js'
 import { whenOver } from './wire/connection-close.js'
 
 /** Options of {@link koa}. */
-export interface KoaOptions {
+export interface KoaOptions<Context extends KoaContext = KoaContext> {
   /**
    * Where the app is mounted; what is not below it goes to the next middleware. Below koa-mount it is not needed.
    * @default ''
    */
   prefix?: string | undefined
+  /**
+   * Says what Koa knows of a request, such as `ctx.state.user`; the app finds it as
+   * `scope['extensions']['amphis.context']`. What it throws is thrown to Koa. WebSockets, which have no context of Koa's,
+   * ask the function of `attach` or of the handler.
+   * @default the option `context` of the handler, which is asked with `ctx.req`
+   */
+  context?: ContextFunction<Context> | undefined
 }
+
+const OPTIONS = ['prefix', 'context']
 
 /** What this needs of Koa's context, whose own types a user may have in another version. */
 export interface KoaContext {
@@ -22,6 +32,12 @@ export interface KoaContext {
   /** Set by koa-mount. */
   readonly mountPath?: unknown
   respond?: boolean | undefined
+}
+
+/** Where a request is, while the app reads it. */
+interface Place {
+  readonly baseUrl: string
+  readonly url: string
 }
 
 interface MountedRequest extends IncomingMessage {
@@ -38,48 +54,57 @@ interface MountedRequest extends IncomingMessage {
  *
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
-export function koa(
+export function koa<Context extends KoaContext = KoaContext>(
   python: { readonly middleware: Middleware },
-  options: KoaOptions = {},
-): (context: KoaContext, next: () => Promise<unknown>) => Promise<unknown> {
+  options: KoaOptions<Context> = {},
+): (context: Context, next: () => Promise<unknown>) => Promise<unknown> {
   if (typeof (python as Partial<typeof python> | undefined)?.middleware !== 'function') {
     throw wrong("koa takes a PythonHandler: app.use(koa(python, { prefix: '/api' })).")
   }
   for (const name of Object.keys(options)) {
-    if (name !== 'prefix') {
-      throw wrong(unknownOption(name, ['prefix'], ' of koa'))
+    if (!OPTIONS.includes(name)) {
+      throw wrong(unknownOption(name, OPTIONS, ' of koa'))
     }
   }
-  const { prefix: given = '' } = options
+  const { prefix: given = '', context: ask } = options
+  checkContextFunction(' of koa', ask)
   if (typeof given !== 'string' || !/^(?:\/[^*:?#]*)?$/.test(given)) {
     throw wrong(`prefix of koa must be a path such as '/api', without a wildcard, but it is ${JSON.stringify(given)}.`)
   }
   const prefix = given.replace(/\/+$/, '')
-  return (context, next) => {
+  const answer = (context: Context, place: Place, known?: string): Promise<void> => {
     const { req, res } = context
-    const asked = req.url ?? '/'
+    return new Promise<void>((resolve, reject) => {
+      const run = (): void =>
+        python.middleware(req, res, (error) => {
+          context.respond = true
+          reject(error)
+        })
+      context.respond = false
+      // It is read at once: whoever looks at the context later finds it as it was.
+      const before = { baseUrl: (req as MountedRequest).baseUrl, url: req.url }
+      Object.assign(req, place)
+      try {
+        whenOver(req, res, resolve)
+        if (known === undefined) {
+          run()
+        } else {
+          withGivenContext(req, known, run)
+        }
+      } finally {
+        Object.assign(req, before)
+      }
+    })
+  }
+  return async (context, next) => {
+    const asked = context.req.url ?? '/'
     // koa-mount takes a slash at the end of its prefix for a part of it.
     const url = /^[/?]/.test(asked) ? asked : `/${asked}`
     if (!isBelow(url, prefix)) {
       return next()
     }
-    const mounted = mountOf(context, url)
-    return new Promise<void>((resolve, reject) => {
-      context.respond = false
-      const place = { baseUrl: mounted + prefix, url: url.slice(prefix.length) || '/' }
-      // It is read at once: whoever looks at the context later finds it as it was.
-      const before = { baseUrl: (req as MountedRequest).baseUrl, url: asked }
-      Object.assign(req, place)
-      try {
-        whenOver(req, res, resolve)
-        python.middleware(req, res, (error) => {
-          context.respond = true
-          reject(error)
-        })
-      } finally {
-        Object.assign(req, before)
-      }
-    })
+    const place = { baseUrl: mountOf(context, url) + prefix, url: url.slice(prefix.length) || '/' }
+    return answer(context, place, ask === undefined ? undefined : await textOfAnswer(ask(context)))
   }
 }
 

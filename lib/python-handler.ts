@@ -31,11 +31,13 @@ export const endEvents: unique symbol = Symbol('amphis.endEvents')
  * Making one does nothing yet: Python starts, and the app is imported, with {@link ready} or the first request. All
  * handlers of a process share one Python and its event loop. An idle handler does not keep Node alive.
  *
+ * @typeParam Context what the option `context` says of a request
+ *
  * @example
  * const python = new PythonHandler('main:app')
  * app.use('/api', python.middleware)
  */
-export class PythonHandler implements AsyncDisposable {
+export class PythonHandler<Context extends object = object> implements AsyncDisposable {
   /**
    * For `node:http`: `createServer(python.listener)`. Answers errors with a 500. The promise resolves when the response
    * is over, or its client gone, and is not rejected for what was answered.
@@ -61,7 +63,7 @@ export class PythonHandler implements AsyncDisposable {
    * @example
    * app.all('/api/*', (c) => python.fetch(c.req.raw, { rootPath: '/api' }))
    */
-  readonly fetch: Fetch
+  readonly fetch: Fetch<Context>
   readonly #options: ResolvedOptions
   readonly #host: ListenerHost & UpgradeHost
   /** What requests run on, while they are taken. */
@@ -82,7 +84,7 @@ export class PythonHandler implements AsyncDisposable {
    * new PythonHandler('main:app', { appDir: 'python' })
    * new PythonHandler({ app: 'main:app', appDir: 'python' })
    */
-  constructor(app: string | PythonHandlerOptions, options?: Omit<PythonHandlerOptions, 'app'>) {
+  constructor(app: string | PythonHandlerOptions<Context>, options?: Omit<PythonHandlerOptions<Context>, 'app'>) {
     try {
       this.#options = resolveOptions(app, options)
     } catch (error) {
@@ -165,7 +167,7 @@ export class PythonHandler implements AsyncDisposable {
    * @returns what takes the handler off again
    * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
    */
-  attach(server: UpgradableServer, options?: AttachOptions): () => void {
+  attach(server: UpgradableServer, options?: AttachOptions<Context>): () => void {
     try {
       return attach(this.#host, server, options)
     } catch (error) {

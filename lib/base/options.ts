@@ -5,6 +5,7 @@ import { AmphisError } from './errors.js'
 import { failedRequest } from './failed-request.js'
 import { unknownOption } from './nearest.js'
 import { TrustedPeers } from './trusted-peers.js'
+import { checkContextFunction } from './request-context.js'
 import type { Logger, PythonHandlerOptions } from './types.js'
 
 /** Options with every default filled in. */
@@ -36,6 +37,7 @@ export interface ResolvedOptions {
   /** `Infinity` for no limit. */
   readonly maxBodySize: number
   readonly reuseParsedBody: boolean
+  readonly context: PythonHandlerOptions['context']
   readonly wsMaxSize: number
   readonly wsMaxQueue: number
   readonly wsPingInterval: number
@@ -162,6 +164,7 @@ const KNOWN = [
   'limitConcurrency',
   'maxBodySize',
   'reuseParsedBody',
+  'context',
   'wsMaxSize',
   'wsMaxQueue',
   'wsPingInterval',
@@ -216,6 +219,7 @@ export function resolveOptions(
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw expected('signal', 'an AbortSignal', options.signal)
   }
+  checkContextFunction(' of PythonHandler', options.context)
   const timeoutGracefulShutdown = milliseconds('timeoutGracefulShutdown', options.timeoutGracefulShutdown ?? 10_000)
   const timeoutStreams = milliseconds('timeoutStreams', options.timeoutStreams ?? timeoutGracefulShutdown)
   return {
@@ -248,6 +252,7 @@ export function resolveOptions(
         ? Infinity
         : whole('maxBodySize', 'bytes', options.maxBodySize, 0, Number.MAX_SAFE_INTEGER),
     reuseParsedBody: flag('reuseParsedBody', options.reuseParsedBody ?? false),
+    context: options.context,
     wsMaxSize: whole('wsMaxSize', 'bytes', options.wsMaxSize ?? 16 * 1024 * 1024, 1, MAX_COUNT),
     wsMaxQueue: whole('wsMaxQueue', 'messages', options.wsMaxQueue ?? 32, 1, MAX_COUNT),
     wsPingInterval: milliseconds('wsPingInterval', options.wsPingInterval ?? 20_000),

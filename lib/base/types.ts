@@ -1,4 +1,6 @@
 // Every option of a handler, the request of `handle()`, `Versions`.
+import type { IncomingMessage } from 'node:http'
+import type { ContextFunction } from './request-context.js'
 
 /** What amphis writes its messages to: `console`, pino and their like fit. */
 export interface Logger {
@@ -9,7 +11,7 @@ export interface Logger {
 }
 
 /** Options of a `PythonHandler`; those that uvicorn has go by its names. */
-export interface PythonHandlerOptions {
+export interface PythonHandlerOptions<Context extends object = object> {
   /** The ASGI or WSGI app: `module:attribute`, both of which may be dotted. */
   app: string
   /**
@@ -141,6 +143,17 @@ export interface PythonHandlerOptions {
    */
   reuseParsedBody?: boolean | undefined
   /**
+   * Says what the host knows of a request, such as the user that it has verified: an object that JSON can have, of at
+   * most 65,536 characters as such, or a promise of one; `undefined` for nothing. The app finds it as
+   * `scope['extensions']['amphis.context']`, where nothing that a client sends can put anything. What it throws fails
+   * the request as an error of the host's (in `middleware` by `next`), before Python hears of it, and refuses a
+   * WebSocket; a `status` of 400 to 599 on the error is what `listener` and WebSockets answer.
+   *
+   * WebSockets ask with their upgrade request, which no middleware has seen.
+   * @default undefined
+   */
+  context?: ContextFunction<IncomingMessage, Context> | undefined
+  /**
    * Most bytes of a WebSocket message, also after it is decompressed; a larger one closes the WebSocket with 1009.
    * @default 16_777_216
    */
@@ -228,6 +241,11 @@ export interface HandleRequest {
   client?: readonly [host: string, port: number] | null | undefined
   /** Address and port of the server; a port of `null` for a Unix socket. @default null */
   server?: readonly [host: string, port: number | null] | null | undefined
+  /**
+   * What the host knows of the request; the app finds it as `scope['extensions']['amphis.context']`. JSON has to be able
+   * to have it, with at most 65,536 characters.
+   */
+  context?: object | undefined
   /** Aborting it is the client's disconnect. */
   signal?: AbortSignal | undefined
 }

@@ -2,18 +2,27 @@
 import { AmphisError, wrongArgument } from '../base/errors.js'
 import { unknownOption } from '../base/nearest.js'
 import { kindOf, tagOf } from '../base/shown.js'
+import { contextText } from '../base/request-context.js'
 import type { HandleRequest } from '../base/types.js'
 import { hopByHop } from '../wire/hop-by-hop.js'
-import { headOfRequest, type RequestHead } from '../wire/request-head.js'
+import { headOfRequest, withContext, type RequestHead } from '../wire/request-head.js'
 
 /** What a `Request` does not say of itself. None of it is taken from headers or the URL, which are the client's word. */
-export interface FetchOptions extends Pick<HandleRequest, 'client' | 'scheme' | 'server'> {
+export interface FetchOptions<Context extends object = object> extends Pick<
+  HandleRequest,
+  'client' | 'scheme' | 'server'
+> {
   /**
    * The prefix that the app is mounted at; becomes its `root_path`, and is cut off the path of the request where that
    * begins with it.
    * @default ''
    */
   rootPath?: string | undefined
+  /**
+   * What the host knows of the request, such as its user; the app finds it as `scope['extensions']['amphis.context']`.
+   * JSON has to be able to have it, with at most 65,536 characters. The handler's own function is not asked.
+   */
+  context?: Context | undefined
 }
 
 /**
@@ -21,7 +30,10 @@ export interface FetchOptions extends Pick<HandleRequest, 'client' | 'scheme' | 
  *
  * @throws {AmphisError} what happened before the response started; a `PythonError` when the app raised
  */
-export type Fetch = (request: Request, options?: FetchOptions) => Promise<Response>
+/* By a method, for a handler of any context stands for one of any other. */
+export type Fetch<Context extends object = object> = {
+  bivariant(request: Request, options?: FetchOptions<Context>): Promise<Response>
+}['bivariant']
 
 /** A `Request`, read and checked but for its body. */
 export interface FetchedRequest {
@@ -35,7 +47,7 @@ export interface FetchedRequest {
   head(length: number | string | undefined): RequestHead
 }
 
-const OPTIONS = ['rootPath', 'client', 'scheme', 'server'] as const satisfies (keyof FetchOptions)[]
+const OPTIONS = ['rootPath', 'context', 'client', 'scheme', 'server'] as const satisfies (keyof FetchOptions)[]
 
 /**
  * Reads and checks a request, all of it but its body.
@@ -64,17 +76,21 @@ export function readRequest(request: Request, options: FetchOptions, mounted: st
       fields.push(name, value)
     }
   }
-  const { scheme, client, server } = options
+  const { context, scheme, client, server } = options
+  const text = contextText(context)
   const head = (length: number | string | undefined): RequestHead =>
-    headOfRequest({
-      method,
-      url,
-      rootPath: prefix,
-      scheme,
-      client,
-      server,
-      headers: length === undefined ? fields : [...fields, 'content-length', String(length)],
-    })
+    withContext(
+      headOfRequest({
+        method,
+        url,
+        rootPath: prefix,
+        scheme,
+        client,
+        server,
+        headers: length === undefined ? fields : [...fields, 'content-length', String(length)],
+      }),
+      text,
+    )
   return { method, url, signal, body, length: headers.get('content-length') ?? undefined, head }
 }
 

@@ -97,6 +97,7 @@ const REQUEST_OPTIONS: ReadonlySet<string> = new Set([
   'scheme',
   'client',
   'server',
+  'context',
   'signal',
 ] satisfies (keyof HandleRequest)[])
 

@@ -1,6 +1,7 @@
 // `listener` and `middleware`: takes requests from `node:http` and answers what fails.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AmphisError } from '../base/errors.js'
+import { asError, contextFor } from '../base/request-context.js'
 import type { ExchangeContext, ExchangeHost } from '../bridge/context.js'
 import { debugHeaders, debugPage, debugText, wantsPage } from '../debug/page.js'
 import { observeRequest, requestObserved, tellRequestError } from '../diagnostics.js'
@@ -10,7 +11,7 @@ import { abortResponse, isGone } from '../wire/http2-response.js'
 import { headersOf } from '../wire/host-headers.js'
 import { mountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
-import { headOfSocket, type RequestHead } from '../wire/request-head.js'
+import { headOfSocket, withContext, type RequestHead } from '../wire/request-head.js'
 import { defaultsOf } from '../wire/served-socket.js'
 import { checkArguments } from './arguments.js'
 import { stopExpecting } from './expect-continue.js'
@@ -48,6 +49,7 @@ function run(
   }
   let head: RequestHead
   let body: IncomingBody
+  let known: string | Promise<string>
   try {
     const { prefix, url } = mountPath(request, options.rootPath)
     const forwarded = forwardedOf(options, request)
@@ -55,12 +57,13 @@ function run(
     body = incomingBody(request, options)
     const described = body.bytes === undefined ? headers : describeBody(request, headers, body)
     head = headOfSocket(request, prefix, url, options.pathsend, forwarded, described)
+    known = contextFor(options.context, request)
   } catch (error) {
-    fail(error as AmphisError)
+    fail(asError(error) as AmphisError)
     return
   }
-  if (context !== undefined) {
-    begin(context, request, response, head, body, fail, over)
+  if (context !== undefined && typeof known === 'string') {
+    begin(context, request, response, withContext(head, known), body, fail, over)
     return
   }
   if (body.bytes !== undefined) {
@@ -71,18 +74,27 @@ function run(
     // A client that leaves meanwhile is not told of again.
     whenOver(request, response, over)
   }
-  host.start().then(
-    (started) => {
+  ready(host, known).then(
+    ({ started, text }) => {
       if (isGone(response)) {
-        // The client has left while Python started.
+        // The client has left while the host looked up what it knows, or while Python started.
       } else if (body.kind === 'stream' && !isUnread(request)) {
         fail(bodyConsumed(request, options.reuseParsedBody))
       } else {
-        begin(started, request, response, head, body, fail, over)
+        begin(started, request, response, withContext(head, text), body, fail, over)
       }
     },
-    (error: unknown) => fail(error as AmphisError),
+    (error: unknown) => fail(asError(error) as AmphisError),
   )
+}
+
+/** What the host knows, and then the app: who is refused starts nothing. */
+async function ready(
+  host: ListenerHost,
+  known: string | Promise<string>,
+): Promise<{ started: ExchangeContext; text: string }> {
+  const text = typeof known === 'string' ? known : await known
+  return { started: await host.start(), text }
 }
 
 function begin(

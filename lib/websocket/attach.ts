@@ -4,6 +4,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { wrongArgument, type AmphisError } from '../base/errors.js'
 import { unknownOption } from '../base/nearest.js'
+import { checkContextFunction } from '../base/request-context.js'
 import { kindOf } from '../base/shown.js'
 import type { MountPath } from '../wire/mount-path.js'
 import type { UpgradeHost } from './context.js'
@@ -13,9 +14,12 @@ import { connect, hearErrors, isWebSocket, leaveUpgrade, refuseUpgrade, upgrade 
 interface Route {
   readonly path: string
   readonly host: UpgradeHost
+  readonly context: AttachOptions['context']
 }
 
 const PATH = /^(?:\/[^/?#\s]+)*\/?$/
+
+const OPTIONS = ['path', 'context']
 
 const ROUTERS = new WeakMap<UpgradableServer, Router>()
 
@@ -31,12 +35,13 @@ export function attach(host: UpgradeHost, server: UpgradableServer, options: Att
     throw invalid(`attach needs a server of node:http, node:https or node:http2: ${insteadOf(server)}`)
   }
   const path = pathOf(options)
+  const { context = host.options.context } = options
   let router = ROUTERS.get(server)
   if (router === undefined) {
     router = new Router(server)
     ROUTERS.set(server, router)
   }
-  return router.add({ path, host })
+  return router.add({ path, host, context })
 }
 
 /** Whether this is a server of Node's that can have WebSockets, also of another realm. One of TCP has no time limit. */
@@ -76,11 +81,12 @@ function pathOf(options: unknown): string {
     )
   }
   for (const name of Object.keys(options)) {
-    if (name !== 'path') {
-      throw invalid(unknownOption(name, ['path'], ' of attach'))
+    if (!OPTIONS.includes(name)) {
+      throw invalid(unknownOption(name, OPTIONS, ' of attach'))
     }
   }
-  const { path = '' } = options as AttachOptions
+  const { path = '', context } = options as AttachOptions
+  checkContextFunction(' of attach', context)
   if (typeof path !== 'string' || !PATH.test(path)) {
     throw invalid(
       `Option path must be a path such as '/api', without query and empty parts, but it is '${String(path)}'.`,
@@ -155,7 +161,7 @@ class Router {
     }
     const found = this.#find(request.url ?? '/')
     if (found !== undefined) {
-      upgrade(found.route.host, request, socket, head, found.mount)
+      upgrade(found.route.host, request, socket, head, found.mount, found.route.context)
     } else if (this.#server.listenerCount('upgrade') === 1) {
       refuseUpgrade(request, socket, 404)
     }
@@ -165,7 +171,7 @@ class Router {
     const isOurs = request.httpVersionMajor === 2 && request.headers[':protocol'] === 'websocket'
     const found = isOurs ? this.#find(request.url) : undefined
     if (found !== undefined) {
-      connect(found.route.host, request, response, found.mount)
+      connect(found.route.host, request, response, found.mount, found.route.context)
     } else if (this.#server.listenerCount('connect') === 1) {
       if (request.httpVersionMajor === 2) {
         // As Node does where nobody listens.

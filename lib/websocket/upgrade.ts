@@ -4,18 +4,19 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AmphisError, wrongArgument } from '../base/errors.js'
+import { asError, contextFor } from '../base/request-context.js'
 import { kindOf } from '../base/shown.js'
 import { observeWebSocket, tellWebSocketError, webSocketObserved } from '../diagnostics.js'
 import { logAnswered } from '../wire/error-answer.js'
 import { namesTwoHosts } from '../wire/host-header.js'
 import { mountPath, type MountPath } from '../wire/mount-path.js'
 import { forwardedOf } from '../wire/proxy-headers.js'
-import { headOfSocket, type RequestHead } from '../wire/request-head.js'
+import { headOfSocket, withContext, type RequestHead } from '../wire/request-head.js'
 import { servingOf } from '../wire/served-socket.js'
 import type { UpgradeHost, WebSocketContext } from './context.js'
 import { answerError, WebSocketExchange } from './exchange.js'
 import { responseOn, type Accepter, type Handshake } from './handshake.js'
-import type { UpgradeListener } from './servers.js'
+import type { AttachOptions, UpgradeListener } from './servers.js'
 
 /** `(req, socket, head) => void` for the 'upgrade' event of `node:http`. Takes every WebSocket. */
 export function createUpgradeListener(host: UpgradeHost): UpgradeListener {
@@ -23,7 +24,7 @@ export function createUpgradeListener(host: UpgradeHost): UpgradeListener {
     checkArguments(request, socket, head)
     hearErrors(socket)
     if (isWebSocket(request)) {
-      upgrade(host, request, socket, head, mountPath(request, host.options.rootPath))
+      upgrade(host, request, socket, head, mountPath(request, host.options.rootPath), host.options.context)
     } else {
       leaveUpgrade(request, socket, head)
     }
@@ -85,6 +86,7 @@ export function upgrade(
   socket: Duplex,
   head: Buffer,
   mount: MountPath,
+  ask: AttachOptions['context'],
 ): void {
   if (endIfBusy(socket)) {
     return
@@ -94,9 +96,10 @@ export function upgrade(
   whenStarted(
     host,
     request,
-    (context) => {
+    ask,
+    (context, known) => {
       if (!socket.destroyed) {
-        context.handshakes.upgrade(request, socket, head, acceptOn(host, context, said))
+        context.handshakes.upgrade(request, socket, head, acceptOn(host, context, said, known))
       }
     },
     (error) => {
@@ -113,6 +116,7 @@ export function connect(
   request: Http2ServerRequest,
   response: Http2ServerResponse,
   mount: MountPath,
+  ask: AttachOptions['context'],
 ): void {
   // Of the same shapes, as far as they are looked at.
   const like = request as unknown as IncomingMessage
@@ -123,7 +127,8 @@ export function connect(
   whenStarted(
     host,
     like,
-    (context) => context.handshakes.connect(request, response, acceptOn(host, context, said)),
+    ask,
+    (context, known) => context.handshakes.connect(request, response, acceptOn(host, context, said, known)),
     (error) => answerError(answer, error),
   )
 }
@@ -131,22 +136,40 @@ export function connect(
 function whenStarted(
   host: UpgradeHost,
   request: IncomingMessage,
-  begin: (context: WebSocketContext) => void,
+  ask: AttachOptions['context'],
+  begin: (context: WebSocketContext, known: string) => void,
   fail: (error: AmphisError) => void,
 ): void {
-  const { context } = host
-  if (context !== undefined) {
-    begin(context)
+  const { context, options } = host
+  const refuse = (thrown: unknown): void => {
+    const error = asError(thrown) as AmphisError
+    fail(error)
+    tellWebSocketError(options, request, error)
+    logAnswered(options.logger, error)
+  }
+  let known: string | Promise<string>
+  try {
+    known = contextFor(ask, request)
+  } catch (error) {
+    refuse(error)
     return
   }
-  host
-    .start()
-    .then(begin, (error: unknown) => {
-      fail(error as AmphisError)
-      tellWebSocketError(host.options, request, error)
-      logAnswered(host.options.logger, error as AmphisError)
-    })
-    .catch((error: unknown) => host.options.logger.error(error))
+  if (context !== undefined && typeof known === 'string') {
+    begin(context, known)
+    return
+  }
+  ready(host, known)
+    .then(({ started, text }) => begin(started, text), refuse)
+    .catch((error: unknown) => options.logger.error(error))
+}
+
+/** What the host knows, and then the app: who is refused starts nothing. */
+async function ready(
+  host: UpgradeHost,
+  known: string | Promise<string>,
+): Promise<{ started: WebSocketContext; text: string }> {
+  const text = typeof known === 'string' ? known : await known
+  return { started: await host.start(), text }
 }
 
 /** Reads the head at once, for the host may change the request while Python starts; what is wrong with it waits. */
@@ -158,7 +181,7 @@ function headOf({ options }: UpgradeHost, request: IncomingMessage, { prefix, ur
   }
 }
 
-function acceptOn(host: UpgradeHost, context: WebSocketContext, head: RequestHead | Error): Accepter {
+function acceptOn(host: UpgradeHost, context: WebSocketContext, head: RequestHead | Error, known: string): Accepter {
   return (handshake: Handshake) => {
     try {
       const { request } = handshake
@@ -169,7 +192,7 @@ function acceptOn(host: UpgradeHost, context: WebSocketContext, head: RequestHea
         throw head
       }
       const exchange = new WebSocketExchange(context, handshake)
-      exchange.begin(head)
+      exchange.begin(withContext(head, known))
       return exchange
     } catch (error) {
       answerError(handshake.refuse(), error as AmphisError)

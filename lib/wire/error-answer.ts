@@ -1,4 +1,5 @@
 // The status, headers and log level that each error stands for.
+import { STATUS_CODES } from 'node:http'
 import type { AmphisError, AmphisErrorCode } from '../base/errors.js'
 import { failedRequest } from '../base/failed-request.js'
 import type { Logger } from '../base/types.js'
@@ -34,9 +35,17 @@ export function knownAnswer({ code }: AmphisError): ErrorAnswer | undefined {
   return ANSWERS[code]
 }
 
-/** The answer to any error. */
+/** The answer to any error. One of the host's may say by its `status` what it stands for. */
 export function answerTo(error: AmphisError): ErrorAnswer {
-  return knownAnswer(error) ?? INTERNAL
+  return knownAnswer(error) ?? hostsAnswer(error as { readonly status?: unknown }) ?? INTERNAL
+}
+
+/** What the errors of http-errors and their like stand for. A refusal is the rule, and not logged. */
+function hostsAnswer(error: { readonly status?: unknown }): ErrorAnswer | undefined {
+  const { status } = error
+  return typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599
+    ? { status, text: STATUS_CODES[status] ?? 'Error', level: status < 500 ? undefined : 'error' }
+    : undefined
 }
 
 // What kept an app from starting answers every request until somebody mends it.

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { AmphisError } from '../base/errors.js'
+import { contextText } from '../base/request-context.js'
 import type { HandleRequest } from '../base/types.js'
 import { describeTls } from '../tls/extension.js'
 import { FIELD_VALUE, TOKEN } from './field-syntax.js'
@@ -19,7 +20,12 @@ export interface RequestHead {
 }
 
 /** Fields before the headers. */
-const FIXED_FIELDS = 11
+const FIXED_FIELDS = 12
+
+/** The same head with what the host knows of the request, which is its first field and empty until then. */
+export function withContext(head: RequestHead, context: string): RequestHead {
+  return context === '' ? head : { text: context + head.text, fields: head.fields }
+}
 
 // RFC 9110: what a method and a field name are made of, and what a field value may hold.
 // What can stand in a request line: no space, no control character, nothing that latin-1 would narrow.
@@ -77,7 +83,7 @@ export function headOfSocket(
     forwarded === undefined
       ? fieldsOf(own, prefix, httpVersion, pathsend)
       : joinFields(own, prefix, httpVersion, pathsend, forwarded)
-  const line = `${method}\0${url}\0${fields}`
+  const line = `\0${method}\0${url}\0${fields}`
   const headers = all[0]?.startsWith(':') === true ? withoutPseudoHeaders(all) : all
   return headers.length === 0
     ? { text: line, fields: FIXED_FIELDS }
@@ -130,7 +136,7 @@ export function headOfRequest(request: ListedRequest): RequestHead {
   if (!JOINED_TEXT.test(line)) {
     throw invalid('scheme, HTTP version or address', line.replaceAll('\0', ' '))
   }
-  let text = `${method}\0${url}\0${rootPath}\0${line}`
+  let text = `${contextText(request.context)}\0${method}\0${url}\0${rootPath}\0${line}`
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!
     const value = headers[at + 1]!

@@ -1,7 +1,7 @@
-//! The `extensions` key of a scope: what this connection can do beyond the core of ASGI, and the TLS
-//! extension (ASGI `tls` spec 0.2).
+//! The `extensions` key of a scope: what this connection can do beyond the core of ASGI, the TLS
+//! extension (ASGI `tls` spec 0.2), and what the host knows of the request.
 //!
-//! Both come from two fields of the head. Extensions are letters, see [`http`]. TLS is empty without it, else
+//! The first two come from two fields of the head. Extensions are letters, see [`http`]. TLS is empty without it, else
 //! percent-encoded members joined by commas: `version, cipher suite, client certificate's name, its error,
 //! server's certificate, client's chain…`; certificates are base64 DER, an empty member is `None`.
 
@@ -10,7 +10,8 @@ use std::sync::Mutex;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyString};
 
 use super::percent::decode_path;
 use crate::base::lock::lock;
@@ -23,12 +24,14 @@ pub fn http<'py>(
   py: Python<'py>,
   letters: &[u8],
   tls: &[u8],
+  context: &[u8],
 ) -> PyResult<Option<Bound<'py, PyDict>>> {
-  if letters.is_empty() && tls.is_empty() {
+  if letters.is_empty() && tls.is_empty() && context.is_empty() {
     return Ok(None);
   }
   let extensions = named(py, letters)?;
   add_tls(py, &extensions, tls)?;
+  add_context(py, &extensions, context)?;
   Ok(Some(extensions))
 }
 
@@ -47,11 +50,25 @@ fn named<'py>(py: Python<'py>, letters: &[u8]) -> PyResult<Bound<'py, PyDict>> {
 }
 
 /// Of a WebSocket scope: a denial response is always possible.
-pub fn websocket<'py>(py: Python<'py>, tls: &[u8]) -> PyResult<Bound<'py, PyDict>> {
+pub fn websocket<'py>(py: Python<'py>, tls: &[u8], context: &[u8]) -> PyResult<Bound<'py, PyDict>> {
   let extensions = PyDict::new(py);
   extensions.set_item(intern!(py, "websocket.http.response"), PyDict::new(py))?;
   add_tls(py, &extensions, tls)?;
+  add_context(py, &extensions, context)?;
   Ok(extensions)
+}
+
+/// What the host knows of this one request: read anew for each, so that the app may change it. It cannot come from the
+/// client, of whom nothing is in this field.
+fn add_context(py: Python<'_>, extensions: &Bound<'_, PyDict>, json: &[u8]) -> PyResult<()> {
+  static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+  if json.is_empty() {
+    return Ok(());
+  }
+  let context = LOADS
+    .import(py, "json", "loads")?
+    .call1((PyString::new(py, &String::from_utf8_lossy(json)),))?;
+  extensions.set_item(intern!(py, "amphis.context"), context)
 }
 
 fn add_tls(py: Python<'_>, extensions: &Bound<'_, PyDict>, text: &[u8]) -> PyResult<()> {

@@ -2,9 +2,9 @@
 //! Connection Scope"), made from a request's head.
 //!
 //! The head is latin-1 text whose fields are joined by NUL:
-//! `method, target, mount prefix, HTTP version, scheme, client host, client port, server host,
+//! `context, method, target, mount prefix, HTTP version, scheme, client host, client port, server host,
 //! server port, extensions, TLS`, then header names and values in turn. An empty host is `None`, an empty
-//! port too. `asgi/extensions.rs` reads the fields of that name and TLS.
+//! port too. `asgi/extensions.rs` reads the context (JSON in ASCII, empty for none), the fields of that name and TLS.
 //!
 //! From the mount prefix to TLS they are the same for all requests of a connection, and so is what the scope says
 //! of them: a request starts from a copy of what was made for the connection ([`Connections`]).
@@ -23,9 +23,9 @@ use super::percent::decode_path;
 use crate::base::lock::lock;
 
 /// Fields before the headers.
-pub const FIXED_FIELDS: usize = 11;
+pub const FIXED_FIELDS: usize = 12;
 /// Of them, those before what the connection says.
-const REQUEST_FIELDS: usize = 2;
+const REQUEST_FIELDS: usize = 3;
 
 /// Connections whose part of the scope is kept, and the longest description that is.
 const CACHED_CONNECTIONS: usize = 1024;
@@ -124,7 +124,9 @@ pub fn http_scope<'py, 'a>(
   )?;
   set_path(py, &scope, head.target, head.prefix())?;
   let letters = connection.letters(head.connection);
-  if let Some(extensions) = extensions::http(py, letters, connection.tls(head.connection))? {
+  if let Some(extensions) =
+    extensions::http(py, letters, connection.tls(head.connection), head.context)?
+  {
     scope.set_item(intern!(py, "extensions"), extensions)?;
   }
   scope.set_item(intern!(py, "headers"), headers(py, head.headers)?)?;
@@ -155,7 +157,7 @@ pub fn websocket_scope<'py>(
   };
   scope.set_item(intern!(py, "scheme"), scheme)?;
   set_path(py, &scope, head.target, head.prefix())?;
-  let extensions = extensions::websocket(py, connection.tls(head.connection))?;
+  let extensions = extensions::websocket(py, connection.tls(head.connection), head.context)?;
   scope.set_item(intern!(py, "extensions"), extensions)?;
   let subprotocols = subprotocols(Fields(head.headers.0));
   scope.set_item(intern!(py, "subprotocols"), PyList::new(py, &subprotocols)?)?;
@@ -179,6 +181,8 @@ impl ScopeConstants {
 
 /// A head, cut into what the request says and what its connection does.
 struct Head<'a> {
+  /// What the host knows of the request.
+  context: &'a [u8],
   method: &'a [u8],
   target: &'a [u8],
   /// From the mount prefix to TLS.
@@ -189,6 +193,7 @@ struct Head<'a> {
 impl<'a> Head<'a> {
   fn parse(head: &'a [u8]) -> Self {
     let mut fields = Fields(head);
+    let context = fields.next();
     let (method, target) = (fields.next(), fields.next());
     let rest = fields.0;
     let end = memchr::memchr_iter(0, rest).nth(FIXED_FIELDS - REQUEST_FIELDS - 1);
@@ -197,6 +202,7 @@ impl<'a> Head<'a> {
       None => (rest, &[][..]),
     };
     Self {
+      context,
       method,
       target,
       connection,
@@ -533,12 +539,12 @@ mod tests {
 
   #[test]
   fn a_head_with_a_forged_separator_is_refused() {
-    let head = b"GET\0/\0\x001.1\0http\0\0\0\0\0\0\0host\0a";
-    assert!(check_head(head, 13));
-    assert!(!check_head(head, 12));
+    let head = b"\0GET\0/\0\x001.1\0http\0\0\0\0\0\0\0host\0a";
+    assert!(check_head(head, 14));
+    assert!(!check_head(head, 13));
     assert!(!check_head(
-      b"GET\0/\r\0\x001.1\0http\0\0\0\0\0\0\0host\0a",
-      13
+      b"\0GET\0/\r\0\x001.1\0http\0\0\0\0\0\0\0host\0a",
+      14
     ));
     assert!(!check_head(b"GET\0/", 2));
   }
