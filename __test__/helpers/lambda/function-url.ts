@@ -64,11 +64,15 @@ async function passOn(body: IncomingMessage, response: ServerResponse): Promise<
       rest = before.subarray(at + NULS.length)
       before = undefined
     }
-    if (rest.length > 0 && !response.write(rest)) {
-      await Promise.race([once(response, 'drain'), once(response, 'close')])
-      if (response.destroyed) {
-        // Lambda goes on reading: the function does not hear of it.
-      }
+    // Of a client that has left the function does not hear: Lambda goes on reading.
+    if (rest.length > 0 && !response.write(rest) && !response.destroyed) {
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          response.off('drain', wake).off('close', wake)
+          resolve()
+        }
+        response.on('drain', wake).on('close', wake)
+      })
     }
   }
   if (body.trailers['lambda-runtime-function-error-type'] === undefined) {
