@@ -49,7 +49,8 @@ export interface ResolvedOptions {
 }
 
 /* oxlint-disable no-console -- the default logger */
-const consoleLogger: Logger = {
+/** What logs where no other logger is given. */
+export const consoleLogger: Logger = {
   debug: () => {},
   info: (...values) => console.info(...values),
   warn: (...values) => console.warn(...values),

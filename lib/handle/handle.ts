@@ -251,7 +251,7 @@ function aborted(signal: AbortSignal | undefined): AmphisError {
 
 /** Runs a request that was made by hand. */
 export function handle(context: ExchangeContext, request: PreparedRequest): Promise<HandleResponse> {
-  return send(context, request, (status, headers, body) => new HandleResponse(status, headers, body))
+  return send(context, request, (status, headers, body) => new HandleResponse(status, headers, body), request.over)
 }
 
 /**

@@ -19,7 +19,19 @@ export interface PreparedRequest {
   readonly signal: AbortSignal | undefined
   /** Kept as long as it runs: of a `Request` that was collected nobody hears that its signal was aborted. */
   readonly source: object
+  /** Told once when the app has returned. */
+  readonly over?: (() => void) | undefined
 }
+
+/** What hosts within amphis say of a request besides. */
+export interface Within {
+  /** JSON in ASCII of what `amphis.aws_lambda` adds to the scope. */
+  readonly keys: string
+  readonly over: () => void
+}
+
+/** Where a request has it. */
+export const within: unique symbol = Symbol('amphis.within')
 
 /**
  * Reads and checks a request.
@@ -54,8 +66,9 @@ export function prepareRequest(given: HandleRequest | Request, more: Partial<Han
   if (body.type !== undefined && !hasName(headers, 'content-type')) {
     headers.push('content-type', body.type)
   }
-  const head = headOfRequest({ ...request, headers })
-  return { method: request.method, url, head, body, signal: request.signal, source: given }
+  const own = (given as { [within]?: Within })[within]
+  const head = headOfRequest({ ...request, headers }, own?.keys)
+  return { method: request.method, url, head, body, signal: request.signal, source: given, over: own?.over }
 }
 
 /** A `Request` of any realm or library. */

@@ -120,9 +120,10 @@ export type ListedRequest = Omit<HandleRequest, 'headers' | 'body'> & { readonly
 /**
  * The head of a request that was made by hand; everything in it is checked.
  *
+ * @param keys JSON in ASCII of what `amphis.aws_lambda` adds to the scope
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`
  */
-export function headOfRequest(request: ListedRequest): RequestHead {
+export function headOfRequest(request: ListedRequest, keys?: string): RequestHead {
   const { method = 'GET', url, rootPath = '', httpVersion = '1.1', scheme = 'http', client, server, headers } = request
   if (typeof url !== 'string' || typeof method !== 'string' || typeof rootPath !== 'string') {
     throw new AmphisError(
@@ -131,12 +132,16 @@ export function headOfRequest(request: ListedRequest): RequestHead {
     )
   }
   checkLine(method, rootPath, url)
-  // The last two fields are empty: without a connection there are neither extensions nor TLS.
-  const line = `${httpVersion}\0${scheme}\0${joinAddress(client ?? null)}\0${joinAddress(server ?? null)}\0\0`
+  // Without a connection there are neither extensions, which come next, nor TLS.
+  const extensions = keys === undefined ? '' : MORE_KEYS
+  const line = `${httpVersion}\0${scheme}\0${joinAddress(client ?? null)}\0${joinAddress(server ?? null)}\0${extensions}\0`
   if (!JOINED_TEXT.test(line)) {
     throw invalid('scheme, HTTP version or address', line.replaceAll('\0', ' '))
   }
   let text = `${contextText(request.context)}\0${method}\0${url}\0${rootPath}\0${line}`
+  if (keys !== undefined) {
+    text += `\0\0${keys}`
+  }
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!
     const value = headers[at + 1]!
@@ -148,8 +153,11 @@ export function headOfRequest(request: ListedRequest): RequestHead {
     }
     text += `\0${name}\0${value}`
   }
-  return { text, fields: FIXED_FIELDS + headers.length }
+  return { text, fields: FIXED_FIELDS + headers.length + (keys === undefined ? 0 : 2) }
 }
+
+/** The letter, among those of extensions, that stands for {@link headOfRequest}'s `keys`. */
+const MORE_KEYS = 'x'
 
 type Address = readonly [host: string, port: number | null] | null
 

@@ -19,6 +19,9 @@ use crate::base::lock::lock;
 /// Connections whose TLS dict is kept, so that a request costs a look-up.
 const CACHED_CONNECTIONS: usize = 256;
 
+/// The letter of a head that says more keys of the scope; no extension of ASGI.
+pub const MORE_KEYS: u8 = b'x';
+
 /// Of an HTTP scope; `None` when there is none. `letters`: `p` pathsend, `t` trailers, `e` early hint.
 pub fn http<'py>(
   py: Python<'py>,

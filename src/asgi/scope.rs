@@ -6,6 +6,9 @@
 //! server port, extensions, TLS`, then header names and values in turn. An empty host is `None`, an empty
 //! port too. `asgi/extensions.rs` reads the context (JSON in ASCII, empty for none), the fields of that name and TLS.
 //!
+//! Where the extensions have the letter `x`, the first header is none: its value is JSON of further keys of the scope,
+//! which only JavaScript of amphis' own can say (`aws.event` and `aws.context`).
+//!
 //! From the mount prefix to TLS they are the same for all requests of a connection, and so is what the scope says
 //! of them: a request starts from a copy of what was made for the connection ([`Connections`]).
 
@@ -111,7 +114,7 @@ pub fn http_scope<'py, 'a>(
   constants: &ScopeConstants,
   head: &'a [u8],
 ) -> PyResult<(Bound<'py, PyDict>, &'a [u8])> {
-  let head = Head::parse(head);
+  let mut head = Head::parse(head);
   let connection = match constants.connections.find(py, head.connection) {
     Some(connection) => connection,
     None => constants.connections.add(py, constants, head.connection)?,
@@ -129,9 +132,24 @@ pub fn http_scope<'py, 'a>(
   {
     scope.set_item(intern!(py, "extensions"), extensions)?;
   }
+  let more = letters
+    .contains(&extensions::MORE_KEYS)
+    .then(|| (head.headers.next(), head.headers.next()).1);
   scope.set_item(intern!(py, "headers"), headers(py, head.headers)?)?;
   constants.set_state(py, &scope)?;
+  if let Some(more) = more {
+    add_keys(py, &scope, more)?;
+  }
   Ok((scope, letters))
+}
+
+/// Adds what JavaScript says of the invocation of AWS Lambda that the request has come by.
+fn add_keys(py: Python<'_>, scope: &Bound<'_, PyDict>, json: &[u8]) -> PyResult<()> {
+  let module = py.import(intern!(py, "amphis.aws_lambda"))?;
+  module
+    .getattr(intern!(py, "_add_keys"))?
+    .call1((scope, PyBytes::new(py, json)))
+    .map(drop)
 }
 
 /// What a WebSocket's handshake says that matters to its cycle.

@@ -27,6 +27,12 @@ const NODE: Text = Text {
   code: include_str!("amphis/node.py"),
 };
 
+const AWS_LAMBDA: Text = Text {
+  name: "amphis.aws_lambda",
+  file: "<amphis>/aws_lambda.py",
+  code: include_str!("amphis/aws_lambda.py"),
+};
+
 /// What the package has in Rust.
 const NATIVE: &str = "amphis._native";
 
@@ -43,6 +49,7 @@ fn package(module: &Bound<'_, PyModule>) -> PyResult<()> {
   native.add_class::<JavaScriptCall>()?;
   native.add("EngineUnavailable", py.get_type::<EngineUnavailable>())?;
   native.add_function(wrap_pyfunction!(fill_js, &native)?)?;
+  native.add_function(wrap_pyfunction!(fill_aws_lambda, &native)?)?;
   native.add_function(wrap_pyfunction!(outgoing::wait, &native)?)?;
   modules.set_item(NATIVE, &native)?;
   // With a path it is a package: `import amphis.node` works as well.
@@ -61,6 +68,12 @@ fn package(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pyfunction]
 fn fill_js(module: &Bound<'_, PyModule>) -> PyResult<()> {
   module::fill(module)
+}
+
+/// Runs `amphis.aws_lambda` when it is imported: few programs run there.
+#[pyfunction]
+fn fill_aws_lambda(module: &Bound<'_, PyModule>) -> PyResult<()> {
+  execute(module, &AWS_LAMBDA)
 }
 
 fn execute(module: &Bound<'_, PyModule>, text: &Text) -> PyResult<()> {

@@ -17,7 +17,14 @@ import re as _re
 import sys as _sys
 from importlib.machinery import ModuleSpec as _ModuleSpec
 
-from amphis._native import ConversionError, EngineUnavailable, Undefined, fill_js, undefined
+from amphis._native import (
+    ConversionError,
+    EngineUnavailable,
+    Undefined,
+    fill_aws_lambda,
+    fill_js,
+    undefined,
+)
 
 __all__ = [
     "ConversionError",
@@ -30,23 +37,25 @@ __all__ = [
 ]
 
 
-class _RuntimesFinder:
-    """Finds `amphis.js`, which is made when it is first imported."""
+class _Finder:
+    """Finds the modules of the package that are made when they are first imported."""
+
+    _fill = {"amphis.aws_lambda": fill_aws_lambda, "amphis.js": fill_js}
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        return _ModuleSpec(name, cls, origin="built-in") if name == "amphis.js" else None
+        return _ModuleSpec(name, cls, origin="built-in") if name in cls._fill else None
 
     @staticmethod
     def create_module(spec):
         return None
 
-    @staticmethod
-    def exec_module(module):
-        fill_js(module)
+    @classmethod
+    def exec_module(cls, module):
+        cls._fill[module.__name__](module)
 
 
-_sys.meta_path.append(_RuntimesFinder)
+_sys.meta_path.append(_Finder)
 
 
 def __getattr__(name):
