@@ -2,7 +2,9 @@
 #include <cstdlib>
 
 #include "callback.h"
+#include "promise.h"
 #include "script.h"
+#include "timer.h"
 
 namespace amphis {
 
@@ -52,6 +54,10 @@ constexpr AmphisTable kTable = {
     call,
     bind,
     release,
+    forget,
+    fire,
+    resolve,
+    run_tasks,
     statistics,
     terminate,
     interrupt,
