@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AMPHIS_ENGINE_TABLE 2
+#define AMPHIS_ENGINE_TABLE 3
 
 // As Node-API has it, of which nothing else is used.
 typedef struct napi_value__* napi_value;
@@ -50,7 +50,7 @@ enum AmphisStatus {
   AMPHIS_TERMINATED = 3,
   // The value cannot cross: why, as UTF-8.
   AMPHIS_UNFIT = 4,
-  // A promise that nothing has settled.
+  // A promise that nothing has settled so far: its number, as a varint. The host is told when it is.
   AMPHIS_PENDING = 5,
   // Not enough stack is left on this thread.
   AMPHIS_NO_STACK = 6,
@@ -65,6 +65,14 @@ enum AmphisAnswer {
   AMPHIS_RAISE = 1,
   // JavaScript must not go on.
   AMPHIS_STOP = 2,
+  // `out` holds a varint: the number that `resolve` gets once there is a result. JavaScript gets a promise.
+  AMPHIS_LATER = 3,
+};
+
+enum AmphisEvaluation {
+  AMPHIS_SCRIPT = 0,
+  // A script that may await outside of functions.
+  AMPHIS_AWAITING = 1,
 };
 
 // What the engine calls. Called with the isolate locked, on the thread that runs JavaScript.
@@ -73,6 +81,18 @@ struct AmphisHost {
   int (*call)(void* user, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
   // The interrupt that was asked for.
   void (*interrupted)(void* user);
+
+  // The following never wait, and come back to no runtime.
+
+  // A promise that was pending has an outcome: a status, and what belongs to it.
+  void (*settled)(void* user, uint32_t promise, int status, AmphisSpan outcome);
+  // `fire` is to be called so many milliseconds from now.
+  void (*timer)(void* user, uint32_t timer, double milliseconds);
+  void (*timer_cleared)(void* user, uint32_t timer);
+  // Something was rejected, and nobody has looked: a tape, as of what is thrown.
+  void (*unhandled)(void* user, AmphisSpan thrown);
+  // V8 has something to be done on the isolate's thread: by `run_tasks`, or whoever comes in next. From any thread.
+  void (*wake)(void* user);
 };
 
 struct AmphisStatistics {
@@ -84,6 +104,10 @@ struct AmphisStatistics {
   uint64_t buffers;
   uint64_t functions;
   uint64_t contexts;
+  uint64_t timeouts;
+  uint64_t intervals;
+  // Promises that the host waits for.
+  uint64_t promises;
 };
 
 struct AmphisTable {
@@ -104,12 +128,21 @@ struct AmphisTable {
   void (*destroy)(void* runtime);
   // A fresh context in the place of the one that is there.
   int (*reset)(void* runtime);
-  int (*eval)(void* runtime, AmphisSpan source, AmphisSpan name, AmphisBytes* out);
+  // `evaluation`: an `AmphisEvaluation`.
+  int (*eval)(void* runtime, AmphisSpan source, AmphisSpan name, int evaluation, AmphisBytes* out);
   // `arguments`: as those of the host.
   int (*call)(void* runtime, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
   // Defines a property of the global object. `value`: a value, which may have handles of Python's functions.
   int (*bind)(void* runtime, AmphisSpan name, AmphisSpan value, AmphisBytes* out);
   void (*release)(void* runtime, const uint32_t* functions, size_t count);
+  // The host waits for this promise no more.
+  void (*forget)(void* runtime, uint32_t promise);
+  // The time of a timer has come. `out`: what it threw.
+  int (*fire)(void* runtime, uint32_t timer, AmphisBytes* out);
+  // What a function of the host's has come to that said "later": `answer` and its bytes, as of `call`.
+  int (*resolve)(void* runtime, uint32_t later, int answer, AmphisSpan value, AmphisBytes* out);
+  // What V8 has asked for, and promises that can go on.
+  int (*run_tasks)(void* runtime);
   void (*statistics)(void* runtime, AmphisStatistics* out);
 
   // These from any thread, at any time while the runtime is there.

@@ -1,32 +1,14 @@
 #include "callback.h"
 
-#include <cstdlib>
 #include <cstring>
 
 #include "decode.h"
 #include "encode.h"
+#include "promise.h"
 
 namespace amphis {
 
 namespace {
-
-// Bytes that are freed with it.
-struct OwnBytes : AmphisBytes {
-  OwnBytes() : AmphisBytes{nullptr, 0, 0} {}
-  ~OwnBytes() { std::free(data); }
-  OwnBytes(const OwnBytes&) = delete;
-  OwnBytes& operator=(const OwnBytes&) = delete;
-};
-
-void raise(Runtime* runtime, v8::Local<v8::Context> context, Decoder& answer) {
-  v8::Local<v8::String> name;
-  v8::Local<v8::String> message;
-  if (!answer.name().ToLocal(&name) || !answer.name().ToLocal(&message)) return;
-  v8::Local<v8::Value> error = python_error(runtime, context, name, message);
-  auto id = v8::Integer::NewFromUnsigned(runtime->isolate, static_cast<uint32_t>(answer.varint()));
-  error.As<v8::Object>()->SetPrivate(context, runtime->exception.Get(runtime->isolate), id).FromMaybe(false);
-  runtime->isolate->ThrowException(error);
-}
 
 // Has execution end here and now. V8 looks whether it is to terminate when a function begins or a loop comes round, and
 // what caught an exception meanwhile would go on until then.
@@ -60,16 +42,33 @@ void call_host(const v8::FunctionCallbackInfo<v8::Value>& info) {
   int answer = 0;
   {
     OutOfGate out_of_gate;
-    answer = runtime->host.call(runtime->user, id, AmphisSpan{arguments.data, arguments.length}, &out);
+    answer = runtime->host.call(runtime->user, id, arguments.span(), &out);
   }
   if (answer == AMPHIS_STOP || runtime->is_terminating()) return stop(isolate, context);
-  Decoder decoder(runtime, context, AmphisSpan{out.data, out.length});
-  if (answer == AMPHIS_RAISE) return raise(runtime, context, decoder);
+  Decoder decoder(runtime, context, out.span());
   v8::Local<v8::Value> value;
-  if (decoder.value().ToLocal(&value)) info.GetReturnValue().Set(value);
+  if (answer == AMPHIS_RAISE) {
+    if (exception_of(runtime, context, decoder).ToLocal(&value)) isolate->ThrowException(value);
+  } else if (answer == AMPHIS_LATER) {
+    if (promise_later(runtime, context, static_cast<uint32_t>(decoder.varint())).ToLocal(&value)) {
+      info.GetReturnValue().Set(value);
+    }
+  } else if (decoder.value().ToLocal(&value)) {
+    info.GetReturnValue().Set(value);
+  }
 }
 
 }  // namespace
+
+v8::MaybeLocal<v8::Value> exception_of(Runtime* runtime, v8::Local<v8::Context> context, Decoder& answer) {
+  v8::Local<v8::String> name;
+  v8::Local<v8::String> message;
+  if (!answer.name().ToLocal(&name) || !answer.name().ToLocal(&message)) return {};
+  v8::Local<v8::Value> error = python_error(runtime, context, name, message);
+  auto id = v8::Integer::NewFromUnsigned(runtime->isolate, static_cast<uint32_t>(answer.varint()));
+  error.As<v8::Object>()->SetPrivate(context, runtime->exception.Get(runtime->isolate), id).FromMaybe(false);
+  return error;
+}
 
 v8::MaybeLocal<v8::Function> host_function(Runtime* runtime, v8::Local<v8::Context> context, uint32_t id,
                                            v8::Local<v8::String> name) {

@@ -54,14 +54,25 @@ struct Tasks::Queue {
   std::mutex mutex;
   std::deque<std::unique_ptr<v8::Task>> tasks;
   bool is_closed = false;
+  void (*wake)(void* data) = nullptr;
+  void* data = nullptr;
 };
 
 Tasks::Tasks() : queue_(std::make_unique<Queue>()) {}
 Tasks::~Tasks() = default;
 
 void Tasks::post(std::unique_ptr<v8::Task> task) {
+  // Whoever is told does not go while this is locked.
   std::lock_guard<std::mutex> guard(queue_->mutex);
-  if (!queue_->is_closed) queue_->tasks.push_back(std::move(task));
+  if (queue_->is_closed) return;
+  queue_->tasks.push_back(std::move(task));
+  if (queue_->wake != nullptr) queue_->wake(queue_->data);
+}
+
+void Tasks::tell(void (*wake)(void* data), void* data) {
+  std::lock_guard<std::mutex> guard(queue_->mutex);
+  queue_->wake = wake;
+  queue_->data = data;
 }
 
 void Tasks::run() {

@@ -18,6 +18,8 @@ class Tasks : public PlainTaskRunner {
   ~Tasks() override;
   // Those that have come; with the isolate locked.
   void run();
+  // Whom to tell that one has come, from whichever thread, until it is closed.
+  void tell(void (*wake)(void* data), void* data);
   void close();
 
  protected:

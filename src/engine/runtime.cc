@@ -7,6 +7,8 @@
 #include <initializer_list>
 
 #include "callback.h"
+#include "promise.h"
+#include "timer.h"
 
 namespace amphis {
 
@@ -98,11 +100,17 @@ void make_context(Runtime* runtime) {
   take_off(context, {"SharedArrayBuffer", "prototype", "grow"});
   // A limit that some memory escapes would be none.
   if (!kCountsWebAssembly && runtime->limits.heap > 0) take_off(context, {"WebAssembly"});
+  define_timers(context);
   runtime->context.Reset(isolate, context);
 }
 
 void drop_context(Runtime* runtime) {
   runtime->functions.clear();
+  runtime->promises.clear();
+  runtime->settled.clear();
+  runtime->laters.clear();
+  runtime->rejected.clear();
+  runtime->timers.clear();
   runtime->context.Reset();
 }
 
@@ -173,6 +181,12 @@ void Entry::run_microtasks() {
   runtime_->isolate->PerformMicrotaskCheckpoint();
 }
 
+void Entry::report() {
+  if (runtime_->depth > 1) return;
+  report_settled(runtime_, context_);
+  report_unhandled(runtime_, context_);
+}
+
 void* create(const AmphisLimits* limits, const AmphisHost* host, void* user) {
   Gate gate;
   auto* runtime = new Runtime;
@@ -199,6 +213,11 @@ void* create(const AmphisLimits* limits, const AmphisHost* host, void* user) {
     isolate->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
     isolate->SetCaptureStackTraceForUncaughtExceptions(false);
     isolate->SetHostImportModuleDynamicallyCallback(refuse_import);
+    isolate->SetPromiseRejectCallback(note_rejection);
+    runtime->delegate.tasks->tell([](void* data) {
+      auto* runtime = static_cast<Runtime*>(data);
+      runtime->host.wake(runtime->user);
+    }, runtime);
     isolate->AddNearHeapLimitCallback(near_heap_limit, runtime);
     v8::HandleScope handles(isolate);
     runtime->exception.Reset(isolate, v8::Private::New(isolate));
@@ -255,7 +274,9 @@ void statistics(void* data, AmphisStatistics* out) {
   *out = AmphisStatistics{
       heap.total_heap_size(),  heap.used_heap_size(), heap.heap_size_limit(),    heap.total_physical_size(),
       heap.external_memory(), runtime->allocator.used.load(), runtime->functions.size(), heap.number_of_native_contexts(),
+      0, 0, runtime->promises.size(),
   };
+  for (const auto& [id, timer] : runtime->timers) (timer.is_repeated ? out->intervals : out->timeouts)++;
 }
 
 }  // namespace amphis

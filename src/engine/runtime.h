@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <unordered_map>
+#include <vector>
 
 #include "abi.h"
 #include "exit_gate.h"
@@ -33,6 +34,16 @@ struct Held {
   v8::Global<v8::Value> receiver;
 };
 
+// What `setTimeout` and `setInterval` have been given.
+struct Timer {
+  v8::Global<v8::Function> callback;
+  std::vector<v8::Global<v8::Value>> arguments;
+  double milliseconds = 0;
+  bool is_repeated = false;
+  // How many timers have led to it.
+  uint32_t nesting = 0;
+};
+
 struct Runtime {
   v8::Isolate* isolate = nullptr;
   v8::Global<v8::Context> context;
@@ -46,6 +57,20 @@ struct Runtime {
 
   std::unordered_map<uint32_t, Held> functions;
   uint32_t next_function = 1;
+
+  // Promises that the host waits for, and those of them that have an outcome which the host was not told.
+  std::unordered_map<uint32_t, v8::Global<v8::Promise>> promises;
+  std::vector<uint32_t> settled;
+  uint32_t next_promise = 1;
+  // What functions of the host's have promised, by the host's numbers.
+  std::unordered_map<uint32_t, v8::Global<v8::Promise::Resolver>> laters;
+  // Promises that were rejected with nobody there.
+  std::vector<v8::Global<v8::Promise>> rejected;
+
+  std::unordered_map<uint32_t, Timer> timers;
+  uint32_t next_timer = 1;
+  // That of the timer which runs.
+  uint32_t timer_nesting = 0;
 
   // Entries that are open, each within the one before it; all of one thread.
   int depth = 0;
@@ -76,6 +101,8 @@ class Entry {
 
   // Promises that can go on do; at the end of the outermost entry only.
   void run_microtasks();
+  // Tells the host of outcomes, and of what nobody handles; likewise.
+  void report();
 
   bool has_stack() const { return has_stack_; }
   v8::Local<v8::Context> context() const { return context_; }

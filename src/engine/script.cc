@@ -5,6 +5,8 @@
 
 #include "decode.h"
 #include "encode.h"
+#include "promise.h"
+#include "top_level_await.h"
 
 namespace amphis {
 
@@ -22,7 +24,7 @@ v8::MaybeLocal<v8::String> source_text(v8::Isolate* isolate, AmphisSpan text) {
 }
 
 // The result, once all promises that can go on have gone on.
-int finish(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v8::Value> outcome, AmphisBytes* out) {
+int result_of(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v8::Value> outcome, AmphisBytes* out) {
   v8::Local<v8::Context> context = entry.context();
   v8::Local<v8::Value> value;
   bool has_value = outcome.ToLocal(&value);
@@ -46,14 +48,20 @@ int finish(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v
       promise->MarkAsHandled();
       return give_thrown(runtime, context, promise->Result(), out);
     case v8::Promise::kPending:
-      return AMPHIS_PENDING;
+      break;
   }
-  return AMPHIS_PENDING;
+  return hold_promise(runtime, context, promise, out);
 }
 
 }  // namespace
 
-int eval(void* data, AmphisSpan source, AmphisSpan name, AmphisBytes* out) {
+int finish(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v8::Value> outcome, AmphisBytes* out) {
+  int status = result_of(runtime, entry, block, outcome, out);
+  entry.report();
+  return status;
+}
+
+int eval(void* data, AmphisSpan source, AmphisSpan name, int evaluation, AmphisBytes* out) {
   Runtime* runtime = Runtime::of(data);
   Entry entry(runtime);
   if (!entry.has_stack()) return AMPHIS_NO_STACK;
@@ -66,7 +74,10 @@ int eval(void* data, AmphisSpan source, AmphisSpan name, AmphisBytes* out) {
   }
   v8::ScriptCompiler::Source unit(text, script_origin(runtime->isolate, file));
   if (!v8::ScriptCompiler::Compile(entry.context(), &unit).ToLocal(&script)) {
-    return finish(runtime, entry, block, {}, out);
+    if (evaluation != AMPHIS_AWAITING || !compile_awaiting(entry.context(), text, file).ToLocal(&script)) {
+      return finish(runtime, entry, block, {}, out);
+    }
+    block.Reset();
   }
   return finish(runtime, entry, block, script->Run(entry.context()), out);
 }

@@ -5,7 +5,10 @@
 
 namespace amphis {
 
-int eval(void* runtime, AmphisSpan source, AmphisSpan name, AmphisBytes* out);
+int eval(void* runtime, AmphisSpan source, AmphisSpan name, int evaluation, AmphisBytes* out);
 int call(void* runtime, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
+
+// The status of an entry's outcome, once all promises that can go on have gone on; the host is told of the others.
+int finish(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v8::Value> outcome, AmphisBytes* out);
 
 }  // namespace amphis

@@ -3,7 +3,9 @@
 
 #include "callback.h"
 #include "memory.h"
+#include "promise.h"
 #include "script.h"
+#include "timer.h"
 
 namespace amphis {
 
@@ -53,6 +55,10 @@ constexpr AmphisTable kTable = {
     call,
     bind,
     release,
+    forget,
+    fire,
+    resolve,
+    run_tasks,
     statistics,
     terminate,
     interrupt,

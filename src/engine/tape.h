@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string_view>
 
 #include "abi.h"
@@ -38,6 +39,16 @@ enum Tag : uint8_t {
 
 // The largest integer whose neighbours a number can tell from it.
 constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
+
+// Bytes that are freed with it.
+struct OwnBytes : AmphisBytes {
+  OwnBytes() : AmphisBytes{nullptr, 0, 0} {}
+  ~OwnBytes() { std::free(data); }
+  OwnBytes(const OwnBytes&) = delete;
+  OwnBytes& operator=(const OwnBytes&) = delete;
+
+  AmphisSpan span() const { return AmphisSpan{data, length}; }
+};
 
 // Appends to bytes.
 class TapeWriter {

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 
 /// The number of the table that this addon was written against.
-pub const TABLE: u32 = 2;
+pub const TABLE: u32 = 3;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -19,6 +19,17 @@ impl Span {
       data: bytes.as_ptr(),
       length: bytes.len(),
     }
+  }
+
+  /// # Safety
+  ///
+  /// Somebody keeps the bytes for as long.
+  pub unsafe fn bytes<'a>(self) -> &'a [u8] {
+    if self.length == 0 {
+      return &[];
+    }
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(self.data, self.length) }
   }
 }
 
@@ -40,6 +51,26 @@ impl Bytes {
       length: 0,
       capacity: 0,
     }
+  }
+
+  /// A copy of what the engine keeps.
+  pub fn copy(content: &[u8]) -> Self {
+    let mut bytes = Self::new();
+    // SAFETY: there are none.
+    unsafe { bytes.set(content) };
+    bytes
+  }
+
+  /// The varint that they begin with.
+  pub fn number(&self) -> u32 {
+    let mut number = 0_u64;
+    for (place, byte) in self.as_slice().iter().enumerate().take(5) {
+      number |= u64::from(byte & 0x7f) << (7 * place);
+      if byte & 0x80 == 0 {
+        break;
+      }
+    }
+    u32::try_from(number).unwrap_or(0)
   }
 
   pub fn as_slice(&self) -> &[u8] {
@@ -110,12 +141,27 @@ pub mod answer {
   pub const RETURN: c_int = 0;
   pub const RAISE: c_int = 1;
   pub const STOP: c_int = 2;
+  pub const LATER: c_int = 3;
+}
+
+/// How a source is run.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub enum Evaluation {
+  Script = 0,
+  /// It may await outside of functions.
+  Awaiting = 1,
 }
 
 #[repr(C)]
 pub struct Host {
   pub call: extern "C" fn(*mut c_void, u32, Span, *mut Bytes) -> c_int,
   pub interrupted: extern "C" fn(*mut c_void),
+  pub settled: extern "C" fn(*mut c_void, u32, c_int, Span),
+  pub timer: extern "C" fn(*mut c_void, u32, f64),
+  pub timer_cleared: extern "C" fn(*mut c_void, u32),
+  pub unhandled: extern "C" fn(*mut c_void, Span),
+  pub wake: extern "C" fn(*mut c_void),
 }
 
 #[repr(C)]
@@ -129,6 +175,9 @@ pub struct Statistics {
   pub buffers: u64,
   pub functions: u64,
   pub contexts: u64,
+  pub timeouts: u64,
+  pub intervals: u64,
+  pub promises: u64,
 }
 
 /// What identifies a runtime to the engine.
@@ -146,10 +195,14 @@ pub struct Table {
   pub create: unsafe extern "C" fn(*const Limits, *const Host, *mut c_void) -> Isolate,
   pub destroy: unsafe extern "C" fn(Isolate),
   pub reset: unsafe extern "C" fn(Isolate) -> c_int,
-  pub eval: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
+  pub eval: unsafe extern "C" fn(Isolate, Span, Span, Evaluation, *mut Bytes) -> c_int,
   pub call: unsafe extern "C" fn(Isolate, u32, Span, *mut Bytes) -> c_int,
   pub bind: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
   pub release: unsafe extern "C" fn(Isolate, *const u32, usize),
+  pub forget: unsafe extern "C" fn(Isolate, u32),
+  pub fire: unsafe extern "C" fn(Isolate, u32, *mut Bytes) -> c_int,
+  pub resolve: unsafe extern "C" fn(Isolate, u32, c_int, Span, *mut Bytes) -> c_int,
+  pub run_tasks: unsafe extern "C" fn(Isolate) -> c_int,
   pub statistics: unsafe extern "C" fn(Isolate, *mut Statistics),
   pub terminate: unsafe extern "C" fn(Isolate),
   pub interrupt: unsafe extern "C" fn(Isolate),

@@ -15,7 +15,11 @@ use super::errors::{RuntimeTerminated, ended, foreign, timed_out};
 use super::greenlets;
 use super::handles::{Handles, unfit};
 use super::main_thread;
+use super::owner::Owner;
+use super::pending::Pending;
+use super::promise;
 use super::watchdog::watch;
+use super::work;
 use crate::values::{Reader, wire};
 
 /// With less stack than this a call goes to a thread that has more: V8 needs some, and so does what is called back.
@@ -24,20 +28,46 @@ const LEAST_STACK: usize = 512 * 1024;
 const HELPERS_STACK: usize = 8 * 1024 * 1024;
 
 /// What the engine has given.
-struct Outcome {
-  status: c_int,
-  out: Bytes,
+pub struct Outcome {
+  pub status: c_int,
+  pub out: Bytes,
   has_timed_out: bool,
   /// The call was the innermost that knows why it was terminated.
   raised: Option<PyErr>,
+  /// The promise that it has come to.
+  pending: Option<Arc<Pending>>,
 }
 
-enum Failure {
+impl Outcome {
+  /// What a promise has come to.
+  pub fn of_promise(status: c_int, out: Bytes) -> Self {
+    Self {
+      status,
+      out,
+      has_timed_out: false,
+      raised: None,
+      pending: None,
+    }
+  }
+}
+
+pub enum Failure {
   Refused(Refusal),
   Ended,
   /// A signal has come while it waited.
   Raised(PyErr),
   NoThread(std::io::Error),
+}
+
+/// For whom the engine is called.
+pub struct For<'a> {
+  pub deadline: Option<Instant>,
+  /// By Python's main thread, which is to look at signals.
+  pub is_main: bool,
+  /// Who waits for a promise that it may come to.
+  pub pending: Option<&'a Arc<Pending>>,
+  /// Whom what follows from it belongs to.
+  pub owner: Option<&'a Arc<Owner>>,
 }
 
 /// Calls the engine without the GIL, inside of the runtime, and gives what that has come to.
@@ -62,10 +92,17 @@ pub fn run<'py>(
   }
   let is_main = main_thread::is_this(py);
   let outcome = py.detach(|| {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let whom = |is_main| For {
+      deadline,
+      is_main,
+      pending: None,
+      owner: None,
+    };
     if elsewhere {
-      on_another_thread(|| inside(core, timeout, false, call))
+      on_another_thread(|| inside(core, &whom(false), |_| (), call))
     } else {
-      inside(core, timeout, is_main, call)
+      inside(core, &whom(is_main), |_| (), call)
     }
   });
   let outcome = outcome.map_err(|failure| match failure {
@@ -75,15 +112,24 @@ pub fn run<'py>(
     Failure::NoThread(error) => {
       PyRuntimeError::new_err(format!("There is no thread to run JavaScript on ({error})"))
     }
-  })?;
-  let given = give(py, core, timeout, outcome);
+  });
+  if core.end() != End::Open {
+    work::end(core);
+  }
+  let given = outcome.and_then(|outcome| give(py, core, timeout, outcome));
+  work::flush(core);
   if !is_nested {
     drop(core.take_exceptions());
   }
   given
 }
 
-fn check(core: &Core) -> PyResult<()> {
+/// Whether a call may be made at all.
+///
+/// # Errors
+///
+/// Why it may not.
+pub fn check(core: &Core) -> PyResult<()> {
   if core.is_foreign() {
     return Err(foreign());
   }
@@ -116,20 +162,24 @@ fn on_another_thread<T: Send>(
   })
 }
 
-/// Without the GIL.
-fn inside(
+/// Without the GIL. `watched` gets the number of the call's watch.
+pub fn inside(
   core: &Arc<Core>,
-  timeout: Option<Duration>,
-  is_main: bool,
+  whom: &For<'_>,
+  watched: impl FnOnce(u64),
   call: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int,
 ) -> Result<Outcome, Failure> {
-  let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+  let For {
+    deadline, is_main, ..
+  } = *whom;
   let mut raised = None;
   let entered = core.entry.enter(deadline, || {
     if is_main {
       raised = Python::attach(|py| py.check_signals().err());
     }
-    raised.is_some() || core.end() != End::Open
+    raised.is_some()
+      || core.end() != End::Open
+      || whom.pending.is_some_and(|pending| !pending.is_open())
   });
   if let Some(error) = raised {
     return Err(Failure::Raised(error));
@@ -141,11 +191,21 @@ fn inside(
     .filter(|_| core.end() == End::Open)
     .ok_or(Failure::Ended)?;
   core.forget_released();
-  let is_watched = deadline.is_some() || is_main || core.limits.heap > 0;
-  let watched = is_watched.then(|| watch(core, deadline, is_main));
+  let is_watched =
+    deadline.is_some() || is_main || core.limits.heap > 0 || whom.pending.is_some();
+  let watch = is_watched.then(|| watch(core, deadline, is_main));
+  if let Some(watch) = &watch {
+    watched(watch.number());
+  }
+  if whom.owner.is_some() {
+    core.work.set_current(whom.owner.map(Arc::clone));
+  }
   let mut out = Bytes::new();
   let status = call(core.table, isolate, &mut out);
-  let has_timed_out = watched.is_some_and(super::watchdog::Watch::end);
+  if whom.owner.is_some() {
+    core.work.set_current(None);
+  }
+  let has_timed_out = watch.is_some_and(super::watchdog::Watch::end);
   if has_timed_out {
     core.end_timeout();
   }
@@ -158,16 +218,43 @@ fn inside(
       core.resume();
     }
   }
+  let pending = (status == status::PENDING && !has_timed_out)
+    .then(|| await_promise(core, isolate, out.number(), whom.pending));
   drop(entered);
   Ok(Outcome {
     status,
     out,
     has_timed_out,
     raised,
+    pending,
   })
 }
 
-fn give<'py>(
+/// A promise has a number now. Inside.
+fn await_promise(
+  core: &Arc<Core>,
+  isolate: Isolate,
+  number: u32,
+  pending: Option<&Arc<Pending>>,
+) -> Arc<Pending> {
+  let pending = pending.map_or_else(|| Arc::new(Pending::new(None, None)), Arc::clone);
+  if pending.is_open() {
+    core.work.add_promise(number, Arc::clone(&pending));
+    // V8 may have asked for something while nobody waited.
+    core.work.driver.wake(core);
+  } else {
+    // SAFETY: inside of the runtime.
+    unsafe { (core.table.forget)(isolate, number) };
+  }
+  pending
+}
+
+/// Python's value of an outcome.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn give<'py>(
   py: Python<'py>,
   core: &Arc<Core>,
   timeout: Option<Duration>,
@@ -194,9 +281,10 @@ fn give<'py>(
     }
     status::NOTHING => Ok(py.None().into_bound(py)),
     status::UNFIT => Err(unfit(bytes)),
-    status::PENDING => Err(PyRuntimeError::new_err(
-      "The result is a promise that nothing in the runtime will settle: what it waits for is not there. Return a value, or a promise that settles by itself.",
-    )),
+    status::PENDING => match outcome.pending {
+      Some(pending) => promise::of(py, core, pending),
+      None => Ok(py.None().into_bound(py)),
+    },
     status::NO_STACK => Err(PyRecursionError::new_err(
       "Too little of this thread's stack is left to run JavaScript",
     )),

@@ -10,13 +10,22 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::abi::{Bytes, Host, Span, answer};
+use super::asynchronous;
 use super::core::Core;
 use super::handles::Handles;
 use super::parking;
 use crate::values::{Reader, Writer};
 
 /// What the engine is told to call.
-pub static HOST: Host = Host { call, interrupted };
+pub static HOST: Host = Host {
+  call,
+  interrupted,
+  settled: asynchronous::settled,
+  timer: asynchronous::timer,
+  timer_cleared: asynchronous::timer_cleared,
+  unhandled: asynchronous::unhandled,
+  wake: asynchronous::wake,
+};
 
 /// JavaScript calls a function. On the thread that runs it, with the isolate locked and without the GIL.
 extern "C" fn call(user: *mut c_void, function: u32, arguments: Span, out: *mut Bytes) -> c_int {
@@ -41,37 +50,62 @@ fn answer_call(
   arguments: &[u8],
   out: &mut Bytes,
 ) -> c_int {
-  match result_of(py, core, function, arguments) {
-    Ok(tape) => {
-      // SAFETY: the engine's, and empty.
-      unsafe { out.set(&tape) };
-      answer::RETURN
+  let (answer, bytes) = match result_of(py, core, function, arguments) {
+    Ok(Answer::Value(tape)) => (answer::RETURN, tape),
+    Ok(Answer::Later(number)) => {
+      let mut handles = Handles::new(core);
+      let mut writer = Writer::new(py, &mut handles);
+      writer.varint(u64::from(number));
+      (answer::LATER, writer.finish().bytes)
     }
     // What is no `Exception` ends things, as KeyboardInterrupt and SystemExit do: JavaScript must not catch it.
     Err(error) if !error.is_instance_of::<PyException>(py) => {
       core.raise(error);
-      answer::STOP
+      return answer::STOP;
     }
-    Err(error) => {
-      let name = error
-        .get_type(py)
-        .name()
-        .map_or_else(|_| "Error".to_owned(), |name| name.to_string());
-      let message = error.value(py).str().map_or_else(
-        |_| String::new(),
-        |text| text.to_string_lossy().into_owned(),
-      );
-      let number = core.keep_exception(error.into_value(py));
-      let mut handles = Handles::new(core);
-      let mut writer = Writer::new(py, &mut handles);
-      writer.string(&name);
-      writer.string(&message);
-      writer.varint(number);
-      // SAFETY: as above.
-      unsafe { out.set(&writer.finish().bytes) };
-      answer::RAISE
-    }
-  }
+    Err(error) => (answer::RAISE, raised(py, core, error)),
+  };
+  // SAFETY: the engine's, and empty.
+  unsafe { out.set(&bytes) };
+  answer
+}
+
+/// An exception, as JavaScript gets it.
+pub fn raised(py: Python<'_>, core: &Arc<Core>, error: PyErr) -> Vec<u8> {
+  let name = error
+    .get_type(py)
+    .name()
+    .map_or_else(|_| "Error".to_owned(), |name| name.to_string());
+  let message = error.value(py).str().map_or_else(
+    |_| String::new(),
+    |text| text.to_string_lossy().into_owned(),
+  );
+  let number = core.keep_exception(error.into_value(py));
+  let mut handles = Handles::new(core);
+  let mut writer = Writer::new(py, &mut handles);
+  writer.string(&name);
+  writer.string(&message);
+  writer.varint(number);
+  writer.finish().bytes
+}
+
+/// A value, as JavaScript gets it.
+///
+/// # Errors
+///
+/// `ConversionError` for what cannot cross.
+pub fn returned(py: Python<'_>, core: &Arc<Core>, value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+  let mut handles = Handles::new(core);
+  let mut writer = Writer::new(py, &mut handles).within(core.values_limits());
+  writer.value(value, "result")?;
+  Ok(writer.finish().bytes)
+}
+
+/// What a function has come to.
+enum Answer {
+  Value(Vec<u8>),
+  /// It is asynchronous: what it has come to is told by this number.
+  Later(u32),
 }
 
 fn result_of(
@@ -79,7 +113,7 @@ fn result_of(
   core: &Arc<Core>,
   function: u32,
   arguments: &[u8],
-) -> PyResult<Vec<u8>> {
+) -> PyResult<Answer> {
   let function = core
     .function(py, function)
     .ok_or_else(|| PyRuntimeError::new_err("This function is not bound any more"))?;
@@ -90,17 +124,20 @@ fn result_of(
   for index in 0..count {
     values.push(reader.value(&format!("args[{index}]"))?);
   }
-  let result = parking::call(function.bind(py), &PyTuple::new(py, values)?)?;
+  let owner = core.work.current();
+  let result = match &owner {
+    // On the runtime's own thread, which has none of what the caller's has.
+    Some(owner) => {
+      values.insert(0, function.into_bound(py));
+      let run = owner.context(py)?.getattr(pyo3::intern!(py, "run"))?;
+      parking::call(&run, &PyTuple::new(py, values)?)?
+    }
+    None => parking::call(function.bind(py), &PyTuple::new(py, values)?)?,
+  };
   if result.hasattr(pyo3::intern!(py, "__await__"))? {
-    let _ = result.call_method0("close");
-    return Err(PyRuntimeError::new_err(
-      "An asynchronous function was called, and a runtime has only synchronous ones so far",
-    ));
+    return asynchronous::start(py, core, &result).map(Answer::Later);
   }
-  let mut handles = Handles::new(core);
-  let mut writer = Writer::new(py, &mut handles).within(core.values_limits());
-  writer.value(&result, "result")?;
-  Ok(writer.finish().bytes)
+  returned(py, core, &result).map(Answer::Value)
 }
 
 /// Python looks at its signals. In an interrupt of V8's, which must not be entered meanwhile.

@@ -1,17 +1,19 @@
 //! What all handles of one runtime share: the isolate, who is inside, what Python has bound, how it ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::c_void;
 use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 
 use super::abi::{Host, Isolate, Limits, Statistics, Table};
 use super::entry::{EntryLock, Refusal};
+use super::work::Work;
 use crate::base::lock::lock;
 use crate::values;
 
@@ -44,6 +46,10 @@ pub struct Core {
   outside: Mutex<()>,
   pub entry: EntryLock,
   pub limits: Limits,
+  /// For each call that names none.
+  pub timeout: Option<Duration>,
+  /// What is under way while nobody is inside.
+  pub work: Work,
   end: AtomicU8,
   /// Calls that have met their deadline and are not out yet.
   timeouts: AtomicUsize,
@@ -52,8 +58,9 @@ pub struct Core {
   /// What Python has bound, by number.
   functions: Mutex<HashMap<u32, Py<PyAny>>>,
   next_function: AtomicU32,
-  /// Exceptions that have gone into JavaScript, for as long as the outermost call lasts.
-  exceptions: Mutex<Vec<Py<PyBaseException>>>,
+  /// Exceptions that have gone into JavaScript, for as long as something may bring them back; the last ones.
+  exceptions: Mutex<VecDeque<(u32, Py<PyBaseException>)>>,
+  next_exception: AtomicU32,
   /// What the innermost call raises instead of that it was terminated.
   raised: Mutex<Option<PyErr>>,
   /// Functions whose handles Python has dropped.
@@ -65,24 +72,35 @@ pub struct Core {
   user: AtomicPtr<c_void>,
 }
 
+/// How many exceptions a runtime keeps at most while promises are open.
+const MOST_EXCEPTIONS: usize = 1000;
+
 /// Every runtime there is, for the end of Python.
 static ALL: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
 
 impl Core {
   /// Makes an isolate; without the GIL, it takes some milliseconds.
-  pub fn new(table: &'static Table, limits: Limits, host: &Host) -> Option<Arc<Self>> {
+  pub fn new(
+    table: &'static Table,
+    limits: Limits,
+    timeout: Option<Duration>,
+    host: &Host,
+  ) -> Option<Arc<Self>> {
     let core = Arc::new(Self {
       table,
       isolate: AtomicPtr::new(ptr::null_mut()),
       outside: Mutex::default(),
       entry: EntryLock::default(),
       limits,
+      timeout,
+      work: Work::default(),
       end: AtomicU8::new(End::Open as u8),
       timeouts: AtomicUsize::new(0),
       in_interrupt: AtomicBool::new(false),
       functions: Mutex::default(),
       next_function: AtomicU32::new(1),
       exceptions: Mutex::default(),
+      next_exception: AtomicU32::new(1),
       raised: Mutex::default(),
       released: Mutex::default(),
       has_released: AtomicBool::new(false),
@@ -114,6 +132,12 @@ impl Core {
     // SAFETY: made in `new`, and not freed before the isolate is. It is not ours to drop.
     let weak = std::mem::ManuallyDrop::new(unsafe { Weak::from_raw(user.cast_const().cast()) });
     weak.upgrade()
+  }
+
+  /// Itself, for what keeps a handle of it.
+  pub fn shared(&self) -> Option<Arc<Self>> {
+    // SAFETY: made in `new`, and not freed before the isolate is.
+    unsafe { Self::from_user(self.user.load(Ordering::Acquire)) }
   }
 
   /// The isolate; to be used by whoever is inside only.
@@ -225,21 +249,30 @@ impl Core {
 
   /// The number of an exception that goes into JavaScript.
   pub fn keep_exception(&self, exception: Py<PyBaseException>) -> u64 {
+    let number = self.next_exception.fetch_add(1, Ordering::Relaxed);
     let mut exceptions = lock(&self.exceptions);
-    exceptions.push(exception);
-    exceptions.len() as u64
+    exceptions.push_back((number, exception));
+    let oldest = (exceptions.len() > MOST_EXCEPTIONS)
+      .then(|| exceptions.pop_front())
+      .flatten();
+    drop(exceptions);
+    drop(oldest);
+    u64::from(number)
   }
 
   pub fn exception(&self, py: Python<'_>, number: u64) -> Option<Py<PyBaseException>> {
-    let place = usize::try_from(number).ok()?.checked_sub(1)?;
     lock(&self.exceptions)
-      .get(place)
-      .map(|exception| exception.clone_ref(py))
+      .iter()
+      .find(|(kept, _)| u64::from(*kept) == number)
+      .map(|(_, exception)| exception.clone_ref(py))
   }
 
-  /// Those that have gone in, to be dropped by a caller that holds no lock.
-  pub fn take_exceptions(&self) -> Vec<Py<PyBaseException>> {
-    std::mem::take(&mut *lock(&self.exceptions))
+  /// Those that nothing brings back any more, to be dropped by a caller that holds no lock.
+  pub fn take_exceptions(&self) -> VecDeque<(u32, Py<PyBaseException>)> {
+    if self.work.is_idle() {
+      return std::mem::take(&mut *lock(&self.exceptions));
+    }
+    VecDeque::new()
   }
 
   /// Has the innermost call raise this; JavaScript must be stopped by the caller.

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::abi::{self, Bytes, Host, Limits, Span, Table, answer, status};
+use super::abi::{self, Bytes, Evaluation, Host, Limits, Span, Table, answer, status};
 use super::node::{self, NodeFacts};
 use crate::base::lock::lock;
 
@@ -253,8 +253,20 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
   extern "C" fn call(_: *mut c_void, _: u32, _: Span, _: *mut Bytes) -> std::ffi::c_int {
     answer::STOP
   }
-  extern "C" fn interrupted(_: *mut c_void) {}
-  let host = Host { call, interrupted };
+  extern "C" fn nothing(_: *mut c_void) {}
+  extern "C" fn settled(_: *mut c_void, _: u32, _: std::ffi::c_int, _: Span) {}
+  extern "C" fn timer(_: *mut c_void, _: u32, _: f64) {}
+  extern "C" fn timer_cleared(_: *mut c_void, _: u32) {}
+  extern "C" fn unhandled(_: *mut c_void, _: Span) {}
+  let host = Host {
+    call,
+    interrupted: nothing,
+    settled,
+    timer,
+    timer_cleared,
+    unhandled,
+    wake: nothing,
+  };
   let limits = Limits {
     heap: 64 << 20,
     buffers: 64 << 20,
@@ -292,7 +304,7 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
     ] {
       let mut out = Bytes::new();
       let name = Span::of(b"trial");
-      is_well &= (table.eval)(isolate, Span::of(source.as_bytes()), name, &raw mut out) == expected;
+      is_well &= (table.eval)(isolate, Span::of(source.as_bytes()), name, Evaluation::Script, &raw mut out) == expected;
     }
     (table.destroy)(isolate);
     is_well

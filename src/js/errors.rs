@@ -41,6 +41,16 @@ pub fn timed_out(py: Python<'_>, seconds: f64) -> PyErr {
   }
 }
 
+/// The same, of a promise that nothing has settled until then.
+pub fn timed_out_pending(py: Python<'_>, seconds: f64) -> PyErr {
+  let message =
+    format!("Evaluation failed: timed out after {seconds} s, and the promise is still pending");
+  match timeout_type(py) {
+    Ok(class) => PyErr::from_type(class.clone(), message),
+    Err(error) => error,
+  }
+}
+
 /// What a runtime that takes no calls says.
 pub fn ended(core: &Core) -> PyErr {
   match core.end() {

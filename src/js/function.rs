@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::core::{Core, End};
@@ -61,25 +61,4 @@ impl Drop for JsFunction {
       self.core.release(self.number);
     }
   }
-}
-
-/// A runtime without a loop has nobody who would run an `async def`.
-///
-/// # Errors
-///
-/// `TypeError` for one; what Python raises.
-pub fn refuse_async(function: &Bound<'_, PyAny>) -> PyResult<()> {
-  let inspect = function.py().import("inspect")?;
-  let is_async = |value: &Bound<'_, PyAny>| -> PyResult<bool> {
-    inspect
-      .call_method1("iscoroutinefunction", (value,))?
-      .extract()
-  };
-  let call = function.getattr_opt("__call__")?;
-  if is_async(function)? || call.is_some_and(|call| is_async(&call).unwrap_or(false)) {
-    return Err(PyTypeError::new_err(
-      "Asynchronous functions cannot be bound so far: a runtime is synchronous. Bind a function that returns its result.",
-    ));
-  }
-  Ok(())
 }

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::abi::Span;
+use super::beginning;
 use super::call;
 use super::config::seconds;
 use super::function::JsFunction;
@@ -12,7 +13,7 @@ use crate::values::Writer;
 
 #[pymethods]
 impl JsFunction {
-  /// Calls it. A promise that has settled gives its value.
+  /// Calls it. A promise that has settled gives its value, another one is a `JsPromise`.
   #[pyo3(signature = (*args, timeout=None))]
   fn __call__<'py>(
     &self,
@@ -22,14 +23,24 @@ impl JsFunction {
   ) -> PyResult<Bound<'py, PyAny>> {
     let number = self.number()?;
     let timeout = timeout.map(seconds).transpose()?;
-    let mut handles = Handles::new(&self.core);
-    let mut writer = Writer::new(py, &mut handles).within(self.core.values_limits());
-    writer.varint(args.len() as u64);
-    for (index, argument) in args.iter().enumerate() {
-      writer.value(&argument, &format!("args[{index}]"))?;
-    }
-    let tape = writer.finish().bytes;
+    let tape = self.arguments(args)?;
     call::run(py, &self.core, timeout, |table, isolate, out| {
+      // SAFETY: inside of the runtime, with bytes that stay.
+      unsafe { (table.call)(isolate, number, Span::of(&tape), out) }
+    })
+  }
+
+  /// Calls it on the runtime's own thread, as `eval_async` runs a script.
+  #[pyo3(signature = (*args, timeout=None))]
+  fn call_async<'py>(
+    slf: &Bound<'py, Self>,
+    args: &Bound<'py, PyTuple>,
+    timeout: Option<&Bound<'py, PyAny>>,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    let this = slf.get();
+    let number = this.number()?;
+    let tape = this.arguments(args)?;
+    beginning::begin(slf.py(), &this.core, timeout, slf, move |table, isolate, out| {
       // SAFETY: inside of the runtime, with bytes that stay.
       unsafe { (table.call)(isolate, number, Span::of(&tape), out) }
     })
@@ -49,5 +60,17 @@ impl JsFunction {
   fn __repr__(&self) -> String {
     let state = if self.is_open() { "" } else { "closed " };
     format!("<{state}JsFunction {}>", self.name)
+  }
+}
+
+impl JsFunction {
+  fn arguments(&self, args: &Bound<'_, PyTuple>) -> PyResult<Vec<u8>> {
+    let mut handles = Handles::new(&self.core);
+    let mut writer = Writer::new(args.py(), &mut handles).within(self.core.values_limits());
+    writer.varint(args.len() as u64);
+    for (index, argument) in args.iter().enumerate() {
+      writer.value(&argument, &format!("args[{index}]"))?;
+    }
+    Ok(writer.finish().bytes)
   }
 }

@@ -58,7 +58,6 @@ impl WriteHandles for Handles<'_> {
     if !self.grants || !value.is_callable() {
       return Ok(None);
     }
-    super::function::refuse_async(value)?;
     let name = value
       .getattr_opt("__name__")?
       .and_then(|name| name.extract::<String>().ok())

@@ -26,7 +26,7 @@ from amphis import (
     Undefined,
     undefined,
 )
-from amphis._js import JsFunction, Runtime, RuntimeTerminated
+from amphis._js import JsFunction, JsPromise, Runtime, RuntimeTerminated
 from amphis._js import stop_all as _stop_all
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "JavaScriptFrame",
     "JavaScriptTimeout",
     "JsFunction",
+    "JsPromise",
     "Runtime",
     "RuntimeConfig",
     "RuntimeStats",
@@ -45,6 +46,7 @@ __all__ = [
     "bind_object",
     "close_default_runtime",
     "eval",
+    "eval_async",
     "get_default_runtime",
     "undefined",
 ]
@@ -162,6 +164,11 @@ def close_default_runtime():
 def eval(code, *, timeout=None, name="<eval>"):  # noqa: A001
     """`Runtime.eval` in the runtime of this task or thread."""
     return get_default_runtime().eval(code, timeout=timeout, name=name)
+
+
+def eval_async(code, *, timeout=None, name="<eval>"):
+    """`Runtime.eval_async` in the runtime of this task or thread."""
+    return get_default_runtime().eval_async(code, timeout=timeout, name=name)
 
 
 def bind_function(name, function):

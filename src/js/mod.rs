@@ -10,6 +10,8 @@
 //!   calls JavaScript is one stack.
 //! * Only where that stack is too short, or is a greenlet's that can be moved, the call runs on a thread of its own while
 //!   the caller's waits.
+//! * What is asynchronous runs on a thread of the runtime's own (`driver.rs`), which there is only while something is under
+//!   way. Event loops are woken by `call_soon_threadsafe`, once for all that a job has settled.
 //! * Node's JavaScript threads enter no runtime.
 //!
 //! # Rules
@@ -27,10 +29,13 @@
 )]
 
 mod abi;
+mod asynchronous;
+mod beginning;
 mod call;
 mod callback;
 mod config;
 mod core;
+mod driver;
 mod ending;
 pub mod engine;
 mod entry;
@@ -43,7 +48,13 @@ mod main_thread;
 pub mod memory;
 pub mod module;
 pub mod node;
+mod owner;
 mod parking;
+mod pending;
+mod promise;
 mod reaper;
 mod runtime;
+mod support;
+mod timer;
 mod watchdog;
+mod work;

@@ -7,11 +7,10 @@ use super::engine;
 use super::errors::{EngineUnavailable, RuntimeTerminated};
 use super::function::JsFunction;
 use super::runtime::Runtime;
-
-/// What the module has in Rust.
-const NATIVE: &str = "amphis._js";
+use super::support::NATIVE;
 
 const CODE: &str = include_str!("js.py");
+const ASYNCHRONOUS: &str = include_str!("asynchronous.py");
 
 /// Fills the module.
 ///
@@ -29,9 +28,14 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
   native.add_function(wrap_pyfunction!(stop_all, &native)?)?;
   py.import("sys")?
     .getattr("modules")?
-    .set_item(NATIVE, native)?;
-  let builtins = py.import("builtins")?;
-  let code = builtins.call_method1("compile", (CODE, "<amphis>/js.py", "exec"))?;
+    .set_item(NATIVE, &native)?;
+  execute(&native, ASYNCHRONOUS, "<amphis>/asynchronous.py")?;
+  execute(module, CODE, "<amphis>/js.py")
+}
+
+fn execute(module: &Bound<'_, PyModule>, code: &str, name: &str) -> PyResult<()> {
+  let builtins = module.py().import("builtins")?;
+  let code = builtins.call_method1("compile", (code, name, "exec"))?;
   builtins
     .call_method1("exec", (code, module.dict()))
     .map(drop)
@@ -39,6 +43,6 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Python ends: no runtime takes further calls, and what runs is terminated.
 #[pyfunction]
-fn stop_all() {
-  ending::stop_all();
+fn stop_all(py: Python<'_>) {
+  py.detach(ending::stop_all);
 }

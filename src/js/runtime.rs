@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::abi::{Span, status};
+use super::abi::{Evaluation, Span, status};
+use super::beginning;
 use super::call;
 use super::callback::HOST;
 use super::config::{Config, seconds};
@@ -16,9 +17,9 @@ use super::core::{Core, End};
 use super::ending::stop;
 use super::engine;
 use super::errors::{EngineUnavailable, foreign};
-use super::function::refuse_async;
 use super::handles::Handles;
 use super::node;
+use super::owner::Owner;
 use super::reaper::reap;
 use crate::values::Writer;
 
@@ -61,7 +62,7 @@ impl Runtime {
     }
     let table = engine::open().map_err(EngineUnavailable::new_err)?;
     let core = py
-      .detach(|| Core::new(table, config.limits, &HOST))
+      .detach(|| Core::new(table, config.limits, config.timeout, &HOST))
       .ok_or_else(|| PyRuntimeError::new_err("V8 has made no isolate"))?;
     Ok(Self { core, config })
   }
@@ -93,11 +94,39 @@ impl Runtime {
     call::run(py, &self.core, timeout, |table, isolate, out| {
       let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
       // SAFETY: inside of the runtime, with texts that stay.
-      unsafe { (table.eval)(isolate, code, name, out) }
+      unsafe { (table.eval)(isolate, code, name, Evaluation::Script, out) }
     })
   }
 
-  /// Makes a Python function a global function of JavaScript. It runs on the thread that called the runtime.
+  /// Runs a script on the runtime's own thread, and gives its value, or what its promise comes to, to whoever awaits.
+  ///
+  /// The script may await outside of functions; what it declares is its own then. Where the task that awaits is cancelled,
+  /// what runs is terminated.
+  ///
+  /// Args:
+  ///     code: the script.
+  ///     timeout: seconds or a timedelta, from now until there is an outcome; default: that of the config.
+  ///     name: what stacks call it.
+  ///
+  /// Raises: as `eval`, where it is awaited.
+  #[pyo3(signature = (code, *, timeout=None, name="<eval>"))]
+  fn eval_async<'py>(
+    slf: &Bound<'py, Self>,
+    code: String,
+    timeout: Option<&Bound<'py, PyAny>>,
+    name: &str,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    let name = name.to_owned();
+    let this = slf.get();
+    beginning::begin(slf.py(), &this.core, timeout, slf, move |table, isolate, out| {
+      let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
+      // SAFETY: inside of the runtime, with texts that stay.
+      unsafe { (table.eval)(isolate, code, name, Evaluation::Awaiting, out) }
+    })
+  }
+
+  /// Makes a Python function a global function of JavaScript. It runs on the thread that runs JavaScript; what it returns
+  /// may be awaitable, and runs on an event loop then, while JavaScript has a promise.
   ///
   /// Its arguments and its result are copied. What it raises is an Error in JavaScript; coming back uncaught, it is the
   /// `__cause__` of the JavaScriptError.
@@ -107,7 +136,6 @@ impl Runtime {
         "{name} must be a function"
       )));
     }
-    refuse_async(function)?;
     self.define(py, name, function)
   }
 
@@ -189,6 +217,7 @@ impl Runtime {
       without_value(unsafe { (table.reset)(isolate) })
     })?;
     drop(self.core.take_functions());
+    self.core.work.driver.clear_timers();
     Ok(())
   }
 
@@ -244,6 +273,9 @@ impl Runtime {
     let mut writer = Writer::new(py, &mut handles).within(self.core.values_limits());
     writer.value(value, name)?;
     let tape = writer.finish().bytes;
+    if let Some(here) = Owner::here(py, None)? {
+      self.core.work.set_home(here);
+    }
     call::run(py, &self.core, None, |table, isolate, out| {
       let name = Span::of(name.as_bytes());
       // SAFETY: inside of the runtime, with bytes that stay.

@@ -65,6 +65,16 @@ pub fn watch(core: &Arc<Core>, deadline: Option<Instant>, is_interruptible: bool
   Watch(number)
 }
 
+/// The deadline of a call has come. Nothing where the call has ended.
+pub fn expire(number: u64) {
+  let now = Instant::now();
+  let mut dog = lock(&WATCHDOG);
+  if let Some(call) = dog.calls.iter_mut().find(|call| call.number == number) {
+    call.deadline = Some(now);
+    dog.look_by(Some(now));
+  }
+}
+
 /// Terminates what runs in it until nobody is inside any more.
 pub fn keep_terminating(core: Arc<Core>) {
   start();
@@ -97,6 +107,11 @@ impl Watchdog {
 }
 
 impl Watch {
+  /// What [`expire`] knows it by.
+  pub fn number(&self) -> u64 {
+    self.0
+  }
+
   /// Whether the call was terminated by its deadline. Nothing of this watch happens any more.
   pub fn end(self) -> bool {
     let mut dog = lock(&WATCHDOG);
