@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { ConcurrencyLimit } from './base/concurrency-limit.js'
 import { AmphisError, fromDescription, seenFrom, type ErrorDescription } from './base/errors.js'
-import { resolveOptions, type ResolvedOptions } from './base/options.js'
+import { fallsThrough, resolveOptions, type ResolvedOptions } from './base/options.js'
 import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types.js'
 import { startPython, type RunningPython } from './bridge/start.js'
 import { closeOwner, openOwner } from './calls/environment.js'
@@ -148,6 +148,11 @@ export class PythonHandler<Context extends object = object> implements AsyncDisp
   /** @internal */
   [endEvents](): void {
     this.#context?.native.endEvents()
+  }
+
+  /** @internal */
+  get [fallsThrough](): boolean {
+    return this.#options.fallthrough
   }
 
   [Symbol.asyncDispose](): Promise<void> {
