@@ -52,6 +52,8 @@ const cookies = shareHandler('cookies:app')
 const disconnect = quiet('disconnect:app')
 const error = quiet('error:app')
 const webSocket = shareHandler('websocket_app:app')
+const falls = shareHandler({ app: 'falls:app', fallthrough: true })
+const strict = shareHandler('falls:app')
 const probe = shareProbe()
 
 /** Serves an app of Hono's in which Python has `/api`. */
@@ -254,6 +256,36 @@ test('the app finds what Hono knows of a request', async (t) => {
   t.deepEqual(extensions['amphis.context'], { user: '/api/ada' })
   const refused = await request(`${url}/api/nobody`)
   t.deepEqual([refused.status, refused.text], [401, 'Hono: nobody'])
+})
+
+test('what a handler that falls through does not have is the next handler’s', async (t) => {
+  for (const [python, options] of [
+    [falls, {}],
+    [strict, { fallthrough: true }],
+  ] as const) {
+    const app = new Hono()
+    app.all('/api/*', hono(python, { prefix: '/api', ...options }))
+    app.all('*', (c) => c.text('Hono'))
+    const { url } = await listen(t, createAdaptorServer({ fetch: (...args: [Request]) => app.fetch(...args) }))
+    const answer = await request(`${url}/api/x`)
+    t.deepEqual([answer.status, answer.text, answer.headers['x-python']], [200, 'Hono', undefined])
+    t.is((await request(`${url}/api/there`)).text, 'python')
+    t.is((await request(`${url}/api/x`, { method: 'POST' })).status, 404)
+    t.is((await request(`${url}/api/x`, { method: 'POST', body: 'x' })).status, 404)
+  }
+  const { url } = await serve(t, strict)
+  t.is((await request(`${url}/api/x`)).headers['x-python'], 'yes')
+})
+
+test('what middleware says of another body does not go with the app’s', async (t) => {
+  const app = new Hono().use('*', async (c, next) => {
+    c.header('etag', '"host"')
+    c.header('content-encoding', 'gzip')
+    await next()
+  })
+  const { url } = await serve(t, echo, app)
+  const { headers, text } = await request(`${url}/api/`, { method: 'POST', body: '12345' })
+  t.deepEqual([headers['etag'], headers['content-encoding'], text], [undefined, undefined, '12345'])
 })
 
 test('what is none of its arguments is refused', (t) => {

@@ -2,6 +2,7 @@
 import { offAbort, onAbort } from '../base/abort-signals.js'
 import { AmphisError } from '../base/errors.js'
 import { noteFailedRequest } from '../base/failed-request.js'
+import { tellHost } from '../base/tell-host.js'
 import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
 import type { ExchangeContext } from '../bridge/context.js'
 import type { Exchange } from '../bridge/exchange.js'
@@ -170,10 +171,14 @@ class HandleExchange implements Exchange {
 
   onFail(error: AmphisError): void {
     noteFailedRequest(error, this.#request?.method, this.#request?.url)
-    const { logger } = this.#context.options
+    const { options } = this.#context
+    const { logger } = options
     if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
       logger.debug(error)
-    } else if (this.#isSettled) {
+      return
+    }
+    tellHost(options, error, this.#request?.source)
+    if (this.#isSettled) {
       this.#body?.fail(error)
       logger.error(error)
     } else {
@@ -229,13 +234,14 @@ class HandleExchange implements Exchange {
   readonly #onTimeout = (): void => {
     if (this.#slot >= 0) {
       this.#context.native.cancel(this.#slot)
-      this.#settle(
-        new AmphisError(
-          'AMPHIS_ERR_REQUEST_TIMEOUT',
-          `The request took longer than timeoutRequest (${this.#context.options.timeoutRequest} ms), ` +
-            "so the app's task was cancelled. Answer sooner, or raise timeoutRequest.",
-        ),
+      const { options } = this.#context
+      const error = new AmphisError(
+        'AMPHIS_ERR_REQUEST_TIMEOUT',
+        `The request took longer than timeoutRequest (${options.timeoutRequest} ms), ` +
+          "so the app's task was cancelled. Answer sooner, or raise timeoutRequest.",
       )
+      this.#settle(error)
+      tellHost(options, error, this.#request?.source)
     }
   }
 
