@@ -72,10 +72,10 @@ test('lambda.stream says where it works', (t) => {
 test('a handler of one’s own takes the options of lambda alone', async (t) => {
   const python = createHandler(t, 'lambda_app:app')
   t.regex(
-    refused(() => lambda(python, { appDir: '.' } as never)),
+    refused(() => esm.lambda(python, { appDir: '.' } as never)),
     /no option appDir of lambda beside a PythonHandler/,
   )
-  const handler = lambda(python, { timeoutMargin: 100 })
+  const handler = esm.lambda(python, { timeoutMargin: 100 })
   await handler.ready()
   t.like(await handler(functionUrlEvent({ rawPath: '/empty/' }), contextOf()), { statusCode: 204 })
 })

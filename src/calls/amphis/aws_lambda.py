@@ -122,9 +122,7 @@ def _open(module, name):
             f"{module}:{name} is no function that takes an event and a context: {function!r}"
         )
     _functions[module, name] = function
-    return _iscoroutinefunction(function) or _iscoroutinefunction(
-        getattr(function, "__call__", None)
-    )
+    return _iscoroutinefunction(function) or _iscoroutinefunction(type(function).__call__)
 
 
 def _call(module, name, event, context):
