@@ -1,8 +1,9 @@
 // An answer piece by piece, as the app sends it.
 import type { LambdaInvocation } from './context.js'
 import { answerWhole } from './buffered.js'
+import type { AnswerKind } from './events/request.js'
 import { Invocation, type LambdaHost } from './invocation.js'
-import { headOf, type AnswerKind } from './response.js'
+import { headOf } from './response.js'
 import { awsLambda, type ResponseStream } from './runtime.js'
 
 /** Sources that take a stream; for the others the answer is written as one that is whole. */

@@ -30,8 +30,8 @@ export interface Within {
   readonly over: () => void
 }
 
-/** Where a request has it. */
-export const within: unique symbol = Symbol('amphis.within')
+/** Where a request has it; the same in every copy of this file. */
+export const within: unique symbol = Symbol.for('amphis.within')
 
 /**
  * Reads and checks a request.

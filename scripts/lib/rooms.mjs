@@ -34,7 +34,10 @@ export const houses = {
       { name: 'koa', what: 'A Python app in Koa' },
       { name: 'hono', what: '… in Hono' },
       { name: 'fastify', what: '… in Fastify' },
-      { name: 'aws-lambda', what: '… in AWS Lambda: events to requests, answers to events, the life of an environment' },
+      {
+        name: 'aws-lambda',
+        what: '… in AWS Lambda: events to requests, answers to events, the life of an environment',
+      },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [
@@ -63,7 +66,10 @@ export const houses = {
       { name: 'cli/errors', what: 'What ends a command, and its way from one process to another' },
       { name: 'cli/text', what: 'Texts for people: times, colours, paths, nothing that a terminal takes for an order' },
     ],
-    [{ name: 'modules', what: 'Files of Python as modules of JavaScript' }],
+    [
+      { name: 'modules', what: 'Files of Python as modules of JavaScript' },
+      { name: 'aws-lambda/events', what: 'What events of AWS Lambda say, by their kinds' },
+    ],
     [
       { name: 'python-handler', what: '`PythonHandler`: the start and the end of an app, and the ways to it' },
       { name: 'server', what: "`createServer`: a server of Node's, its health, its idle sessions" },

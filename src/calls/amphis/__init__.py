@@ -37,22 +37,23 @@ __all__ = [
 ]
 
 
+_fill = {"amphis.aws_lambda": fill_aws_lambda, "amphis.js": fill_js}
+
+
 class _Finder:
     """Finds the modules of the package that are made when they are first imported."""
 
-    _fill = {"amphis.aws_lambda": fill_aws_lambda, "amphis.js": fill_js}
-
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        return _ModuleSpec(name, cls, origin="built-in") if name in cls._fill else None
+        return _ModuleSpec(name, cls, origin="built-in") if name in _fill else None
 
     @staticmethod
     def create_module(spec):
         return None
 
-    @classmethod
-    def exec_module(cls, module):
-        cls._fill[module.__name__](module)
+    @staticmethod
+    def exec_module(module):
+        _fill[module.__name__](module)
 
 
 _sys.meta_path.append(_Finder)

@@ -1,10 +1,10 @@
 """What an app under `amphis/aws-lambda` is told of its invocation of AWS Lambda.
 
-    from amphis.aws_lambda import LambdaContext
+from amphis.aws_lambda import LambdaContext
 
 
-    def handler(event: dict, context: LambdaContext):
-        ...
+def handler(event: dict, context: LambdaContext):
+    ...
 """
 
 import json as _json
@@ -118,17 +118,23 @@ def _open(module, name):
     for part in name.split("."):
         function = getattr(function, part)
     if not callable(function):
-        raise TypeError(f"{module}:{name} is no function that takes an event and a context: {function!r}")
+        raise TypeError(
+            f"{module}:{name} is no function that takes an event and a context: {function!r}"
+        )
     _functions[module, name] = function
-    return _iscoroutinefunction(function) or _iscoroutinefunction(getattr(function, "__call__", None))
+    return _iscoroutinefunction(function) or _iscoroutinefunction(type(function).__call__)
 
 
 def _call(module, name, event, context):
-    return _written(_functions[module, name](_json.loads(event), LambdaContext(_json.loads(context))))
+    return _written(
+        _functions[module, name](_json.loads(event), LambdaContext(_json.loads(context)))
+    )
 
 
 async def _call_async(module, name, event, context):
-    return _written(await _functions[module, name](_json.loads(event), LambdaContext(_json.loads(context))))
+    return _written(
+        await _functions[module, name](_json.loads(event), LambdaContext(_json.loads(context)))
+    )
 
 
 def _written(result):
