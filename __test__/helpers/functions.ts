@@ -1,0 +1,103 @@
+/** The service of examples/functions as the tests have it. */
+import { request } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+import { MemoryQueue } from '../../examples/functions/server/memory-queue.js'
+import { ProcessEngine } from '../../examples/functions/server/process-engine.js'
+import { serve, type Served, type ServeOptions } from '../../examples/functions/server/serve.js'
+import { loop, python } from './python.js'
+import { scratchFolder } from './scratch.js'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+export const pages = here('../../examples/functions/public')
+export const amphisEntry = here('../../index.js')
+
+/** Builds the runtime into a folder of its own. */
+export async function buildRuntime(folder: string): Promise<string> {
+  const script = new URL('../../examples/functions/build.mjs', import.meta.url).href
+  const { buildAll } = (await import(script)) as { buildAll: (out: string) => Promise<void> }
+  await buildAll(folder)
+  return `${folder}/runtime`
+}
+
+export interface Reply {
+  status: number
+  body: any
+  text: string
+}
+
+/** Asks a service as a client with a key. `fetch` never settles where a server ends in between. */
+export function ask(
+  url: string,
+  key: string | undefined,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const content =
+      body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
+    const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
+    const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
+    const req = request(url + path, { method, headers: { ...authorization, ...type, ...headers } }, (res) => {
+      const chunks: Buffer[] = []
+      res.on('data', (chunk: Buffer) => chunks.push(chunk))
+      res.on('error', reject)
+      res.on('end', () => {
+        const text = Buffer.concat(chunks).toString()
+        let parsed: unknown
+        try {
+          parsed = JSON.parse(text)
+        } catch {
+          // Lines, or nothing.
+        }
+        resolve({ status: res.statusCode ?? 0, body: parsed, text })
+      })
+    })
+    req.on('error', reject)
+    req.end(content as string | Buffer | undefined)
+  })
+}
+
+export interface Client extends Served {
+  ask: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Reply>
+  invoke: (name: string, payload?: unknown) => Promise<Reply>
+  deploy: (spec: object, files: Record<string, unknown>) => Promise<Reply>
+}
+
+export function clientOf(served: Served): Client {
+  const asks: Client['ask'] = (...words) => ask(served.url, served.key, ...words)
+  return {
+    ...served,
+    ask: asks,
+    invoke: (name, payload) => asks('POST', '/yafaas/events', { function: name, payload }),
+    deploy: (spec, files) => asks('POST', '/yafaas/functions', { ...spec, files }),
+  }
+}
+
+/** A service that runs functions as processes, until the test ends. */
+export async function processService(
+  t: ExecutionContext,
+  runtime: string,
+  options: Partial<ServeOptions> = {},
+): Promise<Client> {
+  const folder = await scratchFolder(t)
+  const served = await serve({
+    host: '127.0.0.1',
+    port: 0,
+    folder,
+    keys: [],
+    queue: new MemoryQueue(),
+    engine: ({ eventsApi }) =>
+      new ProcessEngine({ folder: `${folder}/code`, runtime, eventsApi, amphis: amphisEntry, python }),
+    pages,
+    pace: 50,
+    python,
+    loop,
+    report: (error) => t.log(error),
+    ...options,
+  })
+  t.teardown(() => served.close())
+  return clientOf(served)
+}
