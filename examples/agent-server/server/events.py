@@ -24,16 +24,29 @@ class Log:
     turn_id: str
     events: list[Event] = field(default_factory=list)
     ended: bool = False
+    _last: Event | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, type: str, **data) -> Event:
+    def _make(self, type: str, data: dict) -> Event:
         last = self.events[-1].number if self.events else 0
-        event = Event(last + 1, type, {**data, "at": round(time.time() * 1000)})
-        self.events.append(event)
-        self._wake()
+        return Event(last + 1, type, {**data, "at": round(time.time() * 1000)})
+
+    def add(self, type: str, **data) -> Event:
+        event = self._make(type, data)
+        # What comes after the last event was made has come too late.
+        if self._last is None:
+            self.events.append(event)
+            self._wake()
         return event
 
+    def last(self, type: str, **data) -> Event:
+        """Makes the last event, which nobody sees before `end`."""
+        self._last = self._make(type, data)
+        return self._last
+
     def end(self) -> None:
+        if self._last is not None:
+            self.events.append(self._last)
         self.ended = True
         self._wake()
 

@@ -279,7 +279,8 @@ class Turns:
         for question in turn.pending.values():
             question.cancel()
         summary = turn.summary()
-        event = turn.log.add("done", **summary)
+        # Written before anybody knows: whoever has seen the end finds it in the history, and may go on.
+        event = turn.log.last("done", **summary)
         if turn.session["one_off"]:
             await asyncio.to_thread(
                 shutil.rmtree, self.folder(turn.session["id"]), ignore_errors=True

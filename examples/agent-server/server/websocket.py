@@ -77,32 +77,32 @@ class Connection:
         await self._websocket.send_text(json.dumps(message, ensure_ascii=False))
 
     async def _take(self, text: str) -> None:
-        message: Any = None
+        id = None
         try:
             message = json.loads(text)
             if not isinstance(message, dict):
                 raise ValueError("an object is needed")
-            await self._do(message)
+            id = message.pop("id", None)
+            # Counted as a request; and a key that was revoked in the meantime is none any more.
+            self._key = await self._server.keys.find(self._text)
+            await self._do(id, message.pop("type", None), message)
         except ApiError as error:
-            await self._fail(message, error)
-        except (ValidationError, ValueError) as error:
-            kind = error.error_count() if isinstance(error, ValidationError) else error
-            where = (
-                "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-                if isinstance(error, ValidationError)
-                else str(kind)
+            await self._send({"type": "error", "id": id, **error.body})
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(map(str, at['loc']))}: {at['msg']}" for at in error.errors()
             )
-            await self._fail(message, ApiError(422, "wrong_request", where))
+            await self._send(
+                {"type": "error", "id": id, **ApiError(422, "wrong_request", wrong).body}
+            )
+        except ValueError as error:
+            wrong = f"no JSON that is known here: {error}"
+            await self._send(
+                {"type": "error", "id": id, **ApiError(422, "wrong_request", wrong).body}
+            )
 
-    async def _fail(self, message: Any, error: ApiError) -> None:
-        id = message.get("id") if isinstance(message, dict) else None
-        await self._send({"type": "error", "id": id, **error.body})
-
-    async def _do(self, message: dict) -> None:
+    async def _do(self, id: Any, kind: Any, message: dict) -> None:
         server = self._server
-        # Counted as a request; and a key that was revoked in the meantime is none any more.
-        self._key = await server.keys.find(self._text)
-        kind, id = message.pop("type", None), message.pop("id", None)
         session_id = str(message.pop("session_id", ""))
         match kind:
             case "query":
