@@ -9,6 +9,8 @@ export class Problem extends Error {
   constructor(what, remedy) {
     super(`${what}: ${remedy}`)
     this.name = 'Problem'
+    this.what = what
+    this.remedy = remedy
   }
 }
 
