@@ -70,6 +70,8 @@ class TurnResponse(Response):
             (b"x-accel-buffering", b"no"),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        # The head is sent with the first bytes, and clients wait for it.
+        await send({"type": "http.response.body", "body": b": stream\n\n", "more_body": True})
         async with aclosing(self._follow()) as said:
             following = asyncio.ensure_future(anext(said, None))
             try:
