@@ -119,6 +119,10 @@ export const testChecks = [
   { ...check('cargo test', 'cargo', ['test', '--no-default-features'], rustEnv), totals: cargoTotals },
   { name: 'ava', run: () => ava([]), totals: avaTotals },
   check('package', process.execPath, [inRoot('scripts/test-package.mjs')]),
+  {
+    ...check('agent server', process.execPath, [inRoot('scripts/test-agent-server.mjs'), '--quick']),
+    totals: avaTotals,
+  },
 ]
 
 export const formatters = [
