@@ -118,11 +118,17 @@ impl Runtime {
   ) -> PyResult<Bound<'py, PyAny>> {
     let name = name.to_owned();
     let this = slf.get();
-    beginning::begin(slf.py(), &this.core, timeout, slf, move |table, isolate, out| {
-      let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
-      // SAFETY: inside of the runtime, with texts that stay.
-      unsafe { (table.eval)(isolate, code, name, Evaluation::Awaiting, out) }
-    })
+    beginning::begin(
+      slf.py(),
+      &this.core,
+      timeout,
+      slf,
+      move |table, isolate, out| {
+        let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
+        // SAFETY: inside of the runtime, with texts that stay.
+        unsafe { (table.eval)(isolate, code, name, Evaluation::Awaiting, out) }
+      },
+    )
   }
 
   /// Makes a Python function a global function of JavaScript. It runs on the thread that runs JavaScript; what it returns

@@ -156,7 +156,10 @@ pub fn flush(core: &Core) {
 fn by_loop(wakes: Vec<Wake>) -> Vec<(Py<PyAny>, Vec<Py<PyAny>>)> {
   let mut loops: Vec<(Py<PyAny>, Vec<Py<PyAny>>)> = Vec::new();
   for wake in wakes {
-    match loops.iter_mut().find(|(known, _)| known.is(&wake.event_loop)) {
+    match loops
+      .iter_mut()
+      .find(|(known, _)| known.is(&wake.event_loop))
+    {
       Some((_, futures)) => futures.push(wake.future),
       None => loops.push((wake.event_loop, vec![wake.future])),
     }
