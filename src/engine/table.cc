@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "callback.h"
+#include "module.h"
 #include "promise.h"
 #include "script.h"
 #include "timer.h"
@@ -58,6 +59,12 @@ constexpr AmphisTable kTable = {
     fire,
     resolve,
     run_tasks,
+    compile_module,
+    make_module,
+    link_module,
+    evaluate_module,
+    finish_import,
+    drop_modules,
     statistics,
     terminate,
     interrupt,

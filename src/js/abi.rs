@@ -156,6 +156,7 @@ pub enum Evaluation {
 #[repr(C)]
 pub struct Host {
   pub call: extern "C" fn(*mut c_void, u32, Span, *mut Bytes) -> c_int,
+  pub import: extern "C" fn(*mut c_void, Span, *mut Bytes) -> c_int,
   pub interrupted: extern "C" fn(*mut c_void),
   pub settled: extern "C" fn(*mut c_void, u32, c_int, Span),
   pub timer: extern "C" fn(*mut c_void, u32, f64),
@@ -203,6 +204,12 @@ pub struct Table {
   pub fire: unsafe extern "C" fn(Isolate, u32, *mut Bytes) -> c_int,
   pub resolve: unsafe extern "C" fn(Isolate, u32, c_int, Span, *mut Bytes) -> c_int,
   pub run_tasks: unsafe extern "C" fn(Isolate) -> c_int,
+  pub compile_module: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
+  pub make_module: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
+  pub link_module: unsafe extern "C" fn(Isolate, u32, *const u32, usize),
+  pub evaluate_module: unsafe extern "C" fn(Isolate, u32, *mut Bytes) -> c_int,
+  pub finish_import: unsafe extern "C" fn(Isolate, u32, u32, *mut Bytes) -> c_int,
+  pub drop_modules: unsafe extern "C" fn(Isolate, *const u32, usize),
   pub statistics: unsafe extern "C" fn(Isolate, *mut Statistics),
   pub terminate: unsafe extern "C" fn(Isolate),
   pub interrupt: unsafe extern "C" fn(Isolate),

@@ -10,7 +10,7 @@ use super::abi::{Bytes, Isolate, Table};
 use super::call;
 use super::config::seconds;
 use super::core::Core;
-use super::driver::Job;
+use super::driver::{Job, Run};
 use super::owner::Owner;
 use super::pending::Pending;
 use super::promise;
@@ -34,12 +34,12 @@ pub fn begin<'py, T>(
   if let Some(owner) = &owner {
     core.work.set_home(Arc::clone(owner));
   }
-  let pending = Arc::new(Pending::new(timeout, deadline));
+  let pending = Arc::new(Pending::new(timeout, deadline, owner.clone()));
   let promise = promise::make(py, core, Arc::clone(&pending), whose.as_any())?;
   core.work.driver.submit(
     core,
     Job {
-      run: Box::new(run),
+      run: Run::Inside(Box::new(run)),
       pending: Some(pending),
       owner,
     },

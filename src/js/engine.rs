@@ -244,6 +244,9 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
   extern "C" fn call(_: *mut c_void, _: u32, _: Span, _: *mut Bytes) -> std::ffi::c_int {
     answer::STOP
   }
+  extern "C" fn import(_: *mut c_void, _: Span, _: *mut Bytes) -> std::ffi::c_int {
+    answer::STOP
+  }
   extern "C" fn nothing(_: *mut c_void) {}
   extern "C" fn settled(_: *mut c_void, _: u32, _: std::ffi::c_int, _: Span) {}
   extern "C" fn timer(_: *mut c_void, _: u32, _: f64) {}
@@ -251,6 +254,7 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
   extern "C" fn unhandled(_: *mut c_void, _: Span) {}
   let host = Host {
     call,
+    import,
     interrupted: nothing,
     settled,
     timer,

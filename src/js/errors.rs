@@ -34,7 +34,7 @@ fn timeout_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 }
 
 pub fn timed_out(py: Python<'_>, seconds: f64) -> PyErr {
-  let message = format!("JavaScript has run for longer than its timeout of {seconds} s");
+  let message = format!("JavaScript timed out: it has run for longer than {seconds} s");
   match timeout_type(py) {
     Ok(class) => PyErr::from_type(class.clone(), message),
     Err(error) => error,

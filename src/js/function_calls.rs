@@ -9,6 +9,7 @@ use super::call;
 use super::config::seconds;
 use super::function::JsFunction;
 use super::handles::Handles;
+use super::support;
 use crate::values::Writer;
 
 #[pymethods]
@@ -46,10 +47,12 @@ impl JsFunction {
     })
   }
 
-  /// Lets JavaScript collect the function; calls raise RuntimeError from here on.
+  /// Lets JavaScript collect the function; calls raise RuntimeError from here on. What this gives may be awaited, and
+  /// need not be.
   #[pyo3(name = "close")]
-  fn py_close(&self) {
+  fn py_close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
     self.close();
+    support::get(py, "_DONE")
   }
 
   #[getter]

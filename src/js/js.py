@@ -26,7 +26,7 @@ from amphis import (
     Undefined,
     undefined,
 )
-from amphis._js import JsFunction, JsPromise, Runtime, RuntimeTerminated
+from amphis._js import JsFunction, JsPromise, ModuleError, Runtime, RuntimeTerminated
 from amphis._js import stop_all as _stop_all
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "JavaScriptTimeout",
     "JsFunction",
     "JsPromise",
+    "ModuleError",
     "Runtime",
     "RuntimeConfig",
     "RuntimeStats",

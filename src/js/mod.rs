@@ -44,6 +44,7 @@ mod function;
 mod function_calls;
 mod greenlets;
 mod handles;
+mod importing;
 mod main_thread;
 pub mod module;
 pub mod node;

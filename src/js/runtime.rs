@@ -10,7 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::abi::{Evaluation, Span, status};
 use super::beginning;
-use super::call;
+use super::call::{self, check};
 use super::callback::HOST;
 use super::config::{Config, seconds};
 use super::core::{Core, End};
@@ -18,6 +18,7 @@ use super::ending::stop;
 use super::engine;
 use super::errors::{EngineUnavailable, foreign};
 use super::handles::Handles;
+use super::importing::modules;
 use super::node;
 use super::owner::Owner;
 use super::reaper::reap;
@@ -32,7 +33,7 @@ use crate::values::Writer;
 ///         runtime.eval("1 + 1")
 #[pyclass(name = "Runtime", module = "amphis.js", frozen, weakref)]
 pub struct Runtime {
-  core: Arc<Core>,
+  pub core: Arc<Core>,
   config: Config,
 }
 
@@ -172,6 +173,72 @@ impl Runtime {
     Ok(function)
   }
 
+  /// Makes a source importable, as `name` and as `amphis:static/NAME`.
+  ///
+  /// Args:
+  ///     name: what JavaScript imports; with slashes, relative imports between such modules work.
+  ///     source: the module; bytes, text or plain data where it is imported with a `type`.
+  fn add_static_module(
+    &self,
+    py: Python<'_>,
+    name: &str,
+    source: &Bound<'_, PyAny>,
+  ) -> PyResult<()> {
+    check(&self.core)?;
+    modules(py, &self.core)?
+      .call_method1("add", (name, source))
+      .map(drop)
+  }
+
+  /// Sets what decides about specifiers: `resolver(specifier, importer)` gives the module's URL, or None for those of
+  /// `add_static_module`. None takes it off.
+  fn set_module_resolver(&self, py: Python<'_>, resolver: &Bound<'_, PyAny>) -> PyResult<()> {
+    check(&self.core)?;
+    modules(py, &self.core)?
+      .call_method1("set_resolver", (resolver,))
+      .map(drop)
+  }
+
+  /// Sets what gives sources: `loader(url)` gives text, bytes (or plain data, for `type: "json"`), or an awaitable of it.
+  /// None takes it off.
+  fn set_module_loader(&self, py: Python<'_>, loader: &Bound<'_, PyAny>) -> PyResult<()> {
+    check(&self.core)?;
+    modules(py, &self.core)?
+      .call_method1("set_loader", (loader,))
+      .map(drop)
+  }
+
+  /// Imports a module, and gives what it exports as a dict. Each is run once.
+  ///
+  /// Raises:
+  ///     ModuleError: it, or what it imports, cannot be had.
+  ///     JavaScriptError: it has a syntax error, or threw.
+  #[pyo3(signature = (specifier, *, timeout=None))]
+  fn eval_module<'py>(
+    &self,
+    py: Python<'py>,
+    specifier: &str,
+    timeout: Option<&Bound<'py, PyAny>>,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    check(&self.core)?;
+    let timeout = self.timeout(timeout)?;
+    modules(py, &self.core)?.call_method1("evaluate", (specifier, timeout))
+  }
+
+  /// The same for whoever awaits: loaders may be asynchronous, and modules await outside of functions.
+  #[pyo3(signature = (specifier, *, timeout=None))]
+  fn eval_module_async<'py>(
+    slf: &Bound<'py, Self>,
+    specifier: &str,
+    timeout: Option<&Bound<'py, PyAny>>,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    let this = slf.get();
+    check(&this.core)?;
+    let timeout = this.timeout(timeout)?;
+    // It keeps the runtime.
+    modules(slf.py(), &this.core)?.call_method1("evaluate_async", (specifier, timeout, slf))
+  }
+
   /// Ends what runs in it, from any thread. It raises RuntimeTerminated there, and the runtime takes no more calls.
   fn terminate(&self) -> PyResult<()> {
     if self.core.is_foreign() {
@@ -188,6 +255,7 @@ impl Runtime {
     }
     stop(&self.core, End::Closed);
     drop(self.core.take_functions());
+    drop(self.core.work.take_modules());
     if self.core.entry.is_mine() {
       reap(Arc::clone(&self.core));
     } else {
@@ -218,6 +286,9 @@ impl Runtime {
     })?;
     drop(self.core.take_functions());
     self.core.work.driver.clear_timers();
+    if let Some(modules) = self.core.work.modules(py) {
+      modules.bind(py).call_method0("forget_all")?;
+    }
     Ok(())
   }
 
@@ -259,15 +330,23 @@ impl Runtime {
   }
 
   fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-    self.core.visit(|function| visit.call(function))
+    self.core.visit(|function| visit.call(function))?;
+    self.core.work.visit(|modules| visit.call(modules))
   }
 
   fn __clear__(&self) {
     drop(self.core.take_functions());
+    drop(self.core.work.take_modules());
   }
 }
 
 impl Runtime {
+  /// In seconds.
+  fn timeout(&self, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<f64>> {
+    let timeout = timeout.map(seconds).transpose()?.or(self.core.timeout);
+    Ok(timeout.map(|timeout| timeout.as_secs_f64()))
+  }
+
   fn define(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let mut handles = Handles::granting(&self.core);
     let mut writer = Writer::new(py, &mut handles).within(self.core.values_limits());
