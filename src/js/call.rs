@@ -150,13 +150,15 @@ fn inside(
     core.end_timeout();
   }
   let mut raised = None;
-  if core.is_out_of_memory() {
-    core.mark_ended(End::OutOfMemory);
-  } else {
+  let own_end = core.own_end();
+  if let Some(end) = own_end {
+    core.mark_ended(end);
+  }
+  if own_end != Some(End::OutOfMemory) {
     raised = core.take_raised();
-    if has_timed_out || raised.is_some() {
-      core.resume();
-    }
+  }
+  if own_end.is_none() && (has_timed_out || raised.is_some()) {
+    core.resume();
   }
   drop(entered);
   Ok(Outcome {
@@ -182,7 +184,7 @@ fn give<'py>(
     return Err(ended(core));
   }
   // Its deadline has passed, whatever JavaScript has made of that.
-  if outcome.has_timed_out && core.end() == End::Open {
+  if outcome.has_timed_out && matches!(core.end(), End::Open | End::Lost) {
     return Err(timed_out(py, timeout.unwrap_or_default().as_secs_f64()));
   }
   match outcome.status {

@@ -21,6 +21,8 @@ const HEAD_ROOM: usize = 2560 * MIB;
 pub struct Config {
   pub limits: Limits,
   pub timeout: Option<Duration>,
+  /// Whether it runs in a process of its own.
+  pub has_process: bool,
 }
 
 impl Config {
@@ -74,6 +76,10 @@ impl Config {
         value: size("max_serialization_bytes")?.unwrap_or(VALUE),
       },
       timeout,
+      has_process: match config {
+        Some(config) => config.getattr("process")?.is_truthy()?,
+        None => false,
+      },
     })
   }
 }

@@ -88,7 +88,7 @@ fn is_tested(facts: &NodeFacts) -> bool {
   })
 }
 
-fn path_for(facts: &NodeFacts) -> Result<PathBuf, String> {
+pub fn path_for(facts: &NodeFacts) -> Result<PathBuf, String> {
   let extension = if cfg!(target_os = "macos") {
     "dylib"
   } else {
@@ -112,7 +112,7 @@ fn path_for(facts: &NodeFacts) -> Result<PathBuf, String> {
 }
 
 /// The file of this addon.
-fn own_path() -> Option<PathBuf> {
+pub fn own_path() -> Option<PathBuf> {
   let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
   // SAFETY: an address of this addon's; the structure is filled in where the outcome is not 0.
   let path = unsafe {
@@ -137,7 +137,7 @@ unsafe fn text(text: *const libc::c_char) -> Option<String> {
 }
 
 /// Opens an engine for good.
-fn load(path: &Path, facts: &NodeFacts) -> Result<&'static Table, String> {
+pub fn load(path: &Path, facts: &NodeFacts) -> Result<&'static Table, String> {
   let name = CString::new(path.as_os_str().as_bytes())
     .map_err(|_| format!("{} is no path.", path.display()))?;
   let flags = libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_NODELETE;
@@ -182,16 +182,12 @@ const TRIAL: &str = "const m = { exports: {} }; const [, addon, engine, facts] =
 /// Has a child process of this Node.js try an engine: where it crashes, it is not this process that does.
 fn try_in_a_child(facts: &NodeFacts, engine: &Path) -> Result<(), String> {
   let addon = own_path().ok_or("The file of amphis' addon was not found.")?;
-  let described = format!(
-    "{{\"version\":{:?},\"moduleVersion\":{},\"program\":{:?}}}",
-    facts.version, facts.module_version, facts.program
-  );
   let outcome = Command::new(&facts.program)
     .args([OsStr::new("-e"), OsStr::new(TRIAL)])
     .args([
       addon.as_os_str(),
       engine.as_os_str(),
-      OsStr::new(&described),
+      OsStr::new(&facts.to_json()),
     ])
     .env_remove("NODE_OPTIONS")
     // The addon asks for Python's symbols when it is loaded: the child gets the library that this process has.
@@ -222,7 +218,7 @@ fn try_in_a_child(facts: &NodeFacts, engine: &Path) -> Result<(), String> {
 }
 
 /// The libpython that is loaded.
-fn libpython() -> Option<PathBuf> {
+pub fn libpython() -> Option<PathBuf> {
   // SAFETY: looks a name up, and asks whose it is.
   unsafe {
     let symbol = libc::dlsym(libc::RTLD_DEFAULT, c"Py_GetVersion".as_ptr());

@@ -64,6 +64,7 @@ class RuntimeConfig:
         max_buffer_size: bytes of array buffers; None: max_heap_size.
         max_serialization_depth: how many containers may be within each other in a value that crosses; at most 1000.
         max_serialization_bytes: bytes of one such value.
+        process: whether the runtime gets a process of its own, which is killed where it does not obey its limits.
     """
 
     timeout: object = None
@@ -71,6 +72,7 @@ class RuntimeConfig:
     max_buffer_size: int | None = None
     max_serialization_depth: int = 100
     max_serialization_bytes: int = 10 << 20
+    process: bool = False
 
 
 @_dataclass(frozen=True)

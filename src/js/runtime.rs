@@ -19,6 +19,7 @@ use super::errors::{EngineUnavailable, foreign};
 use super::function::refuse_async;
 use super::handles::Handles;
 use super::node;
+use super::process;
 use super::reaper::reap;
 use crate::values::Writer;
 
@@ -60,9 +61,17 @@ impl Runtime {
       return Err(foreign());
     }
     let table = engine::open().map_err(EngineUnavailable::new_err)?;
+    let table = if config.has_process {
+      &process::TABLE
+    } else {
+      table
+    };
     let core = py
       .detach(|| Core::new(table, config.limits, &HOST))
-      .ok_or_else(|| PyRuntimeError::new_err("V8 has made no isolate"))?;
+      .ok_or_else(|| {
+        let problem = process::problem();
+        PyRuntimeError::new_err(problem.unwrap_or_else(|| "V8 has made no isolate".to_owned()))
+      })?;
     Ok(Self { core, config })
   }
 
@@ -212,6 +221,12 @@ impl Runtime {
     ))
   }
 
+  /// The number of the process that it runs in, of its own (`process=True`); None where it is this one.
+  #[getter]
+  fn process_id(&self) -> Option<u32> {
+    self.core.process_id()
+  }
+
   fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
     slf.clone()
   }
@@ -225,7 +240,7 @@ impl Runtime {
     match self.core.end() {
       End::Open => "<Runtime>",
       End::Closed => "<closed Runtime>",
-      End::Terminated | End::OutOfMemory => "<terminated Runtime>",
+      End::Terminated | End::OutOfMemory | End::Lost => "<terminated Runtime>",
     }
   }
 
