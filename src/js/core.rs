@@ -10,6 +10,7 @@ use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 
 use super::abi::{Host, Isolate, Limits, Statistics, Table};
+use super::counts::Counts;
 use super::entry::{EntryLock, Refusal};
 use super::process;
 use crate::base::lock::lock;
@@ -47,6 +48,7 @@ pub struct Core {
   outside: Mutex<()>,
   pub entry: EntryLock,
   pub limits: Limits,
+  pub counts: Counts,
   end: AtomicU8,
   /// Calls that have met their deadline and are not out yet.
   timeouts: AtomicUsize,
@@ -82,6 +84,7 @@ impl Core {
       outside: Mutex::default(),
       entry: EntryLock::default(),
       limits,
+      counts: Counts::default(),
       end: AtomicU8::new(End::Open as u8),
       timeouts: AtomicUsize::new(0),
       in_interrupt: AtomicBool::new(false),

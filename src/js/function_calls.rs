@@ -6,6 +6,7 @@ use pyo3::types::PyTuple;
 use super::abi::Span;
 use super::call;
 use super::config::seconds;
+use super::counts::Kind;
 use super::function::JsFunction;
 use super::handles::Handles;
 use crate::values::Writer;
@@ -29,6 +30,7 @@ impl JsFunction {
       writer.value(&argument, &format!("args[{index}]"))?;
     }
     let tape = writer.finish().bytes;
+    let _counting = self.core.counts.count(Kind::Call);
     call::run(py, &self.core, timeout, |table, isolate, out| {
       // SAFETY: inside of the runtime, with bytes that stay.
       unsafe { (table.call)(isolate, number, Span::of(&tape), out) }

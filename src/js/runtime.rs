@@ -1,7 +1,7 @@
 //! `Runtime`: an isolate of V8's in Python's hands.
 
 use std::ffi::c_int;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -13,14 +13,17 @@ use super::call;
 use super::callback::HOST;
 use super::config::{Config, seconds};
 use super::core::{Core, End};
+use super::counts::Kind;
 use super::ending::stop;
 use super::engine;
 use super::errors::{EngineUnavailable, foreign};
 use super::function::refuse_async;
 use super::handles::Handles;
 use super::node;
+use super::ops::{self, Operations};
 use super::process;
 use super::reaper::reap;
+use crate::base::lock::lock;
 use crate::values::Writer;
 
 /// An isolated JavaScript runtime: a heap, globals and limits of its own, with nothing of Node.js inside.
@@ -34,6 +37,8 @@ use crate::values::Writer;
 pub struct Runtime {
   core: Arc<Core>,
   config: Config,
+  /// Once one was registered.
+  operations: Mutex<Option<Py<Operations>>>,
 }
 
 #[pymethods]
@@ -72,7 +77,11 @@ impl Runtime {
         let problem = process::problem();
         PyRuntimeError::new_err(problem.unwrap_or_else(|| "V8 has made no isolate".to_owned()))
       })?;
-    Ok(Self { core, config })
+    Ok(Self {
+      core,
+      config,
+      operations: Mutex::default(),
+    })
   }
 
   /// Runs a script, and gives the value of its last expression. What it declares stays.
@@ -99,6 +108,7 @@ impl Runtime {
       Some(timeout) => Some(seconds(timeout)?),
       None => self.config.timeout,
     };
+    let _counting = self.core.counts.count(Kind::Eval);
     call::run(py, &self.core, timeout, |table, isolate, out| {
       let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
       // SAFETY: inside of the runtime, with texts that stay.
@@ -153,6 +163,45 @@ impl Runtime {
     Ok(function)
   }
 
+  /// Registers a function that JavaScript calls by a number, `__host_op_sync__(number, …)`, and gives the number.
+  ///
+  /// Args:
+  ///     name: its name in errors; each only once.
+  ///     handler: the function; it is called as one of bind_function's.
+  ///     mode: "sync".
+  ///     permissions: names of what it does. Unless the config grants all of them, a call is a PermissionError.
+  #[pyo3(signature = (name, handler, *, mode="sync", permissions=Vec::new()))]
+  fn register_op(
+    &self,
+    py: Python<'_>,
+    name: &str,
+    handler: &Bound<'_, PyAny>,
+    mode: &str,
+    permissions: Vec<String>,
+  ) -> PyResult<usize> {
+    ops::check_mode(mode)?;
+    if !handler.is_callable() {
+      return Err(pyo3::exceptions::PyTypeError::new_err(format!(
+        "{name} must be a function"
+      )));
+    }
+    refuse_async(handler)?;
+    let known = lock(&self.operations)
+      .as_ref()
+      .map(|known| known.clone_ref(py));
+    let operations = match known {
+      Some(operations) => operations,
+      None => {
+        let made = Bound::new(py, Operations::new(self.config.grants.clone()))?;
+        self.define(py, ops::NAME, made.as_any())?;
+        lock(&self.operations)
+          .get_or_insert(made.unbind())
+          .clone_ref(py)
+      }
+    };
+    operations.get().add(name, handler, &permissions)
+  }
+
   /// Ends what runs in it, from any thread. It raises RuntimeTerminated there, and the runtime takes no more calls.
   fn terminate(&self) -> PyResult<()> {
     if self.core.is_foreign() {
@@ -198,6 +247,8 @@ impl Runtime {
       without_value(unsafe { (table.reset)(isolate) })
     })?;
     drop(self.core.take_functions());
+    let operations = lock(&self.operations).take();
+    drop(operations);
     Ok(())
   }
 
@@ -209,16 +260,26 @@ impl Runtime {
       status::NOTHING
     })?;
     let found = found.unwrap_or_default();
+    let counted = self.core.counts.so_far();
+    let fields = PyDict::new(py);
+    for (name, number) in [
+      ("heap_total_bytes", found.total_heap),
+      ("heap_used_bytes", found.used_heap),
+      ("heap_limit_bytes", found.heap_limit),
+      ("physical_total_bytes", found.physical),
+      ("external_memory_bytes", found.external),
+      ("buffer_bytes", found.buffers),
+      ("functions", found.functions),
+      ("eval_sync_count", counted.evals),
+      ("call_function_sync_count", counted.calls),
+    ] {
+      fields.set_item(name, number)?;
+    }
+    fields.set_item("total_execution_time_ms", counted.total.as_secs_f64() * 1e3)?;
+    fields.set_item("last_execution_time_ms", counted.last.as_secs_f64() * 1e3)?;
+    fields.set_item("last_execution_kind", counted.last_kind.map(Kind::name))?;
     let class = py.import("amphis.js")?.getattr("RuntimeStats")?;
-    class.call1((
-      found.total_heap,
-      found.used_heap,
-      found.heap_limit,
-      found.physical,
-      found.external,
-      found.buffers,
-      found.functions,
-    ))
+    class.call((), Some(&fields))
   }
 
   /// The number of the process that it runs in, of its own (`process=True`); None where it is this one.
@@ -245,10 +306,15 @@ impl Runtime {
   }
 
   fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+    if let Ok(operations) = self.operations.try_lock() {
+      visit.call(&*operations)?;
+    }
     self.core.visit(|function| visit.call(function))
   }
 
   fn __clear__(&self) {
+    let operations = lock(&self.operations).take();
+    drop(operations);
     drop(self.core.take_functions());
   }
 }
