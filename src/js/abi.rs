@@ -23,8 +23,8 @@ impl Span {
 
   /// # Safety
   ///
-  /// Somebody keeps the bytes for as long.
-  pub unsafe fn bytes<'a>(self) -> &'a [u8] {
+  /// The bytes are there for as long as this is used.
+  pub unsafe fn as_slice<'a>(self) -> &'a [u8] {
     if self.length == 0 {
       return &[];
     }
@@ -127,6 +127,7 @@ pub mod status {
   pub const TAPE: c_int = 0;
   pub const WIRE: c_int = 1;
   pub const THROWN: c_int = 2;
+  pub const TERMINATED: c_int = 3;
   pub const UNFIT: c_int = 4;
   pub const PENDING: c_int = 5;
   pub const NO_STACK: c_int = 6;
@@ -181,6 +182,48 @@ pub struct Statistics {
   pub promises: u64,
 }
 
+impl Statistics {
+  pub fn to_bytes(self) -> Vec<u8> {
+    [
+      self.total_heap,
+      self.used_heap,
+      self.heap_limit,
+      self.physical,
+      self.external,
+      self.buffers,
+      self.functions,
+      self.contexts,
+      self.timeouts,
+      self.intervals,
+      self.promises,
+    ]
+    .iter()
+    .flat_map(|number| number.to_le_bytes())
+    .collect()
+  }
+
+  /// What is not there is 0.
+  pub fn of(bytes: &[u8]) -> Self {
+    let mut numbers = bytes
+      .chunks_exact(8)
+      .filter_map(|number| Some(u64::from_le_bytes(number.try_into().ok()?)));
+    let mut next = || numbers.next().unwrap_or_default();
+    Self {
+      total_heap: next(),
+      used_heap: next(),
+      heap_limit: next(),
+      physical: next(),
+      external: next(),
+      buffers: next(),
+      functions: next(),
+      contexts: next(),
+      timeouts: next(),
+      intervals: next(),
+      promises: next(),
+    }
+  }
+}
+
 /// What identifies a runtime to the engine.
 pub type Isolate = *mut c_void;
 
@@ -192,7 +235,7 @@ pub struct Table {
   pub start: extern "C" fn(*mut c_void) -> *const c_char,
   pub close_gate: extern "C" fn(u32) -> c_int,
   pub stack_left: extern "C" fn() -> usize,
-  free: extern "C" fn(*mut Bytes),
+  pub free: extern "C" fn(*mut Bytes),
   pub create: unsafe extern "C" fn(*const Limits, *const Host, *mut c_void) -> Isolate,
   pub destroy: unsafe extern "C" fn(Isolate),
   pub reset: unsafe extern "C" fn(Isolate) -> c_int,

@@ -15,6 +15,8 @@ use super::driver::{Job, Run};
 use super::importing::Loaded;
 use super::owner::{self, Owner};
 use super::pending::Settled;
+use super::process;
+use super::synchronous;
 
 /// Does something for the runtime that the engine means.
 fn with(user: *mut c_void, what: impl FnOnce(&Arc<Core>)) {
@@ -30,7 +32,7 @@ pub extern "C" fn settled(user: *mut c_void, promise: u32, status: c_int, outcom
   with(user, |core| {
     if let Some(pending) = core.work.take_promise(promise) {
       // SAFETY: the engine keeps them while it calls.
-      let out = Bytes::copy(unsafe { outcome.bytes() });
+      let out = Bytes::copy(unsafe { outcome.as_slice() });
       let outcome = Outcome::of_promise(status, out);
       core.work.settle(&pending, Settled::Outcome(outcome));
     }
@@ -50,7 +52,7 @@ pub extern "C" fn timer_cleared(user: *mut c_void, timer: u32) {
 
 pub extern "C" fn unhandled(user: *mut c_void, thrown: Span) {
   // SAFETY: the engine keeps them while it calls.
-  with(user, |core| core.work.report(unsafe { thrown.bytes() }));
+  with(user, |core| core.work.report(unsafe { thrown.as_slice() }));
 }
 
 /// From any thread of V8's.
@@ -69,8 +71,12 @@ pub extern "C" fn wake(user: *mut c_void) {
 ///
 /// Where there is no loop.
 pub fn start(py: Python<'_>, core: &Arc<Core>, awaitable: &Bound<'_, PyAny>) -> PyResult<u32> {
-  let started =
-    owner::for_awaitable(py, core).and_then(|owner| start_by(py, core, &owner, awaitable));
+  let owner = if process::is_behind(core.table) {
+    Err(synchronous::refusal())
+  } else {
+    owner::for_awaitable(py, core)
+  };
+  let started = owner.and_then(|owner| start_by(py, core, &owner, awaitable));
   if started.is_err() {
     // A coroutine that nobody will run.
     let _ = awaitable.call_method0("close");

@@ -13,7 +13,9 @@ use super::core::Core;
 use super::driver::{Job, Run};
 use super::owner::Owner;
 use super::pending::Pending;
+use super::process;
 use super::promise;
+use super::synchronous;
 
 /// Begins a call, and gives what it will come to as a `JsPromise`, which keeps `whose`.
 ///
@@ -29,6 +31,9 @@ pub fn begin<'py, T>(
 ) -> PyResult<Bound<'py, PyAny>> {
   let timeout = timeout.map(seconds).transpose()?.or(core.timeout);
   call::check(core)?;
+  if process::is_behind(core.table) {
+    return Err(synchronous::refusal());
+  }
   let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
   let owner = Owner::here(py, deadline)?;
   if let Some(owner) = &owner {

@@ -34,7 +34,7 @@ extern "C" fn call(user: *mut c_void, function: u32, arguments: Span, out: *mut 
   // SAFETY: what the engine was told, and bytes that it keeps while it calls.
   unsafe {
     answer_with(user, out, |py, core| {
-      result_of(py, core, function, arguments.bytes())
+      result_of(py, core, function, arguments.as_slice())
     })
   }
 }

@@ -60,6 +60,10 @@ pub fn ended(core: &Core) -> PyErr {
     End::Terminated => {
       RuntimeTerminated::new_err("The runtime was terminated. Make a new Runtime.")
     }
+    End::Lost => RuntimeTerminated::new_err(format!(
+      "The process of the runtime is not there any more. {} Make a new Runtime.",
+      core.lost()
+    )),
     End::OutOfMemory => RuntimeTerminated::new_err(
       "Heap limit exceeded: the runtime was terminated. Make a new Runtime, with a larger max_heap_size if that was too small.",
     ),

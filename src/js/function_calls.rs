@@ -7,6 +7,7 @@ use super::abi::Span;
 use super::beginning;
 use super::call;
 use super::config::seconds;
+use super::counts::Kind;
 use super::function::JsFunction;
 use super::handles::Handles;
 use super::support;
@@ -25,6 +26,7 @@ impl JsFunction {
     let number = self.number()?;
     let timeout = timeout.map(seconds).transpose()?;
     let tape = self.arguments(args)?;
+    let _counting = self.core.counts.count(Kind::Call);
     call::run(py, &self.core, timeout, |table, isolate, out| {
       // SAFETY: inside of the runtime, with bytes that stay.
       unsafe { (table.call)(isolate, number, Span::of(&tape), out) }

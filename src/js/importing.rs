@@ -14,7 +14,9 @@ use super::config::seconds;
 use super::core::Core;
 use super::handles::Handles;
 use super::owner;
+use super::process;
 use super::support;
+use super::synchronous;
 use crate::values::{Reader, Writer};
 
 /// A module that was loaded, as the outcome of an `import()`.
@@ -136,7 +138,7 @@ pub extern "C" fn import(user: *mut c_void, request: Span, out: *mut Bytes) -> c
   // SAFETY: what the engine was told, and bytes that it keeps while it calls.
   unsafe {
     answer_with(user, out, |py, core| {
-      begin_import(py, core, request.bytes()).map(Answer::Later)
+      begin_import(py, core, request.as_slice()).map(Answer::Later)
     })
   }
 }
@@ -169,6 +171,9 @@ fn begin_import(py: Python<'_>, core: &Arc<Core>, request: &[u8]) -> PyResult<u3
 ///
 /// What Python raises.
 pub fn modules<'py>(py: Python<'py>, core: &Arc<Core>) -> PyResult<Bound<'py, PyAny>> {
+  if process::is_behind(core.table) {
+    return Err(synchronous::refusal());
+  }
   if let Some(modules) = core.work.modules(py) {
     return Ok(modules.into_bound(py));
   }
