@@ -89,16 +89,6 @@ v8::Local<v8::Value> python_error(Runtime* runtime, v8::Local<v8::Context> conte
   return error;
 }
 
-v8::MaybeLocal<v8::Promise> refuse_import(v8::Local<v8::Context> context, v8::Local<v8::Data>, v8::Local<v8::Value>,
-                                          v8::Local<v8::String>, v8::Local<v8::FixedArray>) {
-  v8::Isolate* isolate = v8::Isolate::GetCurrent();
-  v8::Local<v8::Promise::Resolver> resolver;
-  if (!v8::Promise::Resolver::New(context).ToLocal(&resolver)) return {};
-  auto message = v8::String::NewFromUtf8Literal(isolate, "This runtime has no modules to import");
-  if (resolver->Reject(context, v8::Exception::TypeError(message)).IsNothing()) return {};
-  return resolver->GetPromise();
-}
-
 int bind(void* data, AmphisSpan name, AmphisSpan value, AmphisBytes* out) {
   Runtime* runtime = Runtime::of(data);
   Entry entry(runtime);

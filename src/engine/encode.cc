@@ -374,7 +374,7 @@ void Encoder::thrown(v8::Local<v8::Value> value) {
 
 int give(Runtime* runtime, v8::Local<v8::Context> context, v8::Local<v8::Value> value, AmphisBytes* out) {
   v8::TryCatch block(runtime->isolate);
-  if (value->IsObject()) {
+  if (value->IsObject() && !value->IsModuleNamespaceObject()) {
     int status = give_wire(runtime, context, value, out);
     if (status >= 0) return status;
     if (runtime->is_terminating()) return AMPHIS_TERMINATED;

@@ -1,10 +1,12 @@
 //! `RuntimeConfig`, as Rust reads it, and what follows from it for the engine.
 
+use std::collections::HashSet;
 use std::fs;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use super::abi::Limits;
 
@@ -17,10 +19,14 @@ const MOST_DEPTH: u32 = 1000;
 /// V8 needs room to come to its end when its heap is full; it is address space until it is used.
 const HEAD_ROOM: usize = 2560 * MIB;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Config {
   pub limits: Limits,
   pub timeout: Option<Duration>,
+  /// Whether it runs in a process of its own.
+  pub has_process: bool,
+  /// Permissions of operations.
+  pub grants: HashSet<String>,
 }
 
 impl Config {
@@ -74,8 +80,29 @@ impl Config {
         value: size("max_serialization_bytes")?.unwrap_or(VALUE),
       },
       timeout,
+      grants: match config {
+        Some(config) => grants(&config.getattr("grants")?)?,
+        None => HashSet::new(),
+      },
+      has_process: match config {
+        Some(config) => config.getattr("process")?.is_truthy()?,
+        None => false,
+      },
     })
   }
+}
+
+/// The names of what is granted.
+fn grants(value: &Bound<'_, PyAny>) -> PyResult<HashSet<String>> {
+  let wrong =
+    || PyTypeError::new_err("grants must be names of permissions, as {\"net\", \"read\"}");
+  if value.is_instance_of::<PyString>() {
+    return Err(wrong());
+  }
+  let names = value.try_iter().map_err(|_| wrong())?;
+  names
+    .map(|name| name?.extract().map_err(|_| wrong()))
+    .collect()
 }
 
 /// What `timeout` says: seconds, or a timedelta.

@@ -27,7 +27,11 @@ const IDLE: Duration = Duration::from_secs(2);
 /// As much as Python's threads have.
 const STACK: usize = 8 * 1024 * 1024;
 
-type Run = Box<dyn FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send>;
+/// What is done inside of the runtime, without the GIL, and what is done by Python, outside of it.
+pub enum Run {
+  Inside(Box<dyn FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send>),
+  Outside(Box<dyn FnOnce(Python<'_>) + Send>),
+}
 
 pub struct Job {
   pub run: Run,
@@ -94,6 +98,15 @@ impl Driver {
 
   pub fn submit(&self, core: &Arc<Core>, job: Job) {
     self.change(core, |state| state.jobs.push_back(job));
+  }
+
+  pub fn submit_outside(&self, core: &Arc<Core>, run: impl FnOnce(Python<'_>) + Send + 'static) {
+    let job = Job {
+      run: Run::Outside(Box::new(run)),
+      pending: None,
+      owner: None,
+    };
+    self.submit(core, job);
   }
 
   pub fn set_timer(&self, core: &Arc<Core>, number: u32, after: Duration) {
@@ -239,7 +252,7 @@ fn run(core: &Arc<Core>) {
       Next::Timer(number, owner) => timer_job(number, owner),
       Next::Tasks => Job {
         // SAFETY: inside of the runtime.
-        run: Box::new(|table, isolate, _| unsafe { (table.run_tasks)(isolate) }),
+        run: Run::Inside(Box::new(|table, isolate, _| unsafe { (table.run_tasks)(isolate) })),
         pending: None,
         owner: None,
       },
@@ -252,7 +265,9 @@ fn run(core: &Arc<Core>) {
 fn timer_job(number: u32, owner: Option<Arc<Owner>>) -> Job {
   Job {
     // SAFETY: inside of the runtime, with bytes to write to.
-    run: Box::new(move |table, isolate, out| unsafe { (table.fire)(isolate, number, out) }),
+    run: Run::Inside(Box::new(move |table, isolate, out| unsafe {
+      (table.fire)(isolate, number, out)
+    })),
     pending: None,
     owner,
   }
@@ -264,6 +279,13 @@ fn perform(core: &Arc<Core>, job: Job) {
     pending,
     owner,
   } = job;
+  let run = match run {
+    Run::Inside(run) => run,
+    Run::Outside(run) => {
+      let _ = Python::try_attach(run);
+      return;
+    }
+  };
   if pending.as_ref().is_some_and(|pending| !pending.is_open()) {
     return;
   }

@@ -26,7 +26,7 @@ from amphis import (
     Undefined,
     undefined,
 )
-from amphis._js import JsFunction, JsPromise, Runtime, RuntimeTerminated
+from amphis._js import JsFunction, JsPromise, ModuleError, Runtime, RuntimeTerminated
 from amphis._js import stop_all as _stop_all
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "JavaScriptTimeout",
     "JsFunction",
     "JsPromise",
+    "ModuleError",
     "Runtime",
     "RuntimeConfig",
     "RuntimeStats",
@@ -66,6 +67,8 @@ class RuntimeConfig:
         max_buffer_size: bytes of array buffers; None: max_heap_size.
         max_serialization_depth: how many containers may be within each other in a value that crosses; at most 1000.
         max_serialization_bytes: bytes of one such value.
+        process: whether the runtime gets a process of its own, which is killed where it does not obey its limits.
+        grants: names of the permissions that operations have here; see Runtime.register_op.
     """
 
     timeout: object = None
@@ -73,6 +76,8 @@ class RuntimeConfig:
     max_buffer_size: int | None = None
     max_serialization_depth: int = 100
     max_serialization_bytes: int = 10 << 20
+    process: bool = False
+    grants: frozenset = frozenset()
 
 
 @_dataclass(frozen=True)
@@ -80,22 +85,32 @@ class RuntimeStats:
     """What a runtime uses.
 
     Attributes:
-        total_heap_size: bytes that V8 has taken for the heap.
-        used_heap_size: bytes of it that are in use.
-        heap_size_limit: bytes that it may take.
-        physical_heap_size: bytes of it that are in memory.
-        external_memory: bytes outside of the heap that it holds.
+        heap_total_bytes: bytes that V8 has taken for the heap.
+        heap_used_bytes: bytes of it that are in use.
+        heap_limit_bytes: bytes that it may take.
+        physical_total_bytes: bytes of it that are in memory.
+        external_memory_bytes: bytes outside of the heap that it holds.
         buffer_bytes: bytes of array buffers.
         functions: functions that Python has handles of.
+        total_execution_time_ms: milliseconds that all calls have taken, with what they called back.
+        last_execution_time_ms: milliseconds that the last one has taken.
+        last_execution_kind: which it was, "eval_sync" or "call_function_sync"; None: there was none.
+        eval_sync_count: how often something was evaluated.
+        call_function_sync_count: how often a function was called.
     """
 
-    total_heap_size: int
-    used_heap_size: int
-    heap_size_limit: int
-    physical_heap_size: int
-    external_memory: int
+    heap_total_bytes: int
+    heap_used_bytes: int
+    heap_limit_bytes: int
+    physical_total_bytes: int
+    external_memory_bytes: int
     buffer_bytes: int
     functions: int
+    total_execution_time_ms: float
+    last_execution_time_ms: float
+    last_execution_kind: str | None
+    eval_sync_count: int
+    call_function_sync_count: int
 
 
 class _Owned:

@@ -6,10 +6,12 @@ use super::ending;
 use super::engine;
 use super::errors::{EngineUnavailable, RuntimeTerminated};
 use super::function::JsFunction;
+use super::importing::Loaded;
 use super::runtime::Runtime;
 use super::support::NATIVE;
 
 const CODE: &str = include_str!("js.py");
+const MODULES: &str = include_str!("modules.py");
 const ASYNCHRONOUS: &str = include_str!("asynchronous.py");
 
 /// Fills the module.
@@ -29,7 +31,9 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
   py.import("sys")?
     .getattr("modules")?
     .set_item(NATIVE, &native)?;
+  native.add_class::<Loaded>()?;
   execute(&native, ASYNCHRONOUS, "<amphis>/asynchronous.py")?;
+  execute(&native, MODULES, "<amphis>/modules.py")?;
   execute(module, CODE, "<amphis>/js.py")
 }
 

@@ -7,6 +7,7 @@ use napi_derive::napi;
 
 use crate::js::engine;
 use crate::js::node::{self, NodeFacts, Platform};
+use crate::js::process_child;
 use crate::python::signals::node_code::symbol;
 
 /// This Node.js, as it describes itself.
@@ -31,6 +32,12 @@ pub fn introduce_node(description: NodeDescription) {
 #[napi(catch_unwind)]
 pub fn try_engine(engine: String, description: NodeDescription) -> bool {
   engine::try_out(Path::new(&engine), &facts(description))
+}
+
+/// Has a runtime for another process, and ends with that; for a process that does nothing else. Why it could not begin.
+#[napi(catch_unwind)]
+pub fn serve_runtime(engine: String, description: NodeDescription) -> Option<String> {
+  process_child::serve(Path::new(&engine), &facts(description)).err()
 }
 
 /// The process is about to end: no thread goes on in a runtime.
