@@ -253,8 +253,10 @@ void statistics(void* data, AmphisStatistics* out) {
   v8::HeapStatistics heap;
   runtime->isolate->GetHeapStatistics(&heap);
   *out = AmphisStatistics{
-      heap.total_heap_size(),  heap.used_heap_size(), heap.heap_size_limit(),    heap.total_physical_size(),
-      heap.external_memory(), runtime->allocator.used.load(), runtime->functions.size(), heap.number_of_native_contexts(),
+      heap.total_heap_size(),    heap.used_heap_size(),
+      heap.heap_size_limit(),    heap.total_physical_size(),
+      heap.external_memory(),    runtime->allocator.used.load(),
+      runtime->functions.size(), heap.number_of_native_contexts(),
   };
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 v8::MaybeLocal<v8::String> source_text(v8::Isolate* isolate, AmphisSpan text) {
   if (text.length > static_cast<size_t>(v8::String::kMaxLength)) {
-    isolate->ThrowException(v8::Exception::RangeError(v8::String::NewFromUtf8Literal(isolate, "Invalid string length")));
+    isolate->ThrowException(
+        v8::Exception::RangeError(v8::String::NewFromUtf8Literal(isolate, "Invalid string length")));
     return {};
   }
   auto length = static_cast<int>(text.length);
