@@ -33,8 +33,8 @@ void call_host(const v8::FunctionCallbackInfo<v8::Value>& info) {
     for (int index = 0; index < info.Length(); index++) {
       if (encoder.value(info[index], {})) continue;
       if (!encoder.problem().empty() && !runtime->is_terminating()) {
-        isolate->ThrowException(v8::Exception::TypeError(
-            v8::String::NewFromUtf8(isolate, encoder.problem().c_str()).ToLocalChecked()));
+        isolate->ThrowException(
+            v8::Exception::TypeError(v8::String::NewFromUtf8(isolate, encoder.problem().c_str()).ToLocalChecked()));
       }
       return;
     }

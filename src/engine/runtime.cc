@@ -275,9 +275,12 @@ void statistics(void* data, AmphisStatistics* out) {
   v8::HeapStatistics heap;
   runtime->isolate->GetHeapStatistics(&heap);
   *out = AmphisStatistics{
-      heap.total_heap_size(),  heap.used_heap_size(), heap.heap_size_limit(),    heap.total_physical_size(),
-      heap.external_memory(), runtime->allocator.used.load(), runtime->functions.size(), heap.number_of_native_contexts(),
-      0, 0, runtime->promises.size(),
+      heap.total_heap_size(),    heap.used_heap_size(),
+      heap.heap_size_limit(),    heap.total_physical_size(),
+      heap.external_memory(),    runtime->allocator.used.load(),
+      runtime->functions.size(), heap.number_of_native_contexts(),
+      0,                         0,
+      runtime->promises.size(),
   };
   for (const auto& [id, timer] : runtime->timers) (timer.is_repeated ? out->intervals : out->timeouts)++;
 }
