@@ -68,4 +68,5 @@ export const hostPackages = [
   packagesIn('Installing npm packages (Fastify, for the tests)', '__test__/hosts/fastify/'),
   packagesIn('Installing npm packages (Koa, for the tests)', '__test__/hosts/koa/'),
   packagesIn('Installing npm packages (Hono, for the tests)', '__test__/hosts/hono/'),
+  packagesIn('Installing npm packages (Nest, for the tests)', '__test__/hosts/nest/'),
 ]

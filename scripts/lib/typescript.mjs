@@ -25,6 +25,7 @@ const entries = [
   'vite',
   'fastify',
   'koa',
+  'nest',
   'hono',
   'modules/hooks',
   'modules/names-program',
@@ -56,7 +57,7 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'fastify', 'koa', 'hono']
+const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'nest']
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 
