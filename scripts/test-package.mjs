@@ -25,7 +25,7 @@ import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
 
 const allowed = [
-  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda)\.require\.cjs|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda|nest)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda|nest)\.require\.cjs|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
   /^dist\/.+\.(?:js|d\.cts)$/,
   /^python\/amphis_describe\/[a-z_]+\.py$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
@@ -43,9 +43,9 @@ const required = [
   'config.cjs',
   'config.d.ts',
   'config.d.cts',
-  ...['modules', 'register', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda'].flatMap((name) => [
+  ...['modules', 'register', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda', 'nest'].flatMap((name) => [
     // The loader of the tests takes `koa` for a `koa.cjs` beside it.
-    ['esbuild', 'vite', 'hono', 'koa', 'fastify', 'aws-lambda'].includes(name) ? `${name}.require.cjs` : `${name}.cjs`,
+    ['esbuild', 'vite', 'hono', 'koa', 'fastify', 'aws-lambda', 'nest'].includes(name) ? `${name}.require.cjs` : `${name}.cjs`,
     `${name}.d.ts`,
     `${name}.d.cts`,
     `dist/${name}.js`,

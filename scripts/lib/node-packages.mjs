@@ -77,6 +77,7 @@ export const hostPackages = [
   packagesOfHost('Hono', 'hono'),
   packagesOfHost('bundlers', 'bundlers'),
   packagesIn('Installing npm packages (the functions of examples/)', 'examples/functions/'),
+  packagesOfHost('Nest', 'nest'),
 ]
 
 /** The same for the tests of `npm run test:hosts`. */

@@ -38,6 +38,7 @@ export const houses = {
         name: 'aws-lambda',
         what: '… in AWS Lambda: events to requests, answers to events, the life of an environment',
       },
+      { name: 'nest', what: '… in Nest' },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [

@@ -25,6 +25,7 @@ const entries = [
   'vite',
   'fastify',
   'koa',
+  'nest',
   'hono',
   'aws-lambda',
   'modules/hooks',
@@ -57,7 +58,7 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda']
+const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda', 'nest']
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 
