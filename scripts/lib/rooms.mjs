@@ -34,6 +34,7 @@ export const houses = {
       { name: 'koa', what: 'A Python app in Koa' },
       { name: 'hono', what: '… in Hono' },
       { name: 'fastify', what: '… in Fastify' },
+      { name: 'next', what: '… in Next.js' },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [

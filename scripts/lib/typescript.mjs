@@ -26,6 +26,7 @@ const entries = [
   'fastify',
   'koa',
   'hono',
+  'next',
   'modules/hooks',
   'modules/names-program',
   'cli/main',
@@ -56,7 +57,7 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'fastify', 'koa', 'hono']
+const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'next']
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 
