@@ -25,7 +25,7 @@ import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
 
 const allowed = [
-  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda|nest)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda|nest)\.require\.cjs|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda|nest|next)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda|nest|next)\.require\.cjs|next\.edge\.js|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
   /^dist\/.+\.(?:js|d\.cts)$/,
   /^python\/amphis_describe\/[a-z_]+\.py$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
@@ -43,13 +43,17 @@ const required = [
   'config.cjs',
   'config.d.ts',
   'config.d.cts',
-  ...['modules', 'register', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda', 'nest'].flatMap((name) => [
-    // The loader of the tests takes `koa` for a `koa.cjs` beside it.
-    ['esbuild', 'vite', 'hono', 'koa', 'fastify', 'aws-lambda', 'nest'].includes(name) ? `${name}.require.cjs` : `${name}.cjs`,
-    `${name}.d.ts`,
-    `${name}.d.cts`,
-    `dist/${name}.js`,
-  ]),
+  ...['modules', 'register', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda', 'nest', 'next'].flatMap(
+    (name) => [
+      // The loader of the tests takes `koa` for a `koa.cjs` beside it.
+      ['esbuild', 'vite', 'hono', 'koa', 'fastify', 'aws-lambda', 'nest', 'next'].includes(name)
+        ? `${name}.require.cjs`
+        : `${name}.cjs`,
+      `${name}.d.ts`,
+      `${name}.d.cts`,
+      `dist/${name}.js`,
+    ],
+  ),
   'dist/modules/hooks.js',
   'dist/modules/names-program.js',
   'python/amphis_describe/__main__.py',
@@ -193,10 +197,13 @@ import { createServer, HandleResponse, PythonError, PythonHandler, type PythonHa
 import { defineConfig, type ConfigExport } from 'amphis/config'
 import { pythonModules, type PythonModulesOptions } from 'amphis/esbuild'
 import { configure, type PythonFunction, type PythonHandle } from 'amphis/modules'
+import { amphis as route, withAmphis, type NextRouteHandlers } from 'amphis/next'
 import { amphis as plugin, type VitePluginOptions } from 'amphis/vite'
 
 export const modules: PythonModulesOptions = { appDir: 'ml' }
 export const plugins = [pythonModules(modules), plugin({ modules } satisfies VitePluginOptions)]
+export const { GET }: NextRouteHandlers = route('main:app', { prefix: '/api' })
+export const next = withAmphis({ output: 'standalone' as const }, { prefix: '/api' })
 configure({ appDir: 'ml', threads: 2 })
 export const call = async (f: PythonFunction<(n: number) => Promise<string>, {}, { n: number }>): Promise<string> =>
   (await f(1)) + (await f.with({ n: 1 }, { timeout: 1 })())

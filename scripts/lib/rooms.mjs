@@ -39,6 +39,7 @@ export const houses = {
         what: '… in AWS Lambda: events to requests, answers to events, the life of an environment',
       },
       { name: 'nest', what: '… in Nest' },
+      { name: 'next', what: '… in Next.js' },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [

@@ -28,6 +28,7 @@ const entries = [
   'nest',
   'hono',
   'aws-lambda',
+  'next',
   'modules/hooks',
   'modules/names-program',
   'cli/main',
@@ -58,7 +59,19 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda', 'nest']
+const publicEntries = [
+  'index',
+  'config',
+  'modules',
+  'esbuild',
+  'vite',
+  'fastify',
+  'koa',
+  'hono',
+  'aws-lambda',
+  'nest',
+  'next',
+]
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 
