@@ -131,7 +131,10 @@ async function buffered() {
   })
   assert.match(output, /Internal agent amphis .* registered/)
   assert.equal(output.match(/lifespan startup/g)?.length, 1)
-  assert.ok(output.indexOf('init is over') < output.indexOf('INIT RTDONE(status: success)'), 'the start is not in the init')
+  assert.ok(
+    output.indexOf('init is over') < output.indexOf('INIT RTDONE(status: success)'),
+    'the start is not in the init',
+  )
   assert.match(output, /lifespan shutdown/)
   say(`${green('✔')} the emulator: events, errors, the limit of 6 MB; one lifespan, in the init and at the end`)
 }

@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { WebSocket } from 'ws'
 import { nodeProblem } from './lib/machine.mjs'
+import { pack, packAddon } from './lib/pack.mjs'
 import { inRoot, root } from './lib/paths.mjs'
 import { Problem, main } from './lib/problem.mjs'
 import { colourEnv, run } from './lib/run.mjs'
@@ -28,6 +29,7 @@ const allowed = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda)\.require\.cjs|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
   /^dist\/.+\.(?:js|d\.cts)$/,
   /^python\/amphis_describe\/[a-z_]+\.py$/,
+  /^template\/aws-lambda\/(?:Dockerfile|README\.md|dockerignore|gitignore|function\.mjs|requirements\.txt|app\/(?:main|jobs)\.py)$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
   /^python\/amphis\/(?:__init__\.pyi?|(?:aws_lambda|js|node)\.pyi|py\.typed)$/,
   /^docs\/(?:[a-z]+\.md|README\.md|demo\.png)$/,
@@ -83,25 +85,6 @@ async function expectSuccess(what, command, args, options) {
 }
 
 /**
- * @param {string} folder of the package
- * @param {string} destination
- * @returns {Promise<{ tarball: string, files: string[] }>}
- */
-async function pack(folder, destination) {
-  const { code, output } = await run(
-    'npm',
-    ['pack', '--json', '--loglevel=silent', '--pack-destination', destination],
-    {
-      cwd: folder,
-      quiet: true,
-    },
-  )
-  if (code !== 0) throw new Problem(`npm pack of ${folder} failed`, output.trim())
-  const [{ filename, files }] = JSON.parse(output)
-  return { tarball: join(destination, filename), files: files.map((/** @type {{ path: string }} */ file) => file.path) }
-}
-
-/**
  * What README links to and shows below `docs/` is for users, who have no repository beside them.
  *
  * @param {string[]} files
@@ -127,25 +110,6 @@ function checkContents(files) {
   if (missing.length > 0)
     throw new Problem(`the package lacks ${missing.join(', ')}`, 'run `npm run build`, or correct `files`')
   say(`${green('✔')} ${files.length} files, each meant to be there`)
-}
-
-/**
- * The package that carries the addon of this platform, made as the release does.
- *
- * @param {string} destination
- */
-async function packAddon(destination) {
-  const addon = readdirSync(root).find((name) => name.startsWith(`amphis.${process.platform}-${process.arch}`))
-  if (!addon) throw new Problem('the addon is not built', 'run `npm run build`')
-  const platform = addon.split('.')[1] ?? ''
-  if (!existsSync(inRoot('npm', platform))) return undefined
-  const folder = join(destination, platform)
-  cpSync(inRoot('npm', platform), folder, { recursive: true })
-  cpSync(inRoot(addon), join(folder, addon))
-  for (const name of readdirSync(root).filter((file) => /^engine-\d+\.so$/.test(file))) {
-    cpSync(inRoot(name), join(folder, name))
-  }
-  return pack(folder, destination)
 }
 
 const app = `

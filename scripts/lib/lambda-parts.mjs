@@ -65,6 +65,7 @@ export const runtimeClientStep = {
       quiet: true,
     })
     if (code !== 0) throw fetchProblem('npm ci', output)
-    if (!existsSync(compiled)) throw new Problem('npm has not compiled the runtime client', 'let it run install scripts')
+    if (!existsSync(compiled))
+      throw new Problem('npm has not compiled the runtime client', 'let it run install scripts')
   },
 }
