@@ -2,17 +2,7 @@
 // the interpreter or environment to serve with; default: .venv.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { WebSocket } from 'ws'
@@ -32,7 +22,7 @@ const allowed = [
   /^template\/aws-lambda\/(?:Dockerfile|README\.md|dockerignore|gitignore|function\.mjs|requirements\.txt|app\/(?:main|jobs)\.py)$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
   /^python\/amphis\/(?:__init__\.pyi?|(?:aws_lambda|js|node)\.pyi|py\.typed)$/,
-  /^docs\/(?:[a-z]+\.md|README\.md|demo\.png)$/,
+  /^docs\/(?:[a-z-]+\.md|README\.md|demo\.png)$/,
 ]
 const required = [
   'LICENSE',
@@ -126,6 +116,7 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { PythonHandler } from 'amphis'
 import { defineConfig } from 'amphis/config'
+import { lambda } from 'amphis/aws-lambda'
 import { pythonModules } from 'amphis/esbuild'
 import { configure, moduleAt } from 'amphis/modules'
 import { amphis } from 'amphis/vite'
@@ -138,6 +129,7 @@ assert.equal(defineConfig({ port: 1 }).port, 1)
 assert.equal(require('amphis/modules').moduleAt, moduleAt)
 assert.equal(require('amphis/esbuild').pythonModules, pythonModules)
 assert.equal(require('amphis/vite').amphis, amphis)
+assert.equal(require('amphis/aws-lambda').lambda, lambda)
 configure({ python: process.env.AMPHIS_TEST_PYTHON })
 assert.equal(await double(21), 42)
 
@@ -155,6 +147,7 @@ await handler.close()
 const typed = `
 import { createServer, HandleResponse, PythonError, PythonHandler, type PythonHandlerOptions, type UpgradeListener } from 'amphis'
 import { defineConfig, type ConfigExport } from 'amphis/config'
+import { lambda, type LambdaHandler, type LambdaOptions, type LambdaStreamHandler } from 'amphis/aws-lambda'
 import { pythonModules, type PythonModulesOptions } from 'amphis/esbuild'
 import { configure, type PythonFunction, type PythonHandle } from 'amphis/modules'
 import { amphis as plugin, type VitePluginOptions } from 'amphis/vite'
@@ -171,6 +164,9 @@ export const upgrade: UpgradeListener = python.upgrade
 export const config: ConfigExport = defineConfig({ port: 1 })
 export const response: Promise<HandleResponse> = python.handle({ url: '/' })
 export const server = createServer(python, { http2: false })
+const margin: LambdaOptions = { timeoutMargin: 100, events: 'jobs:handler' }
+export const buffered: LambdaHandler = lambda('main:app', { ...margin, lifespan: 'off' })
+export const streamed: LambdaStreamHandler = lambda.stream(python, margin)
 export const type = (error: unknown) => (error instanceof PythonError ? error.type : undefined)
 // @ts-expect-error -- had it no types, this would be none
 new PythonHandler(1)
