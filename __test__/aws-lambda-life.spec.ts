@@ -1,6 +1,13 @@
+import { mkdir, symlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { request } from './helpers/client.js'
+import { projectFiles } from '../lib/cli/init/project.js'
 import { startEnvironment } from './helpers/lambda/environment.js'
+import { queueEvent } from './helpers/lambda/events.js'
+import { text } from './helpers/lambda/runtime-api.js'
+import { scratchFolder } from './helpers/scratch.js'
 
 // `amphis/aws-lambda`: an execution environment from its init to its end, in a process of its own.
 
@@ -50,4 +57,20 @@ test('without shutdown no extension is registered', async (t) => {
   const { api } = await start(t, 'buffered', { app: 'lambda_app:app' }, { more: { shutdown: false } })
   await api.idle()
   t.deepEqual(api.extensions, [])
+})
+
+test('the project of amphis init streams FastAPI, and takes what comes from a queue', async (t) => {
+  const files = await projectFiles({ name: 'my-function', language: 'js', template: 'aws-lambda' })
+  const folder = await scratchFolder(t, Object.fromEntries(files))
+  await mkdir(join(folder, 'node_modules'))
+  await symlink(dirname(dirname(fileURLToPath(import.meta.url))), join(folder, 'node_modules/amphis'))
+  const { api, url } = await start(t, join(folder, 'function.mjs#handler'), { app: 'none:app' })
+  const hello = await request(`${url}/hello/Ada`)
+  t.like(hello.json(), { message: 'Hello, Ada' })
+  t.true((hello.json() as { left: number }).left > 0)
+  const tokens = await request(`${url}/tokens`)
+  t.is(tokens.headers['content-type'], 'text/event-stream; charset=utf-8')
+  t.is(tokens.text, 'data: one\n\ndata: two\n\ndata: three\n\n')
+  const { body } = await api.invoke(queueEvent('a'))
+  t.deepEqual(JSON.parse(await text(body)), { batchItemFailures: [] })
 })

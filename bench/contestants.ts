@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from './harness/child.js'
@@ -155,14 +155,19 @@ interface PlainCall {
 }
 
 /** A peer that is a Python program and calls JavaScript: it takes orders as those in Node do. */
-const pythonCaller = (title: string, distribution: string, file: string): Contestant => ({
+const pythonCaller = (
+  title: string,
+  distribution: string,
+  file: string,
+  env: Readonly<Record<string, string>> = {},
+): Contestant => ({
   title,
   reach: 'in-process',
   missing: needsPackage(distribution),
   command: ({ context }) => ({
     argv: [context.python.executable, join(apps, 'calls', file)],
     cwd: join(apps, 'calls'),
-    env: { NODE_BIN: process.execPath },
+    env: { NODE_BIN: process.execPath, ...env },
     ipc: true,
   }),
 })
@@ -340,6 +345,21 @@ export const contestants: Readonly<Record<string, Contestant>> = {
         python: context.python.root,
       }),
   },
+  'lambda-amphis': {
+    title: 'amphis/aws-lambda',
+    reach: 'in-process',
+    node: true,
+    missing: needsBuild,
+    command: ({ context }) =>
+      nodeServer('lambda-amphis.js', {
+        appDir: join(apps, 'calls'),
+        helloDir: join(apps, 'raw'),
+        python: context.python.root,
+      }),
+  },
+  'lambda-mangum': pythonCaller('Mangum', 'mangum', 'mangum_caller.py', {
+    BENCH_EVENTS: readFileSync(join(servers, 'lambda-events.json'), 'utf8'),
+  }),
   'calls-node-calls-python': functionCall('node-calls-python', 'calls-node-calls-python.js', {
     missing: needsNativePeer('node-calls-python'),
     app: 'calls',

@@ -232,6 +232,26 @@ export const figures: readonly Figure[] = [
       atMost: { heap: 512 * 1024, blocks: 2000 },
     }),
   ),
+  slow(
+    calls('lambda', {
+      title: 'one warm invocation of AWS Lambda in process, event in and response out: hello world (raw ASGI)',
+      rows: [
+        callRow('handle', 'amphis, handle() with the same headers', 'amphis', 'handle'),
+        callRow('function url', 'amphis/aws-lambda, event of a Function URL', 'amphis', 'function url'),
+        callRow('rest', 'amphis/aws-lambda, event of a REST API', 'amphis', 'rest'),
+        callRow('first byte', "amphis/aws-lambda, from the app's send to Lambda's stream", 'amphis', 'first byte'),
+        callRow('mangum function url', 'Mangum, event of a Function URL', 'mangum', 'function url'),
+        callRow('mangum rest', 'Mangum, event of a REST API', 'mangum', 'rest'),
+      ].map((row) => ({ ...row, contestant: row.contestant.replace('calls-', 'lambda-') })),
+      base: 'handle',
+      targets: [
+        { of: 'function url', over: 'handle', relation: 'ratio', atMost: 3 },
+        { of: 'function url', over: 'mangum function url', relation: 'ratio', atMost: 0.2 },
+        { of: 'first byte', atMost: 5000 },
+      ],
+      notes: ['without the connection to Lambda, which is the same for all; one at a time, as Lambda invokes'],
+    }),
+  ),
   httpThroughput('hello', {
     work: 'hello',
     connections: [1, 32, 128, 512],

@@ -32,7 +32,7 @@ export async function answerWhole(host: LambdaHost, event: unknown, invocation: 
     const head = { status: response.status, headers: response.rawHeaders }
     const body = await wholeBody(response, mostBytes(shape))
     if (kind === (webSocket as EventKind)) {
-      answer = await answerMessage(host.options, event as WebSocketEvent, head, body, invocation.deadline.signal)
+      answer = await answerMessage(host.options, event as WebSocketEvent, head, body, invocation.deadline)
     } else {
       answer = (body === undefined ? undefined : answerOf(shape, head, body)) ?? tooLarge(host, shape, invocation)
     }

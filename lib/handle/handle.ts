@@ -119,6 +119,7 @@ class HandleExchange implements Exchange {
     if (stream !== undefined) {
       this.#pump(stream).catch(this.#onBodyError)
     }
+    request.sent?.(this.#giveUp)
     if (outcome === ANSWERED) {
       bridge.take()
     }
@@ -227,8 +228,12 @@ class HandleExchange implements Exchange {
   }
 
   readonly #onAbort = (): void => {
+    this.#giveUp(aborted(this.#signal))
+  }
+
+  readonly #giveUp = (error: Error): void => {
     this.#disconnect()
-    this.#settle(aborted(this.#signal))
+    this.#settle(error)
   }
 
   readonly #onTimeout = (): void => {

@@ -21,17 +21,12 @@ export interface PreparedRequest {
   readonly source: object
   /** Told once when the app has returned. */
   readonly over?: (() => void) | undefined
+  /** Given, when it is sent, what gives it up: the app's client has left, and whoever waits gets the error. */
+  readonly sent?: ((giveUp: (error: Error) => void) => void) | undefined
 }
 
-/** What hosts within amphis say of a request besides. */
-export interface Within {
-  /** JSON in ASCII of what `amphis.aws_lambda` adds to the scope. */
-  readonly keys: string
-  readonly over: () => void
-}
-
-/** Where a request has it; the same in every copy of this file. */
-export const within: unique symbol = Symbol.for('amphis.within')
+/** Where hosts within amphis have a request that is ready; the same in every copy of this file. */
+export const prepared: unique symbol = Symbol.for('amphis.prepared')
 
 /**
  * Reads and checks a request.
@@ -44,6 +39,10 @@ export function prepareRequest(given: HandleRequest | Request, more: Partial<Han
       'AMPHIS_ERR_INVALID_REQUEST',
       `A request is a Request, or an object with a url: handle({ url: '/path' }); but this one is ${kindOf(given)}.`,
     )
+  }
+  const own = (given as { [prepared]?: PreparedRequest })[prepared]
+  if (own !== undefined) {
+    return own
   }
   if (!isRequest(given)) {
     assertNoneMisspelt(given)
@@ -66,9 +65,8 @@ export function prepareRequest(given: HandleRequest | Request, more: Partial<Han
   if (body.type !== undefined && !hasName(headers, 'content-type')) {
     headers.push('content-type', body.type)
   }
-  const own = (given as { [within]?: Within })[within]
-  const head = headOfRequest({ ...request, headers }, own?.keys)
-  return { method: request.method, url, head, body, signal: request.signal, source: given, over: own?.over }
+  const head = headOfRequest({ ...request, headers })
+  return { method: request.method, url, head, body, signal: request.signal, source: given }
 }
 
 /** A `Request` of any realm or library. */
