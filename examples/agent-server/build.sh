@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the image from a clone of amphis that is built (npm run build): build.sh [--no-cache] [other options of docker build].
-# TAG names the image (agent-server), BASE another base, DOCKER another program (podman). OFFLINE is a folder with
-# node_modules and wheels that were fetched before.
+# TAG names the image (agent-server), BASE another base, DOCKER another program (podman). OFFLINE=1 fetches the packages
+# here, by the npm and pip of this machine, for engines whose builds have no network.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -22,7 +22,14 @@ find "$context/agent-server" -name __pycache__ -prune -exec rm -r {} +
 cp -R "$here/../shared" "$context/shared"
 cp "$here/Dockerfile" "$context"
 if [ -n "${OFFLINE-}" ]; then
-  cp -R "$OFFLINE" "$context/offline"
+  mkdir "$context/offline"
+  cp "$here"/package*.json "$context/offline"
+  (
+    cd "$context/offline"
+    npm ci --omit=dev --no-audit --no-fund --silent
+    npm install --no-save --no-audit --no-fund --silent "$context"/vendor/*.tgz
+    "${PYTHON:-python3}" -m pip download --quiet --disable-pip-version-check --dest wheels -r "$here/server/requirements.txt"
+  )
   set -- --build-arg OFFLINE_DIR=offline "$@"
 fi
 if [ -n "${BASE-}" ]; then set -- --build-arg "BASE=$BASE" "$@"; fi

@@ -31,7 +31,7 @@ def _send(pids: list[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-async def end(turn_id: str, patience: float = 0.7) -> None:
+async def end(turn_id: str, patience: float = 0.4) -> None:
     """Ends them: by SIGTERM, and by SIGKILL what is still there after some seconds."""
     pids = await asyncio.to_thread(find, turn_id)
     _send(pids, signal.SIGTERM)

@@ -113,7 +113,7 @@ async def read() -> Settings:
         turn_seconds=_number("TURN_SECONDS", 600),
         turn_rounds=int(_number("TURN_ROUNDS", 50)),
         permission_seconds=_number("PERMISSION_SECONDS", 120),
-        reconnect_seconds=_number("RECONNECT_SECONDS", 1),
+        reconnect_seconds=_number("RECONNECT_SECONDS", 0.8),
         retries=int(_number("RETRIES", 5)),
         rate_limit=_number("RATE_LIMIT", 300),
         log_content=os.environ.get("LOG_CONTENT") == "1",

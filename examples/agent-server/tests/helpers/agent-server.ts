@@ -109,7 +109,10 @@ export class AgentServer {
     })
     const server = new AgentServer(new NodeProcess(child, 'now'), api, own)
     if (data === undefined) server.#owned.push(own)
-    const line = await server.process.printsLine(/Agent server ready: \S+/)
+    const line = await server.process.printsLine(/Agent server ready: \S+/).catch(async (error: unknown) => {
+      await server.close()
+      throw error
+    })
     server.url = line.split(' ').at(-1)!
     return server
   }
