@@ -20,10 +20,38 @@ export async function buildRuntime(folder: string): Promise<string> {
   return `${folder}/runtime`
 }
 
+/** What answers may have, of functions and events alike; where the text is no JSON, nothing. */
+export interface Told {
+  id: string
+  name: string
+  state: string
+  version: number
+  instances: { running: number; stopped: number }
+  logs: { requestId: string; stream: string; text: string }[]
+  status: string
+  attempts: number
+  dead: boolean
+  instance: string
+  result: unknown
+  error: { code: string; message: string; log: string; errorType: string; errorMessage: string; stackTrace: string[] }
+  deadLetters: { job: { id: string; payload: string } }[]
+}
+
 export interface Reply {
   status: number
-  body: any
+  body: Told
   text: string
+}
+
+/** What the body is where it is no JSON: nothing of it can be relied on. */
+const NOTHING = {} as Told
+
+export const parsed = (text: string): Told => {
+  try {
+    return JSON.parse(text) as Told
+  } catch {
+    return NOTHING
+  }
 }
 
 /** Asks a service as a client with a key. `fetch` never settles where a server ends in between. */
@@ -46,17 +74,11 @@ export function ask(
       res.on('error', reject)
       res.on('end', () => {
         const text = Buffer.concat(chunks).toString()
-        let parsed: unknown
-        try {
-          parsed = JSON.parse(text)
-        } catch {
-          // Lines, or nothing.
-        }
-        resolve({ status: res.statusCode ?? 0, body: parsed, text })
+        resolve({ status: res.statusCode ?? 0, body: parsed(text), text })
       })
     })
     req.on('error', reject)
-    req.end(content as string | Buffer | undefined)
+    req.end(content)
   })
 }
 

@@ -30,7 +30,9 @@ export async function buildAll(out = here('dist')) {
     entryPoints: [here('runtime/supervisor.ts'), here('runtime/child.ts')],
     outdir: `${out}/runtime`,
   })
-  cpSync(here('runtime/amphis_function.py'), `${out}/runtime/amphis_function.py`)
+  for (const name of ['amphis_function.py', 'Dockerfile', 'init.sh', 'install.py', 'network.py']) {
+    cpSync(here(`runtime/${name}`), `${out}/runtime/${name}`)
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAll()
