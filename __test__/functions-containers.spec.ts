@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ava from 'ava'
 import { containersWithRuntime, containerService, endService } from './helpers/function-containers.js'
-import { buildRuntime, type Client } from './helpers/functions.js'
+import { buildExample, type Client } from './helpers/functions.js'
 
 const folder = await realpath(await mkdtemp(join(tmpdir(), 'amphis-functions-')))
-const containers = await containersWithRuntime(await buildRuntime(join(folder, 'dist')))
+const example = await buildExample()
+const containers = await containersWithRuntime(example.runtime)
 const test = containers ? ava : ava.skip
 let client: Client
 
@@ -16,6 +17,7 @@ ava.before(async () => {
 ava.after.always(async () => {
   if (client) await endService(client)
   containers?.release()
+  await example.remove()
   await rm(folder, { recursive: true, force: true })
 })
 

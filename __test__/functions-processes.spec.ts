@@ -1,12 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import test from 'ava'
-import { buildRuntime, processService } from './helpers/functions.js'
+import { buildExample, processService } from './helpers/functions.js'
 
-const folder = await mkdtemp(join(tmpdir(), 'amphis-functions-'))
-const runtime = await buildRuntime(folder)
-test.after.always(() => rm(folder, { recursive: true, force: true }))
+const { runtime, remove } = await buildExample()
+test.after.always(remove)
 
 const nodeFiles = {
   'index.mjs': `

@@ -1,4 +1,5 @@
 /** The service of examples/functions as the tests have it. */
+import { rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
@@ -12,12 +13,13 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 export const pages = here('../../examples/functions/public')
 export const amphisEntry = here('../../index.js')
 
-/** Builds the runtime into a folder of its own. */
-export async function buildRuntime(folder: string): Promise<string> {
+/** Builds the example into a folder of its own, below the example: its bundles import their packages. */
+export async function buildExample(): Promise<{ dist: string; runtime: string; remove: () => Promise<void> }> {
   const script = new URL('../../examples/functions/build.mjs', import.meta.url).href
   const { buildAll } = (await import(script)) as { buildAll: (out: string) => Promise<void> }
-  await buildAll(folder)
-  return `${folder}/runtime`
+  const dist = here(`../../examples/functions/.cache/test-${process.pid}`)
+  await buildAll(dist)
+  return { dist, runtime: `${dist}/runtime`, remove: () => rm(dist, { recursive: true, force: true }) }
 }
 
 /** What answers may have, of functions and events alike; where the text is no JSON, nothing. */
