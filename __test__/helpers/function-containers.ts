@@ -71,7 +71,7 @@ export async function containerService(
     loop,
     ...options,
   })
-  return clientOf(served)
+  return clientOf(served, folder)
 }
 
 /** Removes all functions of a service, then closes it: nothing of it stays in the engine. */

@@ -85,15 +85,18 @@ export function ask(
 }
 
 export interface Client extends Served {
+  /** Its state. */
+  folder: string
   ask: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Reply>
   invoke: (name: string, payload?: unknown) => Promise<Reply>
   deploy: (spec: object, files: Record<string, unknown>) => Promise<Reply>
 }
 
-export function clientOf(served: Served): Client {
+export function clientOf(served: Served, folder: string): Client {
   const asks: Client['ask'] = (...words) => ask(served.url, served.key, ...words)
   return {
     ...served,
+    folder,
     ask: asks,
     invoke: (name, payload) => asks('POST', '/yafaas/events', { function: name, payload }),
     deploy: (spec, files) => asks('POST', '/yafaas/functions', { ...spec, files }),
@@ -123,5 +126,5 @@ export async function processService(
     ...options,
   })
   t.teardown(() => served.close())
-  return clientOf(served)
+  return clientOf(served, folder)
 }

@@ -13,7 +13,7 @@ interface Range {
 
 /** Numbers that a deployment may give: their default, the least and the most. */
 const numbers: Record<'memory' | 'timeout' | 'cpus' | 'slots' | 'minReplicas' | 'maxReplicas', Range> = {
-  memory: { of: 256, from: 64, to: 16_384 },
+  memory: { of: 256, from: 128, to: 16_384 },
   timeout: { of: 30_000, from: 100, to: 900_000 },
   cpus: { of: 1, from: 0.05, to: 64 },
   slots: { of: 1, from: 1, to: 64 },
