@@ -1,4 +1,5 @@
 /** The service of examples/functions as the tests have it. */
+import { rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
@@ -12,18 +13,47 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 export const pages = here('../../examples/functions/public')
 export const amphisEntry = here('../../index.js')
 
-/** Builds the runtime into a folder of its own. */
-export async function buildRuntime(folder: string): Promise<string> {
+/** Builds the example into a folder of its own, below the example: its bundles import their packages. */
+export async function buildExample(): Promise<{ dist: string; runtime: string; remove: () => Promise<void> }> {
   const script = new URL('../../examples/functions/build.mjs', import.meta.url).href
   const { buildAll } = (await import(script)) as { buildAll: (out: string) => Promise<void> }
-  await buildAll(folder)
-  return `${folder}/runtime`
+  const dist = here(`../../examples/functions/.cache/test-${process.pid}`)
+  await buildAll(dist)
+  return { dist, runtime: `${dist}/runtime`, remove: () => rm(dist, { recursive: true, force: true }) }
+}
+
+/** What answers may have, of functions and events alike; where the text is no JSON, nothing. */
+export interface Told {
+  id: string
+  name: string
+  state: string
+  version: number
+  instances: { running: number; stopped: number }
+  logs: { requestId: string; stream: string; text: string }[]
+  status: string
+  attempts: number
+  dead: boolean
+  instance: string
+  result: unknown
+  error: { code: string; message: string; log: string; errorType: string; errorMessage: string; stackTrace: string[] }
+  deadLetters: { job: { id: string; payload: string } }[]
 }
 
 export interface Reply {
   status: number
-  body: any
+  body: Told
   text: string
+}
+
+/** What the body is where it is no JSON: nothing of it can be relied on. */
+const NOTHING = {} as Told
+
+export const parsed = (text: string): Told => {
+  try {
+    return JSON.parse(text) as Told
+  } catch {
+    return NOTHING
+  }
 }
 
 /** Asks a service as a client with a key. `fetch` never settles where a server ends in between. */
@@ -46,30 +76,27 @@ export function ask(
       res.on('error', reject)
       res.on('end', () => {
         const text = Buffer.concat(chunks).toString()
-        let parsed: unknown
-        try {
-          parsed = JSON.parse(text)
-        } catch {
-          // Lines, or nothing.
-        }
-        resolve({ status: res.statusCode ?? 0, body: parsed, text })
+        resolve({ status: res.statusCode ?? 0, body: parsed(text), text })
       })
     })
     req.on('error', reject)
-    req.end(content as string | Buffer | undefined)
+    req.end(content)
   })
 }
 
 export interface Client extends Served {
+  /** Its state. */
+  folder: string
   ask: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Reply>
   invoke: (name: string, payload?: unknown) => Promise<Reply>
   deploy: (spec: object, files: Record<string, unknown>) => Promise<Reply>
 }
 
-export function clientOf(served: Served): Client {
+export function clientOf(served: Served, folder: string): Client {
   const asks: Client['ask'] = (...words) => ask(served.url, served.key, ...words)
   return {
     ...served,
+    folder,
     ask: asks,
     invoke: (name, payload) => asks('POST', '/yafaas/events', { function: name, payload }),
     deploy: (spec, files) => asks('POST', '/yafaas/functions', { ...spec, files }),
@@ -99,5 +126,5 @@ export async function processService(
     ...options,
   })
   t.teardown(() => served.close())
-  return clientOf(served)
+  return clientOf(served, folder)
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MAX_EVENT } from './events.js'
 import { bearerOf, clientSignal, parseJson, readBody, sendJson, type Handler } from './http.js'
 import type { Keys } from './keys.js'
@@ -192,10 +193,7 @@ async function streamLogs(service: Service, record: FunctionRecord, url: URL, re
         .catch(() => {})
         .finally(() => reading.delete(id))
     }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, 1_000)
-      signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
-    })
+    await sleep(1_000, undefined, { signal }).catch(() => {})
   }
   res.end()
 }

@@ -4,6 +4,7 @@
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -23,6 +24,12 @@ export interface ProcessEngineOptions {
   /** What `import('amphis')` is for the runtime. */
   amphis: string
   python: string | undefined
+}
+
+/** An environment's interpreter, where the option names the environment. */
+function interpreterOf(python = 'python3'): string {
+  const inside = join(python, 'bin', 'python')
+  return existsSync(inside) ? inside : python
 }
 
 interface Running {
@@ -52,7 +59,7 @@ export class ProcessEngine implements Engine {
       await this.#install(folder, 'npm', ['install', '--omit=dev', '--no-audit', '--no-fund'], progress)
     if (code.has('requirements.txt')) {
       const args = ['-m', 'pip', 'install', '--target', join(folder, '.python'), '-r', 'requirements.txt']
-      await this.#install(folder, this.#options.python ?? 'python3', args, progress)
+      await this.#install(folder, interpreterOf(this.#options.python), args, progress)
     }
     return folder
   }
@@ -62,8 +69,10 @@ export class ProcessEngine implements Engine {
     try {
       await run(command, args, { cwd, maxBuffer: 10_000_000 })
     } catch (error) {
-      const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-      throw new ProblemError(422, 'build', `${command} failed`, { log: `${stdout}${stderr}`.slice(-20_000) })
+      const { stdout = '', stderr = '', message } = error as Error & { stdout?: string; stderr?: string }
+      throw new ProblemError(422, 'build', `${command} failed`, {
+        log: (stdout + stderr || message).slice(-20_000),
+      })
     }
   }
 

@@ -1,4 +1,5 @@
 /** Checks what a deployment asks for. */
+import { nearest } from './nearest.js'
 import { ProblemError } from './problem.js'
 import type { FunctionSpec } from './types.js'
 
@@ -12,7 +13,7 @@ interface Range {
 
 /** Numbers that a deployment may give: their default, the least and the most. */
 const numbers: Record<'memory' | 'timeout' | 'cpus' | 'slots' | 'minReplicas' | 'maxReplicas', Range> = {
-  memory: { of: 256, from: 64, to: 16_384 },
+  memory: { of: 256, from: 128, to: 16_384 },
   timeout: { of: 30_000, from: 100, to: 900_000 },
   cpus: { of: 1, from: 0.05, to: 64 },
   slots: { of: 1, from: 1, to: 64 },
@@ -24,27 +25,13 @@ const known = new Set(['name', 'runtime', 'handler', 'environment', 'network', .
 /** Names that the runtime's own variables have. */
 const reserved = /^(?:EVENTS_|FUNCTION_|AMPHIS_|LD_|NODE_OPTIONS$|PATH$|PYTHONHOME$)/
 
-/** How many letters of two words differ, at the best alignment. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
-    }
-    row = next
-  }
-  return row[b.length]!
-}
-
-const nearest = (name: string): string => [...known].toSorted((a, b) => distance(name, a) - distance(name, b))[0]!
-
 export function checkedSpec(input: unknown): FunctionSpec {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     throw invalid('the function is not an object')
   const given = input as Record<string, unknown>
   for (const name of Object.keys(given)) {
-    if (!known.has(name)) throw invalid(`there is no option ${JSON.stringify(name)}; did you mean "${nearest(name)}"?`)
+    if (!known.has(name))
+      throw invalid(`there is no option ${JSON.stringify(name)}; did you mean "${nearest(name, [...known])}"?`)
   }
   const { name, runtime, handler, environment = {}, network = false } = given
   if (typeof name !== 'string' || !/^[a-z][a-z0-9-]{0,38}[a-z0-9]$/.test(name)) {

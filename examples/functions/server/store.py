@@ -1,4 +1,4 @@
-"""The state of functions, in SQLite. Called by JavaScript, in process; several servers of a machine may share the file."""
+"""The state of functions, in SQLite; called by JavaScript, in process. Servers of a machine may share the file."""
 
 import json
 import sqlite3
