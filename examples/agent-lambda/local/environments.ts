@@ -10,6 +10,9 @@ const path = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 const bootstrap = path('../../../__test__/helpers/lambda/bootstrap.mjs')
 const folder = path('../lambda/function')
 
+/** Environments of a function: Lambda's default is 1,000. */
+const MOST = 2
+
 interface Environment {
   readonly api: RuntimeApi
   readonly child: ChildProcess
@@ -22,8 +25,10 @@ export class LocalFunction {
   log = ''
   readonly #kind: string
   readonly #env: NodeJS.ProcessEnv
+  #count = 0
   readonly #all: Environment[] = []
   readonly #idle: Environment[] = []
+  readonly #waiting: ((environment: Environment) => void)[] = []
   #close = async (): Promise<void> => {}
 
   private constructor(kind: string, env: NodeJS.ProcessEnv) {
@@ -46,9 +51,13 @@ export class LocalFunction {
 
   /** An invocation, as the front asks for it. */
   async invoke(event: unknown, timeout?: number): Promise<Outcome> {
-    const environment = this.#idle.pop() ?? (await this.#make())
+    const environment = this.#idle.pop() ?? (await (this.#count < MOST ? this.#make() : this.#next()))
     const outcome = await environment.api.invoke(event, timeout)
-    environment.api.idle().then(() => this.#idle.push(environment), () => {})
+    void environment.api.idle().then(() => {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#idle.push(environment)
+      else next(environment)
+    })
     return outcome
   }
 
@@ -63,7 +72,12 @@ export class LocalFunction {
     for (const { api } of this.#all) await api.close()
   }
 
+  #next(): Promise<Environment> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
   async #make(): Promise<Environment> {
+    this.#count += 1
     const api = await RuntimeApi.start()
     const handler = `${folder}/dist/${this.#kind}.js#handler`
     const child = spawn('sh', [`${folder}/start.sh`, process.execPath, bootstrap, handler], {

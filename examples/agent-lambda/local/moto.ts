@@ -5,13 +5,17 @@ import { fileURLToPath } from 'node:url'
 
 const python = fileURLToPath(new URL('../.venv/bin/python', import.meta.url))
 
+/** Requests without a signature are strangers' to moto; any signature is its owner's. */
+export const signedByAnybody =
+  'AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0'
+
 /** What a bucket has: see `Moto.list`. */
 export interface Listed {
   readonly key: string
   readonly isLatest: boolean
 }
 
-/** A server of moto's. It takes any signature, and requests that have none. */
+/** A server of moto's. */
 export class Moto {
   readonly url: string
   readonly #end: () => Promise<void>
@@ -60,7 +64,7 @@ export class Moto {
     await this.ask('POST', '/', JSON.stringify({ Name: name, SecretString: JSON.stringify(value) }), {
       'x-amz-target': 'secretsmanager.CreateSecret',
       'content-type': 'application/x-amz-json-1.1',
-      authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0`,
+      authorization: signedByAnybody.replace('/s3/', '/secretsmanager/'),
     })
   }
 
@@ -75,7 +79,11 @@ export class Moto {
 
   /** @throws unless it is answered by 2xx */
   async ask(method: string, path: string, body?: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
-    const response = await fetch(this.url + path, { method, headers, ...(body !== undefined && { body }) })
+    const response = await fetch(this.url + path, {
+      method,
+      headers: { authorization: signedByAnybody, ...headers },
+      ...(body !== undefined && { body }),
+    })
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
     return response
   }

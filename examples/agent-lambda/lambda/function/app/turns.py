@@ -65,27 +65,35 @@ class Turns:
             "partial": partial,
         }
         turn = await self._host.Turn(task)
+        messages = aiter(turn.messages())
         result = None
+        step = None
         try:
-            messages = aiter(turn.messages())
             while True:
-                left = deadline - time.monotonic()
-                message = await asyncio.wait_for(anext(messages), max(left, 0.001))
+                # Not cancelled when time is up: the agent has to end first, which ends the step as well.
+                step = asyncio.ensure_future(anext(messages))
+                done, _ = await asyncio.wait({step}, timeout=max(0, deadline - time.monotonic()))
+                if not done:
+                    message = "the agent was not done in time, and this turn was not kept"
+                    raise ApiError(504, message, known)
+                message = step.result()
                 if message["type"] in TOLD:
                     yield message
                 if message["type"] == "result":
                     result = message
         except StopAsyncIteration:
             pass
-        except (TimeoutError, asyncio.TimeoutError):
-            raise ApiError(504, "the agent was not done in time, and this turn was not kept", known) from None
         except JavaScriptError as error:
             # A result that tells of an error is followed by the end of the program.
             if result is None:
                 log.error("the agent has failed: %s", error.message)
-                raise ApiError(502, f"the agent has failed, and this turn was not kept: {error.message}", known) from error
+                why = f"the agent has failed, and this turn was not kept: {error.message}"
+                raise ApiError(502, why, known) from error
         finally:
             await turn.end()
+            if step is not None and not step.done():
+                await asyncio.wait({step}, timeout=5)
+                step.cancel()
         if result is None or result.get("is_error") or result.get("subtype") != "success":
             why = (result or {}).get("result") or (result or {}).get("subtype") or "it gave no result"
             raise ApiError(502, f"the agent has failed, and this turn was not kept: {why}", known)
