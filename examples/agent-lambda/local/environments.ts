@@ -1,0 +1,98 @@
+// A function on this machine: Lambda's Runtime API and a Function URL of the project's own, and environments of it, one for
+// each invocation under way, that are used again.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { serveFunctionUrl } from '../../../__test__/helpers/lambda/function-url.js'
+import { RuntimeApi, type Outcome } from '../../../__test__/helpers/lambda/runtime-api.js'
+
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+const bootstrap = path('../../../__test__/helpers/lambda/bootstrap.mjs')
+const folder = path('../lambda/function')
+
+/** Environments of a function: Lambda's default is 1,000. */
+const MOST = 2
+
+interface Environment {
+  readonly api: RuntimeApi
+  readonly child: ChildProcess
+}
+
+/** One function. */
+export class LocalFunction {
+  url = ''
+  /** What its environments have printed. */
+  log = ''
+  readonly #kind: string
+  readonly #env: NodeJS.ProcessEnv
+  #count = 0
+  readonly #all: Environment[] = []
+  readonly #idle: Environment[] = []
+  readonly #waiting: ((environment: Environment) => void)[] = []
+  #close = async (): Promise<void> => {}
+
+  private constructor(kind: string, env: NodeJS.ProcessEnv) {
+    this.#kind = kind
+    this.#env = env
+  }
+
+  /**
+   * @param kind which handler
+   * @param env the whole environment of its processes
+   * @param timeout milliseconds of an invocation
+   */
+  static async start(kind: 'buffered' | 'streamed', env: NodeJS.ProcessEnv, timeout = 300_000): Promise<LocalFunction> {
+    const made = new LocalFunction(kind, env)
+    const front = await serveFunctionUrl(made as unknown as RuntimeApi, timeout)
+    made.url = front.url
+    made.#close = front.close
+    return made
+  }
+
+  /** An invocation, as the front asks for it. */
+  async invoke(event: unknown, timeout?: number): Promise<Outcome> {
+    const environment = this.#idle.pop() ?? (await (this.#count < MOST ? this.#make() : this.#next()))
+    const outcome = await environment.api.invoke(event, timeout)
+    void environment.api.idle().then(() => {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#idle.push(environment)
+      else next(environment)
+    })
+    return outcome
+  }
+
+  async close(): Promise<void> {
+    for (const { child } of this.#all) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const closed = once(child, 'close')
+      child.kill('SIGKILL')
+      await closed
+    }
+    await this.#close()
+    for (const { api } of this.#all) await api.close()
+  }
+
+  #next(): Promise<Environment> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  async #make(): Promise<Environment> {
+    this.#count += 1
+    const api = await RuntimeApi.start()
+    const handler = `${folder}/dist/${this.#kind}.js#handler`
+    const child = spawn('sh', [`${folder}/start.sh`, process.execPath, bootstrap, handler], {
+      cwd: folder,
+      env: { ...this.#env, AWS_LAMBDA_RUNTIME_API: api.address },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => (this.log += piece.toString()))
+    const environment = { api, child }
+    this.#all.push(environment)
+    const ended = once(child, 'close').then(() => {
+      throw new Error(`the environment has ended:\n${this.log}`)
+    })
+    ended.catch(() => {})
+    await Promise.race([api.idle(), ended])
+    return environment
+  }
+}
