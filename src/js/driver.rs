@@ -252,7 +252,9 @@ fn run(core: &Arc<Core>) {
       Next::Timer(number, owner) => timer_job(number, owner),
       Next::Tasks => Job {
         // SAFETY: inside of the runtime.
-        run: Run::Inside(Box::new(|table, isolate, _| unsafe { (table.run_tasks)(isolate) })),
+        run: Run::Inside(Box::new(|table, isolate, _| unsafe {
+          (table.run_tasks)(isolate)
+        })),
         pending: None,
         owner: None,
       },

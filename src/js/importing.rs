@@ -48,11 +48,13 @@ impl Compiler {
     is_async: bool,
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
-    slf.get().run(slf, is_async, timeout, move |table, isolate, out| {
-      let (source, url) = (Span::of(source.as_bytes()), Span::of(url.as_bytes()));
-      // SAFETY: inside of the runtime, with texts that stay.
-      unsafe { (table.compile_module)(isolate, source, url, out) }
-    })
+    slf
+      .get()
+      .run(slf, is_async, timeout, move |table, isolate, out| {
+        let (source, url) = (Span::of(source.as_bytes()), Span::of(url.as_bytes()));
+        // SAFETY: inside of the runtime, with texts that stay.
+        unsafe { (table.compile_module)(isolate, source, url, out) }
+      })
   }
 
   /// The number of a module that exports a value.
@@ -69,10 +71,12 @@ impl Compiler {
     let mut writer = Writer::new(slf.py(), &mut handles).within(core.values_limits());
     writer.value(value, &url)?;
     let tape = writer.finish().bytes;
-    slf.get().run(slf, is_async, timeout, move |table, isolate, out| {
-      // SAFETY: inside of the runtime, with bytes that stay.
-      unsafe { (table.make_module)(isolate, Span::of(url.as_bytes()), Span::of(&tape), out) }
-    })
+    slf
+      .get()
+      .run(slf, is_async, timeout, move |table, isolate, out| {
+        // SAFETY: inside of the runtime, with bytes that stay.
+        unsafe { (table.make_module)(isolate, Span::of(url.as_bytes()), Span::of(&tape), out) }
+      })
   }
 
   /// Tells what modules import: pairs of a number and the numbers of its imports.
@@ -83,13 +87,15 @@ impl Compiler {
     is_async: bool,
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
-    slf.get().run(slf, is_async, timeout, move |table, isolate, _| {
-      for (module, imports) in &links {
-        // SAFETY: inside of the runtime; as many numbers as it says.
-        unsafe { (table.link_module)(isolate, *module, imports.as_ptr(), imports.len()) };
-      }
-      status::NOTHING
-    })
+    slf
+      .get()
+      .run(slf, is_async, timeout, move |table, isolate, _| {
+        for (module, imports) in &links {
+          // SAFETY: inside of the runtime; as many numbers as it says.
+          unsafe { (table.link_module)(isolate, *module, imports.as_ptr(), imports.len()) };
+        }
+        status::NOTHING
+      })
   }
 
   /// Runs a module, and gives its namespace.
@@ -101,9 +107,11 @@ impl Compiler {
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: inside of the runtime, with bytes to write to.
-    slf.get().run(slf, is_async, timeout, move |table, isolate, out| unsafe {
-      (table.evaluate_module)(isolate, module, out)
-    })
+    slf
+      .get()
+      .run(slf, is_async, timeout, move |table, isolate, out| unsafe {
+        (table.evaluate_module)(isolate, module, out)
+      })
   }
 
   /// Lets go of modules that will not be run.
@@ -157,7 +165,8 @@ fn begin_import(py: Python<'_>, core: &Arc<Core>, request: &[u8]) -> PyResult<u3
   }
   let number = core.work.add_ownerless_later();
   let (laters, modules) = (Laters::of(py, core)?, modules.unbind());
-  let (specifier, importer, attributes) = (specifier.unbind(), importer.unbind(), attributes.unbind());
+  let (specifier, importer, attributes) =
+    (specifier.unbind(), importer.unbind(), attributes.unbind());
   core.work.driver.submit_outside(core, move |py| {
     let load = (&laters, number, &specifier, &importer, &attributes);
     let _ = modules.bind(py).call_method1("load_for", load);

@@ -77,7 +77,9 @@ impl Operations {
       } else {
         "is asynchronous, and the operation would be synchronous: register it with mode=\"async\""
       };
-      return Err(PyRuntimeError::new_err(format!("The handler of {name} {message}")));
+      return Err(PyRuntimeError::new_err(format!(
+        "The handler of {name} {message}"
+      )));
     }
     let missing = permissions
       .iter()
@@ -113,12 +115,7 @@ impl Operations {
     parking::call(handler.bind(py), &rest)
   }
 
-  fn find(
-    &self,
-    py: Python<'_>,
-    number: &Bound<'_, PyAny>,
-    is_async: bool,
-  ) -> PyResult<Py<PyAny>> {
+  fn find(&self, py: Python<'_>, number: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Py<PyAny>> {
     let unknown = || PyTypeError::new_err(format!("There is no operation {number}"));
     let place: usize = number.extract().map_err(|_| unknown())?;
     let found = lock(&self.operations).get(place).map(|operation| {

@@ -45,6 +45,8 @@ pub static TABLE: Table = Table {
   check_heap,
   resume,
   is_out_of_memory,
+  hold,
+  let_go,
 };
 
 /// What `is_out_of_memory` says of a process that has ended.
@@ -104,6 +106,13 @@ extern "C" fn close_gate(_: u32) -> c_int {
 }
 
 /// That of the thread that calls: Python's functions run on it.
+/// What is Node's own, and no runtime's, is the engine's affair.
+unsafe extern "C" fn hold(_: *mut c_void) -> *mut c_void {
+  ptr::null_mut()
+}
+
+unsafe extern "C" fn let_go(_: *mut c_void) {}
+
 extern "C" fn stack_left() -> usize {
   engine::opened().map_or(usize::MAX, |table| (table.stack_left)())
 }

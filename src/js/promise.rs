@@ -91,7 +91,11 @@ impl Promise {
     loop {
       let now = Instant::now();
       if until.is_some_and(|until| until <= now) {
-        if self.pending.deadline.is_some_and(|deadline| deadline <= now) {
+        if self
+          .pending
+          .deadline
+          .is_some_and(|deadline| deadline <= now)
+        {
           self.time_out(py);
         }
         return Ok(self.is_done());

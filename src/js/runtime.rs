@@ -303,9 +303,7 @@ impl Runtime {
           .clone_ref(py)
       }
     };
-    operations
-      .get()
-      .add(name, handler, is_async, &permissions)
+    operations.get().add(name, handler, is_async, &permissions)
   }
 
   /// Ends what runs in it, from any thread. It raises RuntimeTerminated there, and the runtime takes no more calls.
