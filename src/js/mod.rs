@@ -32,7 +32,7 @@ mod callback;
 mod config;
 mod core;
 mod counts;
-mod ending;
+pub mod ending;
 pub mod engine;
 mod entry;
 pub mod errors;
