@@ -44,13 +44,16 @@ for (const [how, expected] of [
   })
 }
 
-for (const app of ['served', 'busy']) {
+for (const [app, answer] of [
+  ['served', '6\n'],
+  ['busy', '2\n'],
+] as const) {
   testWithEngine(`a process that ends by itself does not crash over runtimes that are there: ${app}`, async (t) => {
     const args = [process.execPath, join(folder, 'ends.mjs'), `${app}:app`, python] as const
     const { code, signal, stdout, stderr } = await start(t, args, { stdin: '', cwd: folder }).ends()
     t.is(signal, null, stderr)
     t.is(code, 5, stderr)
-    t.is(stdout, { served: '6\n', busy: '2\n' }[app])
+    t.is(stdout, answer)
   })
 }
 

@@ -31,12 +31,10 @@ DOCUMENT = {"page": 1, "total": len(ITEMS), "items": ITEMS}
 
 
 class Amphis:
-    options = {}
-
     def make(self):
         from amphis import js
 
-        return js.Runtime(**self.options)
+        return js.Runtime()
 
     def bind(self, runtime, name, function):
         runtime.bind_function(name, function)
@@ -46,7 +44,10 @@ class Amphis:
 
 
 class Processes(Amphis):
-    options = {"process": True}
+    def make(self):
+        from amphis import js
+
+        return js.Runtime(process=True)
 
 
 class Jsrun(Amphis):
