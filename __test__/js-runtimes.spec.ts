@@ -4,7 +4,7 @@ import test from 'ava'
 import { describeNode } from '../lib/js/engine.js'
 import { isThorough, testWithEngine } from './helpers/engine.js'
 import { amphisRun, start } from './helpers/plain-python.js'
-import { createHandler, fixtures } from './helpers/python.js'
+import { createHandler, fixtures, python } from './helpers/python.js'
 
 // Isolated runtimes, which Python drives. What they do is tested by pytest, inside of Node.js.
 
@@ -41,6 +41,19 @@ for (const [how, expected] of [
       t.is(signal, null, stderr)
       t.is(code, expected, stderr)
     }
+  })
+}
+
+for (const [app, answer] of [
+  ['served', '6\n'],
+  ['busy', '2\n'],
+] as const) {
+  testWithEngine(`a process that ends by itself does not crash over runtimes that are there: ${app}`, async (t) => {
+    const args = [process.execPath, join(folder, 'ends.mjs'), `${app}:app`, python] as const
+    const { code, signal, stdout, stderr } = await start(t, args, { stdin: '', cwd: folder }).ends()
+    t.is(signal, null, stderr)
+    t.is(code, 5, stderr)
+    t.is(stdout, answer)
   })
 }
 

@@ -172,6 +172,29 @@ const pythonCaller = (
   }),
 })
 
+/** Isolated runtimes of JavaScript in Python: `apps/runtimes/measure.py` with one of its engines. */
+const runtimes = (title: string, engine: string, distribution: string): Contestant => ({
+  title,
+  reach: 'in-process',
+  missing: needsPackage(distribution),
+  command: ({ context }) => ({
+    argv: [context.python.executable, join(apps, 'runtimes', 'measure.py'), engine],
+    ipc: true,
+  }),
+})
+
+/** The same inside amphis, whose Node would take the channel for its own: it gets another name on the way. */
+const amphisRuntimes = (title: string, engine: string): Contestant => ({
+  title,
+  reach: 'in-process',
+  missing: needsBuild,
+  command: ({ context }) => {
+    const program = [process.execPath, join(root, 'bin/amphis.js'), 'run', '--python', context.python.root]
+    const script = 'BENCH_CHANNEL_FD=$NODE_CHANNEL_FD; export BENCH_CHANNEL_FD; unset NODE_CHANNEL_FD; exec "$@"'
+    return { argv: ['sh', '-c', script, 'sh', ...program, join(apps, 'runtimes', 'measure.py'), engine], ipc: true }
+  },
+})
+
 /** uvicorn with one of its implementations of WebSocket, of which none is the fastest at everything. */
 const uvicornWithWebSockets = (implementation: string, distribution: string): Contestant => ({
   title: `uvicorn --ws ${implementation}`,
@@ -369,6 +392,10 @@ export const contestants: Readonly<Record<string, Contestant>> = {
     missing: needsNodePackage('pythonia'),
     app: 'calls',
   }),
+  'runtimes-amphis': amphisRuntimes('amphis.js', 'amphis'),
+  'runtimes-processes': amphisRuntimes('amphis.js, process=True', 'processes'),
+  'runtimes-jsrun': runtimes('jsrun', 'jsrun', 'jsrun'),
+  'runtimes-mini-racer': runtimes('mini-racer', 'mini-racer', 'mini-racer'),
   'calls-pythonmonkey': pythonCaller('PythonMonkey', 'pythonmonkey', 'pythonmonkey_caller.py'),
   'calls-jspybridge': pythonCaller('JSPyBridge (a Node process)', 'javascript', 'jspybridge_caller.py'),
 }

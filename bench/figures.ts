@@ -66,6 +66,18 @@ const valueRows = (to: 'Python' | 'JavaScript', json: string): CallsRow[] => [
   { ...callRow(`to ${to}: JSON`, `to ${to}: ${json}`, 'amphis', `to ${to}: JSON`), less: `to ${to}: nothing` },
 ]
 
+/** What each of the engines of isolated runtimes takes for it. */
+const runtimeRows = (what: string, title: string, ...engines: readonly string[]): CallsRow[] =>
+  ['amphis', ...engines].map((engine) => ({
+    name: `${what}: ${engine}`,
+    title: `${title}: ${engine === 'processes' ? 'amphis, process=True' : engine}`,
+    contestant: `runtimes-${engine}`,
+    what,
+  }))
+
+const ofJsrun = (what: string, atMost: number) =>
+  ({ of: `${what}: amphis`, over: `${what}: jsrun`, relation: 'ratio', atMost }) as const
+
 /** Every figure the benchmark takes, in the order it takes them, with what it is to reach. */
 export const figures: readonly Figure[] = [
   inProcessThroughput('in-process', {
@@ -149,6 +161,36 @@ export const figures: readonly Figure[] = [
         { of: 'await async', over: 'pythonmonkey async', relation: 'ratio', atMost: 1 },
       ],
       notes: ['PythonMonkey has no Node: an engine of its own, without npm packages that need more than the language'],
+    }),
+  ),
+  slow(
+    calls('runtimes', {
+      title: 'isolated JavaScript runtimes in Python',
+      rows: [
+        ...runtimeRows('create', 'make, eval 1 + 1, close', 'processes', 'jsrun', 'mini-racer'),
+        ...runtimeRows('eval', 'eval 1 + 1', 'processes', 'jsrun', 'mini-racer'),
+        ...runtimeRows('callback', 'JavaScript calls a function of Python', 'processes', 'jsrun'),
+        ...runtimeRows('result', 'a result of 10 KB', 'processes', 'jsrun', 'mini-racer'),
+        ...runtimeRows('argument', 'an argument of 10 KB', 'processes', 'jsrun', 'mini-racer'),
+        ...runtimeRows('threads', 'eval 1 + 1 in eight threads with a runtime each', 'jsrun', 'mini-racer'),
+      ],
+      targets: [
+        ofJsrun('create', 0.6),
+        ofJsrun('eval', 0.3),
+        ofJsrun('callback', 0.15),
+        ofJsrun('result', 0.35),
+        ofJsrun('argument', 0.2),
+        ofJsrun('threads', 1 / 3),
+      ],
+      notes: ['mini-racer has no synchronous callbacks; its results are proxies, which copy nothing'],
+    }),
+  ),
+  slow(
+    calls('runtimes-memory', {
+      title: 'memory of each of fifty isolated runtimes',
+      unit: 'MB',
+      rows: runtimeRows('memory', 'resident', 'jsrun', 'mini-racer'),
+      targets: [ofJsrun('memory', 1.1)],
     }),
   ),
   slow(

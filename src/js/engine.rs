@@ -301,7 +301,7 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
   }
 }
 
-/// The process ends: nobody goes on in V8. Waits a little for those who are there.
+/// Nobody goes on in V8 from here on. Waits a little for those who are there.
 pub fn close_gate() {
   static CLOSED: std::sync::Mutex<bool> = std::sync::Mutex::new(false);
   let Some(table) = opened() else { return };

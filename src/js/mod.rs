@@ -37,7 +37,7 @@ mod config;
 mod core;
 mod counts;
 mod driver;
-mod ending;
+pub mod ending;
 pub mod engine;
 mod entry;
 pub mod errors;

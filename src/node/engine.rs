@@ -5,9 +5,9 @@ use std::path::Path;
 
 use napi_derive::napi;
 
-use crate::js::engine;
 use crate::js::node::{self, NodeFacts, Platform};
 use crate::js::process_child;
+use crate::js::{ending, engine};
 use crate::python::signals::node_code::symbol;
 
 /// This Node.js, as it describes itself.
@@ -43,7 +43,7 @@ pub fn serve_runtime(engine: String, description: NodeDescription) -> Option<Str
 /// The process is about to end: no thread goes on in a runtime.
 #[napi(catch_unwind)]
 pub fn leave_runtimes() {
-  engine::close_gate();
+  ending::leave(None);
 }
 
 fn facts(description: NodeDescription) -> NodeFacts {
