@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use super::abi::{Bytes, Isolate, Table, status};
 use super::call::{self, Failure, For};
 use super::core::{Core, End};
+use super::counts::Kind;
 use super::entry::Refusal;
 use super::owner::Owner;
 use super::pending::{Pending, Settled};
@@ -38,6 +39,8 @@ pub struct Job {
   /// Whom the outcome is for, if anybody.
   pub pending: Option<Arc<Pending>>,
   pub owner: Option<Arc<Owner>>,
+  /// As what it counts, if it does.
+  pub kind: Option<Kind>,
 }
 
 #[derive(Default)]
@@ -105,6 +108,7 @@ impl Driver {
       run: Run::Outside(Box::new(run)),
       pending: None,
       owner: None,
+      kind: None,
     };
     self.submit(core, job);
   }
@@ -255,6 +259,7 @@ fn run(core: &Arc<Core>) {
         run: Run::Inside(Box::new(|table, isolate, _| unsafe { (table.run_tasks)(isolate) })),
         pending: None,
         owner: None,
+        kind: None,
       },
     };
     perform(core, job);
@@ -270,6 +275,7 @@ fn timer_job(number: u32, owner: Option<Arc<Owner>>) -> Job {
     })),
     pending: None,
     owner,
+    kind: None,
   }
 }
 
@@ -278,6 +284,7 @@ fn perform(core: &Arc<Core>, job: Job) {
     run,
     pending,
     owner,
+    kind,
   } = job;
   let run = match run {
     Run::Inside(run) => run,
@@ -310,7 +317,9 @@ fn perform(core: &Arc<Core>, job: Job) {
       .driver
       .set_running(Some((pending.as_ref().map(Arc::clone), watch)));
   };
+  let counting = kind.map(|kind| core.counts.count(kind));
   let outcome = call::inside(core, &whom, watched, run);
+  drop(counting);
   core.work.driver.set_running(None);
   let settled = match outcome {
     Ok(outcome) if outcome.status == status::PENDING && pending.is_some() => return,

@@ -43,7 +43,7 @@ impl JsFunction {
     let this = slf.get();
     let number = this.number()?;
     let tape = this.arguments(args)?;
-    beginning::begin(slf.py(), &this.core, timeout, slf, move |table, isolate, out| {
+    beginning::begin(slf.py(), &this.core, timeout, slf, Some(Kind::CallAsync), move |table, isolate, out| {
       // SAFETY: inside of the runtime, with bytes that stay.
       unsafe { (table.call)(isolate, number, Span::of(&tape), out) }
     })
