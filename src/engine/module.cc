@@ -149,12 +149,15 @@ v8::MaybeLocal<v8::Promise> import_module(v8::Local<v8::Context> context, v8::Lo
     OutOfGate out_of_gate;
     answer = runtime->host.import(runtime->user, request.span(), &out);
   }
+  v8::Local<v8::Value> promise;
   if (answer == AMPHIS_STOP || runtime->is_terminating()) {
+    // V8 wants a promise or an exception, and a termination that was asked for is none yet.
+    v8::Local<v8::Promise::Resolver> never;
+    if (!v8::Promise::Resolver::New(context).ToLocal(&never)) return {};
     isolate->TerminateExecution();
-    return {};
+    return never->GetPromise();
   }
   Decoder decoder(runtime, context, out.span());
-  v8::Local<v8::Value> promise;
   if (answer == AMPHIS_LATER) {
     if (!promise_later(runtime, context, static_cast<uint32_t>(decoder.varint())).ToLocal(&promise)) return {};
     return promise.As<v8::Promise>();

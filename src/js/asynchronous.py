@@ -201,5 +201,13 @@ def _wake(futures):
             future.set_result(None)
 
 
+_levels = {name: getattr(_logging, name.upper()) for name in ("debug", "info", "warning", "error")}
+_console_log = _logging.getLogger("amphis.js.console")
+
+
+def _console(level, text):
+    _console_log.log(_levels.get(level, _logging.INFO), "%s", text)
+
+
 def _unhandled(error):
     _log.error("An error in a runtime that nobody has handled", exc_info=error)

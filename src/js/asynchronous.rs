@@ -163,6 +163,7 @@ impl Laters {
         run: Run::Inside(Box::new(run)),
         pending: None,
         owner,
+        kind: None,
       },
     );
   }

@@ -10,6 +10,7 @@ use super::abi::{Bytes, Isolate, Table};
 use super::call;
 use super::config::seconds;
 use super::core::Core;
+use super::counts::Kind;
 use super::driver::{Job, Run};
 use super::owner::Owner;
 use super::pending::Pending;
@@ -27,6 +28,7 @@ pub fn begin<'py, T>(
   core: &Arc<Core>,
   timeout: Option<&Bound<'py, PyAny>>,
   whose: &Bound<'py, T>,
+  kind: Option<Kind>,
   run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
   let timeout = timeout.map(seconds).transpose()?.or(core.timeout);
@@ -47,6 +49,7 @@ pub fn begin<'py, T>(
       run: Run::Inside(Box::new(run)),
       pending: Some(pending),
       owner,
+      kind,
     },
   );
   Ok(promise)

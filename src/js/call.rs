@@ -291,7 +291,7 @@ pub fn give<'py>(
     status::NO_STACK => Err(PyRecursionError::new_err(
       "Too little of this thread's stack is left to run JavaScript",
     )),
-    status::NO_FUNCTION => Err(PyRuntimeError::new_err("The function was closed")),
+    status::NO_FUNCTION => Err(PyRuntimeError::new_err("Function has been closed")),
     _ if core.end() != End::Open => Err(ended(core)),
     _ => Err(RuntimeTerminated::new_err(
       "The call was terminated with the one around it",

@@ -9,27 +9,49 @@ use crate::base::lock::lock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
   Eval,
+  EvalAsync,
+  Module,
+  ModuleAsync,
   Call,
+  CallAsync,
 }
 
 impl Kind {
+  pub const ALL: [Self; 6] = [
+    Self::Eval,
+    Self::EvalAsync,
+    Self::Module,
+    Self::ModuleAsync,
+    Self::Call,
+    Self::CallAsync,
+  ];
+
   pub fn name(self) -> &'static str {
     match self {
       Self::Eval => "eval_sync",
+      Self::EvalAsync => "eval_async",
+      Self::Module => "eval_module_sync",
+      Self::ModuleAsync => "eval_module_async",
       Self::Call => "call_function_sync",
+      Self::CallAsync => "call_function_async",
     }
   }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counted {
-  pub evals: u64,
-  pub calls: u64,
+  counts: [u64; Kind::ALL.len()],
   pub total: Duration,
   pub last: Duration,
   pub last_kind: Option<Kind>,
   /// How many are within each other: what the outermost takes is the whole.
   depth: usize,
+}
+
+impl Counted {
+  pub fn count(&self, kind: Kind) -> u64 {
+    self.counts[kind as usize]
+  }
 }
 
 #[derive(Default)]
@@ -46,10 +68,7 @@ impl Counts {
   pub fn count(&self, kind: Kind) -> Counting<'_> {
     let mut counted = lock(&self.0);
     counted.depth += 1;
-    match kind {
-      Kind::Eval => counted.evals += 1,
-      Kind::Call => counted.calls += 1,
-    }
+    counted.counts[kind as usize] += 1;
     drop(counted);
     Counting {
       counts: self,
@@ -88,7 +107,7 @@ mod tests {
       let _inner = counts.count(Kind::Call);
     }
     let counted = counts.so_far();
-    assert_eq!((counted.evals, counted.calls), (1, 1));
+    assert_eq!(Kind::ALL.map(|kind| counted.count(kind)), [1, 0, 0, 0, 1, 0]);
     assert_eq!(counted.last_kind, Some(Kind::Eval));
     assert_eq!(counted.total, counted.last);
   }

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use super::abi::{Bytes, Isolate, Table, status};
 use super::call::{self, Failure, For};
 use super::core::{Core, End};
+use super::counts::Kind;
 use super::entry::Refusal;
 use super::owner::Owner;
 use super::pending::{Pending, Settled};
@@ -38,6 +39,8 @@ pub struct Job {
   /// Whom the outcome is for, if anybody.
   pub pending: Option<Arc<Pending>>,
   pub owner: Option<Arc<Owner>>,
+  /// As what it counts, if it does.
+  pub kind: Option<Kind>,
 }
 
 #[derive(Default)]
@@ -105,6 +108,7 @@ impl Driver {
       run: Run::Outside(Box::new(run)),
       pending: None,
       owner: None,
+      kind: None,
     };
     self.submit(core, job);
   }
@@ -257,6 +261,7 @@ fn run(core: &Arc<Core>) {
         })),
         pending: None,
         owner: None,
+        kind: None,
       },
     };
     perform(core, job);
@@ -272,6 +277,7 @@ fn timer_job(number: u32, owner: Option<Arc<Owner>>) -> Job {
     })),
     pending: None,
     owner,
+    kind: None,
   }
 }
 
@@ -280,6 +286,7 @@ fn perform(core: &Arc<Core>, job: Job) {
     run,
     pending,
     owner,
+    kind,
   } = job;
   let run = match run {
     Run::Inside(run) => run,
@@ -312,7 +319,9 @@ fn perform(core: &Arc<Core>, job: Job) {
       .driver
       .set_running(Some((pending.as_ref().map(Arc::clone), watch)));
   };
+  let counting = kind.map(|kind| core.counts.count(kind));
   let outcome = call::inside(core, &whom, watched, run);
+  drop(counting);
   core.work.driver.set_running(None);
   let settled = match outcome {
     Ok(outcome) if outcome.status == status::PENDING && pending.is_some() => return,

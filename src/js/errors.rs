@@ -55,7 +55,7 @@ pub fn timed_out_pending(py: Python<'_>, seconds: f64) -> PyErr {
 pub fn ended(core: &Core) -> PyErr {
   match core.end() {
     End::Open | End::Closed => {
-      PyRuntimeError::new_err("The runtime is closed. Make a new Runtime.")
+      PyRuntimeError::new_err("Runtime has been shut down: it is closed. Make a new Runtime.")
     }
     End::Terminated => {
       RuntimeTerminated::new_err("The runtime was terminated. Make a new Runtime.")

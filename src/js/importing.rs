@@ -12,6 +12,7 @@ use super::call;
 use super::callback::{Answer, answer_with};
 use super::config::seconds;
 use super::core::Core;
+use super::counts::Kind;
 use super::handles::Handles;
 use super::owner;
 use super::process;
@@ -106,12 +107,11 @@ impl Compiler {
     is_async: bool,
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
+    let kind = if is_async { Kind::ModuleAsync } else { Kind::Module };
     // SAFETY: inside of the runtime, with bytes to write to.
-    slf
-      .get()
-      .run(slf, is_async, timeout, move |table, isolate, out| unsafe {
-        (table.evaluate_module)(isolate, module, out)
-      })
+    slf.get().run_as(slf, Some(kind), is_async, timeout, move |table, isolate, out| unsafe {
+      (table.evaluate_module)(isolate, module, out)
+    })
   }
 
   /// Lets go of modules that will not be run.
@@ -133,9 +133,21 @@ impl Compiler {
     timeout: Timeout<'_, 'py>,
     run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
   ) -> PyResult<Bound<'py, PyAny>> {
+    self.run_as(slf, None, is_async, timeout, run)
+  }
+
+  fn run_as<'py>(
+    &self,
+    slf: &Bound<'py, Self>,
+    kind: Option<Kind>,
+    is_async: bool,
+    timeout: Timeout<'_, 'py>,
+    run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
+  ) -> PyResult<Bound<'py, PyAny>> {
     if is_async {
-      return beginning::begin(slf.py(), &self.0, timeout, slf, run);
+      return beginning::begin(slf.py(), &self.0, timeout, slf, kind, run);
     }
+    let _counting = kind.map(|kind| self.0.counts.count(kind));
     let timeout = timeout.map(seconds).transpose()?.or(self.0.timeout);
     call::run(slf.py(), &self.0, timeout, run)
   }

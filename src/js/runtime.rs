@@ -1,6 +1,5 @@
 //! `Runtime`: an isolate of V8's in Python's hands.
 
-use std::ffi::c_int;
 use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -8,25 +7,25 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::abi::{Evaluation, Span, status};
+use super::abi::{Evaluation, Span};
 use super::beginning;
 use super::call::{self, check};
 use super::callback::HOST;
 use super::config::{Config, seconds};
 use super::core::{Core, End};
 use super::counts::Kind;
+use super::defining::{define, without_value};
 use super::ending::stop;
 use super::engine;
 use super::errors::{EngineUnavailable, foreign};
-use super::handles::Handles;
 use super::importing::modules;
 use super::node;
 use super::ops::{self, Operations};
-use super::owner::Owner;
 use super::process;
 use super::reaper::reap;
+use super::set_up::set_up;
+use super::statistics;
 use crate::base::lock::lock;
-use crate::values::Writer;
 
 /// An isolated JavaScript runtime: a heap, globals and limits of its own, with nothing of Node.js inside.
 ///
@@ -79,11 +78,13 @@ impl Runtime {
         let problem = process::problem();
         PyRuntimeError::new_err(problem.unwrap_or_else(|| "V8 has made no isolate".to_owned()))
       })?;
-    Ok(Self {
+    let made = Self {
       core,
       config,
       operations: Mutex::default(),
-    })
+    };
+    set_up(py, &made.core, &made.config)?;
+    Ok(made)
   }
 
   /// Runs a script, and gives the value of its last expression. What it declares stays.
@@ -138,17 +139,11 @@ impl Runtime {
   ) -> PyResult<Bound<'py, PyAny>> {
     let name = name.to_owned();
     let this = slf.get();
-    beginning::begin(
-      slf.py(),
-      &this.core,
-      timeout,
-      slf,
-      move |table, isolate, out| {
-        let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
-        // SAFETY: inside of the runtime, with texts that stay.
-        unsafe { (table.eval)(isolate, code, name, Evaluation::Awaiting, out) }
-      },
-    )
+    beginning::begin(slf.py(), &this.core, timeout, slf, Some(Kind::EvalAsync), move |table, isolate, out| {
+      let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
+      // SAFETY: inside of the runtime, with texts that stay.
+      unsafe { (table.eval)(isolate, code, name, Evaluation::Awaiting, out) }
+    })
   }
 
   /// Makes a Python function a global function of JavaScript. It runs on the thread that runs JavaScript; what it returns
@@ -162,7 +157,7 @@ impl Runtime {
         "{name} must be a function"
       )));
     }
-    self.define(py, name, function)
+    define(py, &self.core, name, function)
   }
 
   /// Makes a mapping a global object of JavaScript: its functions can be called, the rest is copied.
@@ -173,7 +168,7 @@ impl Runtime {
       )));
     }
     let plain = py.get_type::<PyDict>().call1((object,))?;
-    self.define(py, name, &plain)
+    define(py, &self.core, name, &plain)
   }
 
   /// Binds a function, under its own name or another: `@runtime.bind`, `@runtime.bind(name="add")`.
@@ -295,9 +290,9 @@ impl Runtime {
       Some(operations) => operations,
       None => {
         let made = Bound::new(py, Operations::new(self.config.grants.clone()))?;
-        self.define(py, ops::NAME, made.as_any())?;
+        define(py, &self.core, ops::NAME, made.as_any())?;
         let asynchronous = ops::AsyncOperations(made.clone().unbind());
-        self.define(py, ops::ASYNC_NAME, Bound::new(py, asynchronous)?.as_any())?;
+        define(py, &self.core, ops::ASYNC_NAME, Bound::new(py, asynchronous)?.as_any())?;
         lock(&self.operations)
           .get_or_insert(made.unbind())
           .clone_ref(py)
@@ -358,43 +353,21 @@ impl Runtime {
     }
     let operations = lock(&self.operations).take();
     drop(operations);
+    set_up(py, &self.core, &self.config)?;
     Ok(())
   }
 
   /// What it uses, in bytes and numbers, as RuntimeStats.
   fn get_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-    let mut found = None;
-    call::run(py, &self.core, None, |_, _, _| {
-      found = self.core.statistics();
-      status::NOTHING
-    })?;
-    let found = found.unwrap_or_default();
-    let counted = self.core.counts.so_far();
-    let fields = PyDict::new(py);
-    for (name, number) in [
-      ("heap_total_bytes", found.total_heap),
-      ("heap_used_bytes", found.used_heap),
-      ("heap_limit_bytes", found.heap_limit),
-      ("physical_total_bytes", found.physical),
-      ("external_memory_bytes", found.external),
-      ("buffer_bytes", found.buffers),
-      ("functions", found.functions),
-      ("eval_sync_count", counted.evals),
-      ("call_function_sync_count", counted.calls),
-    ] {
-      fields.set_item(name, number)?;
-    }
-    fields.set_item("total_execution_time_ms", counted.total.as_secs_f64() * 1e3)?;
-    fields.set_item("last_execution_time_ms", counted.last.as_secs_f64() * 1e3)?;
-    fields.set_item("last_execution_kind", counted.last_kind.map(Kind::name))?;
-    let class = py.import("amphis.js")?.getattr("RuntimeStats")?;
-    class.call((), Some(&fields))
+    statistics::of(py, &self.core)
   }
 
-  /// The number of the process that it runs in, of its own (`process=True`); None where it is this one.
-  #[getter]
-  fn process_id(&self) -> Option<u32> {
-    self.core.process_id()
+  /// How many functions Python has handles of; for tests of leaks.
+  fn _debug_tracked_function_count(&self, py: Python<'_>) -> PyResult<u64> {
+    if self.is_closed() {
+      return Ok(0);
+    }
+    self.get_stats(py)?.getattr("functions")?.extract()
   }
 
   fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
@@ -435,31 +408,6 @@ impl Runtime {
   fn timeout(&self, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<f64>> {
     let timeout = timeout.map(seconds).transpose()?.or(self.core.timeout);
     Ok(timeout.map(|timeout| timeout.as_secs_f64()))
-  }
-
-  fn define(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-    let mut handles = Handles::granting(&self.core);
-    let mut writer = Writer::new(py, &mut handles).within(self.core.values_limits());
-    writer.value(value, name)?;
-    let tape = writer.finish().bytes;
-    if let Some(here) = Owner::here(py, None)? {
-      self.core.work.set_home(here);
-    }
-    call::run(py, &self.core, None, |table, isolate, out| {
-      let name = Span::of(name.as_bytes());
-      // SAFETY: inside of the runtime, with bytes that stay.
-      without_value(unsafe { (table.bind)(isolate, name, Span::of(&tape), out) })
-    })
-    .map(drop)
-  }
-}
-
-/// The status of what gives no value where it goes well.
-fn without_value(status: c_int) -> c_int {
-  if status == status::TAPE {
-    status::NOTHING
-  } else {
-    status
   }
 }
 

@@ -83,6 +83,11 @@ impl Work {
     lock(&self.promises).remove(&number)
   }
 
+  /// How many functions of Python's have not come to their end.
+  pub fn under_way(&self) -> u64 {
+    lock(&self.laters).len() as u64
+  }
+
   pub fn add_later(&self, owner: Arc<Owner>) -> u32 {
     let number = self.next_later.fetch_add(1, Ordering::Relaxed);
     lock(&self.laters).insert(number, Some(owner));

@@ -67,6 +67,14 @@ def __getattr__(name):
     raise AttributeError(f"module 'amphis' has no attribute {name!r}")
 
 
+_FRAME_KEYS = {
+    "function_name": "function",
+    "file_name": "file",
+    "line_number": "line",
+    "column_number": "column",
+}
+
+
 class JavaScriptFrame:
     """One frame of a JavaScript stack.
 
@@ -81,6 +89,22 @@ class JavaScriptFrame:
 
     def __init__(self, function, file, line=None, column=None):
         self.function, self.file, self.line, self.column = function, file, line, column
+
+    # As a dict with the names that jsrun has for them; what is not known is not there.
+
+    def keys(self):
+        return [key for key, name in _FRAME_KEYS.items() if getattr(self, name) not in (None, "")]
+
+    def __contains__(self, key):
+        return key in self.keys()
+
+    def __getitem__(self, key):
+        if key not in self.keys():
+            raise KeyError(key)
+        return getattr(self, _FRAME_KEYS[key])
+
+    def get(self, key, default=None):
+        return self[key] if key in self.keys() else default
 
     def __repr__(self):
         return f"JavaScriptFrame({self.function!r}, {self.file!r}, {self.line!r}, {self.column!r})"
