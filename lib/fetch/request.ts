@@ -51,7 +51,7 @@ export interface FetchedRequest {
   head(length: number | string | undefined): RequestHead
 }
 
-const OPTIONS = ['rootPath', 'context', 'client', 'scheme', 'server'] as const satisfies (keyof FetchOptions)[]
+const OPTIONS = ['rootPath', 'client', 'scheme', 'server', 'context'] as const satisfies (keyof FetchOptions)[]
 
 /**
  * Reads and checks a request, all of it but its body.
