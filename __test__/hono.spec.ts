@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createRequire } from 'node:module'
@@ -109,6 +110,44 @@ test('bodies of all sizes go both ways', async (t) => {
   }
   const hashed = await serve(t, digest)
   t.is((await request(`${hashed.url}/api/`, { method: 'POST', body: 'x' })).status, 200)
+})
+
+test('bodies are those of Node’s own request, unless somebody has looked at them before', async (t) => {
+  const made: boolean[] = []
+  const app = new Hono()
+    .use('/api/looked', async (c, next) => {
+      t.truthy(c.req.raw.body)
+      await next()
+    })
+    .use('*', async (c, next) => {
+      await next()
+      const values = Object.getOwnPropertySymbols(c.req.raw).map(
+        (key) => (c.req.raw as unknown as Record<symbol, unknown>)[key],
+      )
+      made.push(values.some((value) => value instanceof Request))
+    })
+  const { url } = await serve(t, digest, app)
+  const body = Buffer.alloc(20 * 2 ** 20, 'abc')
+  const expected = createHash('sha256').update(body).digest('hex')
+  for (const path of ['x', 'looked']) {
+    for (const headers of [{ 'content-length': String(body.length) }, { 'transfer-encoding': 'chunked' }] as const) {
+      const answer = await request(`${url}/api/${path}`, { method: 'POST', body, headers: headers as never })
+      t.true(answer.text.includes(expected), answer.text.slice(0, 200))
+    }
+  }
+  t.deepEqual(made, [false, false, true, true])
+})
+
+test('a body that is too large is a 413, however it comes', async (t) => {
+  const bounded = createHandler(t, { app: 'echo:app', maxBodySize: 1000, logger: new Recorder() })
+  const { url } = await serve(t, bounded)
+  for (const size of [1001, 300_000]) {
+    for (const headers of [{}, { 'transfer-encoding': 'chunked' }] as Record<string, string>[]) {
+      const answer = await request(`${url}/api/`, { method: 'POST', body: Buffer.alloc(size), headers })
+      t.is(answer.status, 413, `${size} ${JSON.stringify(headers)}`)
+    }
+  }
+  t.is((await request(`${url}/api/`, { method: 'POST', body: Buffer.alloc(1000) })).status, 200)
 })
 
 test('HEAD has the headers of the app and no body', async (t) => {

@@ -4,6 +4,7 @@ import { unknownOption } from './base/nearest.js'
 import { fallsThrough } from './base/options.js'
 import { checkContextFunction, type ContextFunction } from './base/request-context.js'
 import { kindOf } from './base/shown.js'
+import { INCOMING } from './fetch/incoming-body.js'
 import type { FetchOptions, Fetch } from './fetch/request.js'
 import { knownAnswer } from './wire/error-answer.js'
 
@@ -88,7 +89,8 @@ export function hono<Context extends HonoContext = HonoContext>(
     const known = ask === undefined ? undefined : await ask(context)
     let response: Response
     try {
-      const told = { rootPath: prefix, context: known, ...connectionOf(env as NodeBindings | undefined) }
+      const node = env as NodeBindings | undefined
+      const told = { rootPath: prefix, context: known, ...connectionOf(node), [INCOMING]: node?.incoming }
       response = await python.fetch(req.raw, told)
     } catch (error) {
       if ((error as AmphisError).code === 'AMPHIS_ERR_ABORTED') {
@@ -107,8 +109,9 @@ export function hono<Context extends HonoContext = HonoContext>(
   }
 }
 
-function mayFallThrough({ method, body }: Request): boolean {
-  return (method === 'GET' || method === 'HEAD') && body === null
+function mayFallThrough({ method, headers }: Request): boolean {
+  const hasBody = (headers.get('content-length') ?? '0') !== '0' || headers.has('transfer-encoding')
+  return (method === 'GET' || method === 'HEAD') && !hasBody
 }
 
 /** As nginx logs it. */

@@ -7,7 +7,7 @@ import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
 import type { ExchangeContext } from '../bridge/context.js'
 import type { Exchange } from '../bridge/exchange.js'
 import { pieceOf } from './body.js'
-import type { PreparedRequest } from './request.js'
+import type { PreparedRequest, RunningPump } from './request.js'
 import { ResponseBody } from './response-body.js'
 
 /** Bytes that Python may leave unread before no more is taken from a body's iterable. */
@@ -81,6 +81,7 @@ class HandleExchange implements Exchange {
   /** Bytes of the request's body that Python has not read. */
   #unread = 0
   #resumeBody: (() => void) | undefined
+  #pumping: RunningPump | undefined
 
   constructor(context: ExchangeContext, answer: Answer, reject: (error: Error) => void, over?: () => void) {
     this.#context = context
@@ -93,7 +94,7 @@ class HandleExchange implements Exchange {
     this.#request = request
     const {
       head,
-      body: { bytes, stream },
+      body: { bytes, stream, pump },
       signal,
     } = request
     if (signal?.aborted === true) {
@@ -101,9 +102,9 @@ class HandleExchange implements Exchange {
     }
     const { bridge, native, options } = this.#context
     const slot = bridge.open(this)
-    const flags = stream === undefined ? (bridge.isAlone() ? ALONE : 0) : MORE_BODY
+    const flags = stream === undefined && pump === undefined ? (bridge.isAlone() ? ALONE : 0) : MORE_BODY
     const { text, fields } = head
-    const outcome = native.request(slot, text, text.length, fields, flags, bytes, true)
+    const outcome = native.request(slot, text, text.length, fields, flags, pump?.first ?? bytes, pump === undefined)
     if (outcome === REFUSED) {
       bridge.release(slot)
       throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The head of the request is not valid HTTP.')
@@ -116,6 +117,7 @@ class HandleExchange implements Exchange {
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
     }
+    this.#pumping = pump?.start(native, slot, this.#onBodyError)
     if (stream !== undefined) {
       this.#pump(stream).catch(this.#onBodyError)
     }
@@ -187,7 +189,8 @@ class HandleExchange implements Exchange {
     }
   }
 
-  onAck(bytes: number): void {
+  onAck(bytes: number, parts: number): void {
+    this.#pumping?.acknowledge(bytes, parts)
     this.#unread -= bytes
     if (this.#unread < HIGH_WATER) {
       this.#resumeBody?.()
@@ -197,6 +200,8 @@ class HandleExchange implements Exchange {
 
   onDone(): void {
     this.#slot = -1
+    this.#pumping?.stop()
+    this.#pumping = undefined
     this.#resumeBody?.()
     clearTimeout(this.#timer)
     if (this.#signal !== undefined) {

@@ -9,13 +9,36 @@ import { bodyOf } from './body.js'
 import { flatHeaders } from './headers.js'
 import type { HandleBody } from './pieces.js'
 
+/** What pumps a body to Python by itself, where handing over pieces would cost a copy of each. */
+export interface BodyPump {
+  /** What is sent with the head. It is kept by the pump. */
+  readonly first: Uint8Array | undefined
+  /** @param fail takes what is wrong with the body */
+  start(target: BodyTarget, slot: number, fail: (error: Error) => void): RunningPump
+}
+
+/** A pump at work. */
+export interface RunningPump {
+  /** Python has read so much. */
+  acknowledge(bytes: number, parts: number): void
+  /** Nobody reads what still comes. */
+  stop(): void
+}
+
+/** What the native handler does with pieces of a body. */
+export interface BodyTarget {
+  chunk(slot: number, bytes: Uint8Array | undefined, moreBody: boolean, isUsers: boolean): void
+  hold(slot: number, bytes: Uint8Array): void
+  release(): void
+}
+
 /** A request, ready to be sent. */
 export interface PreparedRequest {
   /** For words. */
   readonly method: string | undefined
   readonly url: string
   readonly head: RequestHead
-  readonly body: HandleBody
+  readonly body: HandleBody & { readonly pump?: BodyPump | undefined }
   readonly signal: AbortSignal | undefined
   /** Kept as long as it runs: of a `Request` that was collected nobody hears that its signal was aborted. */
   readonly source: object
