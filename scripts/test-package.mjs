@@ -51,6 +51,7 @@ const required = [
     `dist/${name}.js`,
   ]),
   'dist/modules/hooks.js',
+  'dist/dev/child.js',
   'dist/modules/names-program.js',
   'python/amphis_describe/__main__.py',
   'node-version.cjs',
