@@ -47,6 +47,7 @@ const required = [
     ],
   ),
   'dist/modules/hooks.js',
+  'dist/dev/child.js',
   'dist/modules/names-program.js',
   'python/amphis_describe/__main__.py',
   'node-version.cjs',

@@ -43,6 +43,7 @@ export const houses = {
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [
+      { name: 'dev', what: 'An app in a server of development: a process of its own, another one after each change' },
       { name: 'cli/init', what: '`amphis init`: writes a new project' },
       { name: 'cli/venv', what: '`amphis venv`: makes the environment that an app needs' },
       { name: 'cli/types', what: '`amphis types`: declarations for TypeScript' },

@@ -31,6 +31,7 @@ const entries = [
   'next',
   'modules/hooks',
   'modules/names-program',
+  'dev/child',
   'cli/main',
   'cli/workers/child',
   'cli/reload/child',
