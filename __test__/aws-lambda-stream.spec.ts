@@ -9,7 +9,7 @@ import { serve } from './helpers/lambda/runtime.mjs'
 import { RuntimeApi, text } from './helpers/lambda/runtime-api.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { testOptions } from './helpers/python.js'
-import { Recorder } from './helpers/recorder.js'
+import { Recorder, textOf } from './helpers/recorder.js'
 import { settled } from './helpers/settled.js'
 
 // `amphis/aws-lambda`: streamed responses, through a Function URL, the Runtime API and a runtime client. One invocation runs
@@ -120,6 +120,7 @@ test.serial(
     await probe.tell(`${name}:go`)
     t.is(await probe.wait(`${name}:done`), null)
     await idle
+    t.false(logger.at('warn').some((entry) => textOf(entry).includes(name)))
   },
 )
 

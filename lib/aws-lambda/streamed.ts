@@ -71,6 +71,7 @@ async function writeWhole(stream: ResponseStream, answer: unknown): Promise<void
 class Out {
   readonly #stream: ResponseStream
   #failure: Error | undefined
+  #isOver = false
   #wake: (() => void) | undefined
 
   /** @param failed told when it takes no more */
@@ -83,8 +84,15 @@ class Out {
     }
     stream.on('error', fail)
     stream.on('drain', () => this.#wake?.())
-    stream.on('finish', () => this.#wake?.())
-    stream.on('close', () => fail(new Error('The stream of the response was closed before its end.')))
+    stream.on('finish', () => {
+      this.#isOver = true
+      this.#wake?.()
+    })
+    stream.on('close', () => {
+      if (!this.#isOver) {
+        fail(new Error('The stream of the response was closed before its end.'))
+      }
+    })
   }
 
   get failure(): Error | undefined {

@@ -39,7 +39,11 @@ export async function answerMessage(
     )
   }
   const endpoint = options.managementEndpoint ?? `https://${domainName}/${stage}`
-  const status = await post(new URL(`${endpoint}/%40connections/${encodeURIComponent(connectionId)}`), body, deadline.signal)
+  const status = await post(
+    new URL(`${endpoint}/%40connections/${encodeURIComponent(connectionId)}`),
+    body,
+    deadline.signal,
+  )
   if (status === 410) {
     options.logger.debug('The client of a WebSocket has left before it was answered.')
     return { statusCode: 410 }
