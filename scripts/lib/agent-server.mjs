@@ -33,8 +33,14 @@ const ownAmphis = {
   },
 }
 
+const venv = inRoot(folder, '.venv')
+const requirements = `${folder}server/requirements.txt`
+
 export const agentServer = [
   packagesIn('Installing npm packages (the agent server)', folder),
   ownAmphis,
-  pythonPackages(inRoot(folder, '.venv'), [`${folder}server/requirements.txt`]),
+  pythonPackages(venv, [requirements]),
 ]
+
+/** What its tests need besides, those that `npm test` leaves out. */
+export const agentServerTests = pythonPackages(venv, [requirements, `${folder}tests/requirements.txt`])

@@ -80,7 +80,7 @@ export class Turn {
   async *messages() {
     try {
       for await (const message of this.#query) {
-        yield message
+        yield { ...message, received: performance.timeOrigin + performance.now() }
         if (message.type === 'result') return
       }
     } finally {

@@ -12,7 +12,11 @@ export class ApiError extends Error {
   }
 }
 
-const headers = (more) => ({ authorization: `Bearer ${key}`, 'content-type': 'application/json', ...more })
+function send(method, path, value, more = {}) {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...more }
+  const body = value === undefined ? null : JSON.stringify(value)
+  return fetch(path, { method, headers, body })
+}
 
 async function refused(response) {
   const { error } = await response.json().catch(() => ({ error: { code: 'unknown', message: response.statusText } }))
@@ -20,11 +24,7 @@ async function refused(response) {
 }
 
 export async function call(method, path, body) {
-  const response = await fetch(path, {
-    method,
-    headers: headers(),
-    body: body === undefined ? null : JSON.stringify(body),
-  })
+  const response = await send(method, path, body)
   if (!response.ok) throw await refused(response)
   return response.json()
 }
@@ -35,8 +35,7 @@ export async function* events(method, path, body) {
   for (let tries = 0; ; tries++) {
     try {
       const more = { accept: 'text/event-stream', ...(last ? { 'last-event-id': last } : {}) }
-      const init = { method, headers: headers(more), body: body === undefined ? null : JSON.stringify(body) }
-      const response = await fetch(path, init)
+      const response = await send(method, path, body, more)
       if (!response.ok) throw await refused(response)
       for await (const event of parse(response.body)) {
         last = event.id

@@ -223,9 +223,9 @@ function fail(error) {
   $('ask').hidden = false
 }
 
-function menu(open) {
-  $('sessions').classList.toggle('open', open)
-  $('menu').setAttribute('aria-expanded', String(open))
+function menu(unfolded) {
+  $('sessions').classList.toggle('open', unfolded)
+  $('menu').setAttribute('aria-expanded', String(unfolded))
 }
 
 function login(problem = '') {

@@ -227,8 +227,9 @@ class TypeScriptAgent:
         self._turn = await module.Turn(task.prompt, options, offered, decide, tools.call)
         try:
             async for message in self._turn.messages():
-                for said in _of_typescript(message):
-                    yield said
+                for type, data in _of_typescript(message):
+                    # Not when it was here, but when the SDK gave it.
+                    yield type, {**data, "at": round(message["received"], 1)}
         finally:
             await self._turn.abort()
 

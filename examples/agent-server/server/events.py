@@ -29,7 +29,7 @@ class Log:
 
     def _make(self, type: str, data: dict) -> Event:
         last = self.events[-1].number if self.events else 0
-        return Event(last + 1, type, {**data, "at": round(time.time() * 1000)})
+        return Event(last + 1, type, {"at": round(time.time() * 1000, 1), **data})
 
     def add(self, type: str, **data) -> Event:
         event = self._make(type, data)

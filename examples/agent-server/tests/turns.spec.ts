@@ -80,7 +80,7 @@ for (const sdk of SDKS) {
     ]
     const stream = await server.stream('/query', { sdk, tools, prompt: scripted([{ tool: calls }, { text: 'ok' }]) })
     const results = (await stream.all()).filter(({ event }) => event === 'tool_result')
-    t.deepEqual(results.map(({ data }) => data.content).toSorted(), ['3', 'gruße-welt'].toSorted())
+    t.deepEqual(new Set(results.map(({ data }) => data.content)), new Set(['3', 'gruße-welt']))
   })
 
   test(`${sdk}: has no tool that the request does not name`, async (t) => {
@@ -128,7 +128,7 @@ for (const sdk of SDKS) {
     })
     await stream.until('text')
     t.like(await server.json('POST', `/sessions/${id}/interrupt`), { status: 200 })
-    t.like((await stream.until('done').catch((error: Error) => error)) as object, {
+    t.like(await stream.until('done'), {
       data: { status: 'interrupted', error: { code: 'interrupted' } },
     })
     t.like(await server.json('POST', `/sessions/${id}/interrupt`), { status: 404 })

@@ -101,8 +101,16 @@ export class AgentServer {
     const { PATH, HOME, LANG } = globalThis.process.env
     const child = spawn('sh', [join(folder, 'scripts/start.sh')], {
       env: {
-        ...{ PATH, HOME, LANG, NODE: globalThis.process.execPath, PORT: '0', DATA_DIR: own },
-        ...{ ANTHROPIC_BASE_URL: api.url, API_KEYS: `${KEY} ${OTHER_KEY}`, ALLOWED_TOOLS: '*', RETRIES: '3' },
+        PATH,
+        HOME,
+        LANG,
+        NODE: globalThis.process.execPath,
+        PORT: '0',
+        DATA_DIR: own,
+        ANTHROPIC_BASE_URL: api.url,
+        API_KEYS: `${KEY} ${OTHER_KEY}`,
+        ALLOWED_TOOLS: '*',
+        RETRIES: '3',
         ...token,
         ...env,
       },
@@ -143,6 +151,7 @@ export class AgentServer {
     })
   }
 
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what is answered
   async json<T>(
     method: string,
     path: string,
