@@ -148,7 +148,7 @@ export class DockerEngine implements Engine {
       FUNCTION_HANDLER: record.handler,
       FUNCTION_SLOTS: String(record.slots),
       FUNCTION_MEMORY: String(record.memory),
-      EVENTS_API: 'unix:///run/events/api.sock',
+      EVENTS_API: 'unix:///run/events',
       EVENTS_TOKEN: token,
     }
     const host = functionHost(record, join(this.#options.sockets, record.id))
