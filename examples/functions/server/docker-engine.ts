@@ -81,7 +81,6 @@ export class DockerEngine implements Engine {
       Image: this.#options.runtimeImage,
       Entrypoint: ['python3', '/opt/amphis-functions/install.py'],
       User: USER,
-      WorkingDir: '/build',
       Labels: { ...this.#labels(record), [`${LABEL}.build`]: 'true' },
       OpenStdin: true,
       StdinOnce: true,

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { prepare, startServer, type ServerProcess } from './support.js'
+import { startServer, type ServerProcess } from './server-process.js'
+import { prepare } from './support.js'
 
 const EVENTS = 1_000
 const CLIENTS = 20
