@@ -2,12 +2,14 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ava from 'ava'
-import { containersWithRuntime, containerService, endService } from './helpers/function-containers.js'
+import { containerService, endService } from './helpers/function-containers.js'
+import { containersWithRuntime } from './helpers/functions-engine.js'
+import { python as venv } from './helpers/python.js'
 import { buildExample, type Client } from './helpers/functions.js'
 
 const folder = await realpath(await mkdtemp(join(tmpdir(), 'amphis-functions-')))
 const example = await buildExample()
-const containers = await containersWithRuntime(example.runtime)
+const containers = await containersWithRuntime(example.runtime, venv)
 const test = containers ? ava : ava.skip
 let client: Client
 

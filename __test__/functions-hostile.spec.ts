@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import { request } from 'node:http'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -139,7 +140,9 @@ test('a container gets the events of its own function only, and answers only wha
   const { store, engine } = client.service
   const tokens = new Tokens(await store.secret('tokens'))
   const token = (functionId: string, instanceId: string) => tokens.tokenOf({ functionId, instanceId })
-  const socketPath = join(client.folder, 'sockets', a, 'api.sock')
+  const sockets = join(client.folder, 'sockets', a)
+  const [name = ''] = await readdir(sockets)
+  const socketPath = join(sockets, name)
   const at = (bearer: string, method: string, path: string, headers = {}) =>
     new Promise<Reply>((resolve, reject) => {
       const req = request(

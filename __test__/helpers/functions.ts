@@ -1,88 +1,16 @@
 /** The service of examples/functions as the tests have it. */
-import { rm } from 'node:fs/promises'
-import { request } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import { MemoryQueue } from '../../examples/functions/server/memory-queue.js'
 import { ProcessEngine } from '../../examples/functions/server/process-engine.js'
 import { serve, type Served, type ServeOptions } from '../../examples/functions/server/serve.js'
+import { ask, type Reply } from './functions-client.js'
 import { loop, python } from './python.js'
 import { scratchFolder } from './scratch.js'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 export const pages = here('../../examples/functions/public')
 export const amphisEntry = here('../../index.js')
-
-/** Builds the example into a folder of its own, below the example: its bundles import their packages. */
-export async function buildExample(): Promise<{ dist: string; runtime: string; remove: () => Promise<void> }> {
-  const script = new URL('../../examples/functions/build.mjs', import.meta.url).href
-  const { buildAll } = (await import(script)) as { buildAll: (out: string) => Promise<void> }
-  const dist = here(`../../examples/functions/.cache/test-${process.pid}`)
-  await buildAll(dist)
-  return { dist, runtime: `${dist}/runtime`, remove: () => rm(dist, { recursive: true, force: true }) }
-}
-
-/** What answers may have, of functions and events alike; where the text is no JSON, nothing. */
-export interface Told {
-  id: string
-  name: string
-  state: string
-  version: number
-  instances: { running: number; stopped: number }
-  logs: { requestId: string; stream: string; text: string }[]
-  status: string
-  attempts: number
-  dead: boolean
-  instance: string
-  result: unknown
-  error: { code: string; message: string; log: string; errorType: string; errorMessage: string; stackTrace: string[] }
-  deadLetters: { job: { id: string; payload: string } }[]
-}
-
-export interface Reply {
-  status: number
-  body: Told
-  text: string
-}
-
-/** What the body is where it is no JSON: nothing of it can be relied on. */
-const NOTHING = {} as Told
-
-export const parsed = (text: string): Told => {
-  try {
-    return JSON.parse(text) as Told
-  } catch {
-    return NOTHING
-  }
-}
-
-/** Asks a service as a client with a key. `fetch` never settles where a server ends in between. */
-export function ask(
-  url: string,
-  key: string | undefined,
-  method: string,
-  path: string,
-  body?: unknown,
-  headers: Record<string, string> = {},
-): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const content =
-      body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
-    const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
-    const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
-    const req = request(url + path, { method, headers: { ...authorization, ...type, ...headers } }, (res) => {
-      const chunks: Buffer[] = []
-      res.on('data', (chunk: Buffer) => chunks.push(chunk))
-      res.on('error', reject)
-      res.on('end', () => {
-        const text = Buffer.concat(chunks).toString()
-        resolve({ status: res.statusCode ?? 0, body: parsed(text), text })
-      })
-    })
-    req.on('error', reject)
-    req.end(content)
-  })
-}
 
 export interface Client extends Served {
   /** Its state. */
@@ -128,3 +56,5 @@ export async function processService(
   t.teardown(() => served.close())
   return clientOf(served, folder)
 }
+
+export { ask, buildExample, parsed, type Reply } from './functions-client.js'

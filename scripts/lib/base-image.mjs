@@ -20,7 +20,7 @@ import { Problem } from './problem.mjs'
 
 const run = promisify(execFile)
 
-export const baseImage = 'amphis-test-base:latest'
+export const baseImage = 'amphis-machine-base:latest'
 
 /** What else of the C library programs load while they run. */
 const loadedLater =

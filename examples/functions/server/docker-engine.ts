@@ -81,7 +81,6 @@ export class DockerEngine implements Engine {
       Image: this.#options.runtimeImage,
       Entrypoint: ['python3', '/opt/amphis-functions/install.py'],
       User: USER,
-      WorkingDir: '/build',
       Labels: { ...this.#labels(record), [`${LABEL}.build`]: 'true' },
       OpenStdin: true,
       StdinOnce: true,
@@ -148,7 +147,7 @@ export class DockerEngine implements Engine {
       FUNCTION_HANDLER: record.handler,
       FUNCTION_SLOTS: String(record.slots),
       FUNCTION_MEMORY: String(record.memory),
-      EVENTS_API: 'unix:///run/events/api.sock',
+      EVENTS_API: 'unix:///run/events',
       EVENTS_TOKEN: token,
     }
     const host = functionHost(record, join(this.#options.sockets, record.id))

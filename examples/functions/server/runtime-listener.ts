@@ -1,19 +1,11 @@
 /** The listener that containers have: next, response, error. Nothing else of the service is to be reached by it. */
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
-import { dirname } from 'node:path'
+import { connect } from 'node:net'
+import { join } from 'node:path'
 import { MAX_EVENT, type Events } from './events.js'
-import {
-  bearerOf,
-  clientSignal,
-  closeServer,
-  listen,
-  listener,
-  parseJson,
-  readBody,
-  sendJson,
-  type Handler,
-} from './http.js'
+import { bearerOf, clientSignal, listen, listener, parseJson, readBody, sendJson, type Handler } from './http.js'
 import { ProblemError } from './problem.js'
 import type { Bearer, Tokens } from './tokens.js'
 import type { FunctionRecord } from './types.js'
@@ -83,15 +75,30 @@ export function runtimeHandler({ tokens, events, find, seen }: RuntimeContext, o
   }
 }
 
-/** A Unix socket for one function, mounted into its containers: their only way out. */
-export async function socketListener(context: RuntimeContext, functionId: string, path: string): Promise<Server> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 })
-  await rm(path, { force: true })
+/**
+ * A Unix socket for one function, in a folder that is mounted into its containers: their only way out. Each server of a
+ * machine has one there.
+ */
+export async function socketListener(context: RuntimeContext, functionId: string, folder: string): Promise<Server> {
+  await mkdir(folder, { recursive: true, mode: 0o755 })
+  for (const name of await readdir(folder))
+    if (!(await isListenedOn(join(folder, name)))) await rm(join(folder, name), { force: true })
+  const path = join(folder, `${process.pid}-${randomBytes(3).toString('hex')}.sock`)
   const server = createServer(listener(runtimeHandler(context, functionId), context.report))
   await listen(server, { path })
   // Containers are users of their own.
   await chmod(path, 0o666)
   return server
+}
+
+/** What a server that was killed has left behind nobody listens on. */
+function isListenedOn(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path })
+    socket.on('connect', () => socket.destroy())
+    socket.on('error', () => resolve(false))
+    socket.on('close', () => resolve(true))
+  })
 }
 
 /** A port of loopback, for functions that run as processes. */
@@ -100,5 +107,3 @@ export async function portListener(context: RuntimeContext): Promise<Server> {
   await listen(server, { port: 0, host: '127.0.0.1' })
   return server
 }
-
-export { closeServer }

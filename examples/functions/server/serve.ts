@@ -1,5 +1,5 @@
 /** Puts the parts of the service together, starts and ends it. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -75,12 +75,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
       tokens,
       report,
       async open(id) {
-        if (!opened.has(id)) opened.set(id, await socketListener(context, id, join(sockets, id, 'api.sock')))
+        if (!opened.has(id)) opened.set(id, await socketListener(context, id, join(sockets, id)))
       },
       async shut(id) {
         const server = opened.get(id)
         opened.delete(id)
         if (server) await closeServer(server)
+        await rm(join(sockets, id), { recursive: true, force: true })
       },
     },
     { idle: options.idle ?? 60_000, pace: options.pace ?? 500 },
