@@ -1,7 +1,8 @@
 """Rules that users write in JavaScript, over rows that the program has.
 
 A rule is a function of a row. It reaches nothing but the row and the functions that are bound below; it may take
-a tenth of a second for each row, and as much memory as its runtime is given. One that fails says so, and the others go on.
+a tenth of a second for each row, and as much memory as its runtime is given. One that fails says so, and the
+others go on.
 """
 
 import csv

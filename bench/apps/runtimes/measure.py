@@ -94,6 +94,8 @@ def create(milliseconds):
         runtime.close()
         return result
 
+    # The first one opens the engine.
+    once()
     return blocking(once, milliseconds, 2)
 
 
