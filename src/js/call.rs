@@ -193,8 +193,7 @@ pub fn inside(
     .filter(|_| core.end() == End::Open)
     .ok_or(Failure::Ended)?;
   core.forget_released();
-  let is_watched =
-    deadline.is_some() || is_main || core.limits.heap > 0 || whom.pending.is_some();
+  let is_watched = deadline.is_some() || is_main || core.limits.heap > 0 || whom.pending.is_some();
   let watch = is_watched.then(|| watch(core, deadline, is_main));
   if let Some(watch) = &watch {
     watched(watch.number());

@@ -279,7 +279,13 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
     ] {
       let mut out = Bytes::new();
       let name = Span::of(b"trial");
-      is_well &= (table.eval)(isolate, Span::of(source.as_bytes()), name, Evaluation::Script, &raw mut out) == expected;
+      is_well &= (table.eval)(
+        isolate,
+        Span::of(source.as_bytes()),
+        name,
+        Evaluation::Script,
+        &raw mut out,
+      ) == expected;
     }
     (table.destroy)(isolate);
     is_well

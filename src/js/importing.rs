@@ -49,7 +49,7 @@ impl Compiler {
     is_async: bool,
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
-    slf.get().run(slf, is_async, timeout, move |table, isolate, out| {
+    Self::run(slf, is_async, timeout, move |table, isolate, out| {
       let (source, url) = (Span::of(source.as_bytes()), Span::of(url.as_bytes()));
       // SAFETY: inside of the runtime, with texts that stay.
       unsafe { (table.compile_module)(isolate, source, url, out) }
@@ -70,7 +70,7 @@ impl Compiler {
     let mut writer = Writer::new(slf.py(), &mut handles).within(core.values_limits());
     writer.value(value, &url)?;
     let tape = writer.finish().bytes;
-    slf.get().run(slf, is_async, timeout, move |table, isolate, out| {
+    Self::run(slf, is_async, timeout, move |table, isolate, out| {
       // SAFETY: inside of the runtime, with bytes that stay.
       unsafe { (table.make_module)(isolate, Span::of(url.as_bytes()), Span::of(&tape), out) }
     })
@@ -84,7 +84,7 @@ impl Compiler {
     is_async: bool,
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
-    slf.get().run(slf, is_async, timeout, move |table, isolate, _| {
+    Self::run(slf, is_async, timeout, move |table, isolate, _| {
       for (module, imports) in &links {
         // SAFETY: inside of the runtime; as many numbers as it says.
         unsafe { (table.link_module)(isolate, *module, imports.as_ptr(), imports.len()) };
@@ -101,11 +101,19 @@ impl Compiler {
     is_async: bool,
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
-    let kind = if is_async { Kind::ModuleAsync } else { Kind::Module };
+    let kind = if is_async {
+      Kind::ModuleAsync
+    } else {
+      Kind::Module
+    };
     // SAFETY: inside of the runtime, with bytes to write to.
-    slf.get().run_as(slf, Some(kind), is_async, timeout, move |table, isolate, out| unsafe {
-      (table.evaluate_module)(isolate, module, out)
-    })
+    Self::run_as(
+      slf,
+      Some(kind),
+      is_async,
+      timeout,
+      move |table, isolate, out| unsafe { (table.evaluate_module)(isolate, module, out) },
+    )
   }
 
   /// Lets go of modules that will not be run.
@@ -121,29 +129,28 @@ impl Compiler {
 
 impl Compiler {
   fn run<'py>(
-    &self,
     slf: &Bound<'py, Self>,
     is_async: bool,
     timeout: Timeout<'_, 'py>,
     run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
   ) -> PyResult<Bound<'py, PyAny>> {
-    self.run_as(slf, None, is_async, timeout, run)
+    Self::run_as(slf, None, is_async, timeout, run)
   }
 
   fn run_as<'py>(
-    &self,
     slf: &Bound<'py, Self>,
     kind: Option<Kind>,
     is_async: bool,
     timeout: Timeout<'_, 'py>,
     run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
   ) -> PyResult<Bound<'py, PyAny>> {
+    let core = &slf.get().0;
     if is_async {
-      return beginning::begin(slf.py(), &self.0, timeout, slf, kind, run);
+      return beginning::begin(slf.py(), core, timeout, slf, kind, run);
     }
-    let _counting = kind.map(|kind| self.0.counts.count(kind));
-    let timeout = timeout.map(seconds).transpose()?.or(self.0.timeout);
-    call::run(slf.py(), &self.0, timeout, run)
+    let _counting = kind.map(|kind| core.counts.count(kind));
+    let timeout = timeout.map(seconds).transpose()?.or(core.timeout);
+    call::run(slf.py(), core, timeout, run)
   }
 }
 
@@ -171,7 +178,8 @@ fn begin_import(py: Python<'_>, core: &Arc<Core>, request: &[u8]) -> PyResult<u3
   }
   let number = core.work.add_ownerless_later();
   let (laters, modules) = (Laters::of(py, core)?, modules.unbind());
-  let (specifier, importer, attributes) = (specifier.unbind(), importer.unbind(), attributes.unbind());
+  let (specifier, importer, attributes) =
+    (specifier.unbind(), importer.unbind(), attributes.unbind());
   core.work.driver.submit_outside(core, move |py| {
     let load = (&laters, number, &specifier, &importer, &attributes);
     let _ = modules.bind(py).call_method1("load_for", load);

@@ -42,6 +42,7 @@ impl AsyncOperations {
   }
 
   #[getter]
+  #[expect(clippy::unused_self, reason = "a getter of Python's")]
   fn __name__(&self) -> &'static str {
     ASYNC_NAME
   }
@@ -77,7 +78,9 @@ impl Operations {
       } else {
         "is asynchronous, and the operation would be synchronous: register it with mode=\"async\""
       };
-      return Err(PyRuntimeError::new_err(format!("The handler of {name} {message}")));
+      return Err(PyRuntimeError::new_err(format!(
+        "The handler of {name} {message}"
+      )));
     }
     let missing = permissions
       .iter()
@@ -113,12 +116,7 @@ impl Operations {
     parking::call(handler.bind(py), &rest)
   }
 
-  fn find(
-    &self,
-    py: Python<'_>,
-    number: &Bound<'_, PyAny>,
-    is_async: bool,
-  ) -> PyResult<Py<PyAny>> {
+  fn find(&self, py: Python<'_>, number: &Bound<'_, PyAny>, is_async: bool) -> PyResult<Py<PyAny>> {
     let unknown = || PyTypeError::new_err(format!("There is no operation {number}"));
     let place: usize = number.extract().map_err(|_| unknown())?;
     let found = lock(&self.operations).get(place).map(|operation| {
@@ -148,6 +146,7 @@ impl Operations {
   }
 
   #[getter]
+  #[expect(clippy::unused_self, reason = "a getter of Python's")]
   fn __name__(&self) -> &'static str {
     NAME
   }

@@ -266,11 +266,10 @@ impl Serving {
     // SAFETY: an isolate that stays, entered by this thread only, with bytes that stay.
     unsafe {
       match head.kind {
-        kind::EVAL => split
-          .map(|(name, code)| {
-            let (code, name) = (Span::of(code), Span::of(name));
-            (table.eval)(isolate, code, name, Evaluation::Script, &raw mut *out)
-          }),
+        kind::EVAL => split.map(|(name, code)| {
+          let (code, name) = (Span::of(code), Span::of(name));
+          (table.eval)(isolate, code, name, Evaluation::Script, &raw mut *out)
+        }),
         kind::BIND => split.map(|(name, value)| {
           (table.bind)(isolate, Span::of(name), Span::of(value), &raw mut *out)
         }),

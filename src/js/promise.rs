@@ -91,13 +91,19 @@ impl Promise {
     loop {
       let now = Instant::now();
       if until.is_some_and(|until| until <= now) {
-        if self.pending.deadline.is_some_and(|deadline| deadline <= now) {
+        if self
+          .pending
+          .deadline
+          .is_some_and(|deadline| deadline <= now)
+        {
           self.time_out(py);
         }
         return Ok(self.is_done());
       }
       let next = if is_main { Some(now + LOOK) } else { None };
-      let next = until.map_or(next, |until| Some(next.map_or(until, |next| next.min(until))));
+      let next = until.map_or(next, |until| {
+        Some(next.map_or(until, |next| next.min(until)))
+      });
       if py.detach(|| self.pending.wait(next)) {
         return Ok(true);
       }
