@@ -374,6 +374,12 @@ impl Runtime {
     statistics::of(py, &self.core)
   }
 
+  /// The number of the process that it runs in, of its own (`process=True`); None where it is this one.
+  #[getter]
+  fn process_id(&self) -> Option<u32> {
+    self.core.process_id()
+  }
+
   /// How many functions Python has handles of; for tests of leaks.
   fn _debug_tracked_function_count(&self, py: Python<'_>) -> PyResult<u64> {
     if self.is_closed() {
