@@ -72,6 +72,12 @@ testWithEngine('a served app runs JavaScript', async (t) => {
   const handler = createHandler(t, { app: 'served:app', appDir: folder })
   const response = await handler.handle(new Request('http://localhost/'))
   t.is(await response.text(), '6')
+  const many = Array.from({ length: 20 }, () => handler.handle(new Request('http://localhost/later')))
+  const texts = await Promise.all(many.map(async (answer) => (await answer).text()))
+  t.deepEqual(
+    texts,
+    Array.from(texts, () => '3,4'),
+  )
 })
 
 test('a Node.js with pointer compression, with V8’s sandbox, or of Electron is an obstacle', (t) => {

@@ -175,7 +175,9 @@ class _Owner:
     def _done(self, laters, number, task):
         self._tasks.discard(task)
         if task.cancelled():
-            laters.reject(number, _asyncio.CancelledError("The asynchronous function was cancelled"))
+            laters.reject(
+                number, _asyncio.CancelledError("The asynchronous function was cancelled")
+            )
         elif (error := task.exception()) is not None:
             laters.reject(number, error)
         else:

@@ -17,6 +17,7 @@ use super::owner::{self, Owner};
 use super::pending::Settled;
 use super::process;
 use super::synchronous;
+use super::work::Later;
 
 /// Does something for the runtime that the engine means.
 fn with(user: *mut c_void, what: impl FnOnce(&Arc<Core>)) {
@@ -151,7 +152,7 @@ impl Laters {
     run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
   ) {
     let core = &self.0;
-    let Some(owner) = core.work.take_later(number) else {
+    let Some(Later { owner }) = core.work.take_later(number) else {
       return;
     };
     if core.is_foreign() || core.end() != End::Open {

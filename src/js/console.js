@@ -7,7 +7,8 @@
 
   const quote = (text) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\n', '\\n')}'`
 
-  const keyOf = (key) => (typeof key === 'symbol' ? `[${String(key)}]` : /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? key : quote(key))
+  const keyOf = (key) =>
+    typeof key === 'symbol' ? `[${String(key)}]` : /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? key : quote(key)
 
   const list = (parts, left, open, close) => {
     if (left > 0) parts.push(`... ${left} more`)
@@ -25,7 +26,8 @@
 
   const object = (value, depth, above) => {
     if (above.includes(value)) return '[Circular]'
-    if (value instanceof Error) return typeof value.stack === 'string' && value.stack !== '' ? value.stack : String(value)
+    if (value instanceof Error)
+      return typeof value.stack === 'string' && value.stack !== '' ? value.stack : String(value)
     if (typeof value === 'function') return `[Function${value.name ? ` ${value.name}` : ''}]`
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
     if (value instanceof RegExp) return String(value)
@@ -94,7 +96,10 @@
     write(level, lines.length > most.length ? `${lines.slice(0, most.length)}...` : lines)
   }
 
-  const at = (level) => (...values) => say(level, values)
+  const at =
+    (level) =>
+    (...values) =>
+      say(level, values)
   const elapsed = (label, values) => {
     const began = timers.get(String(label))
     if (began === undefined) return say('warning', [`There is no timer ${label}`])
@@ -143,5 +148,10 @@
     clear() {},
   }
   methods.groupCollapsed = methods.group
-  Object.defineProperty(globalThis, 'console', { value: methods, writable: true, configurable: true, enumerable: false })
+  Object.defineProperty(globalThis, 'console', {
+    value: methods,
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  })
 })()

@@ -107,7 +107,10 @@ mod tests {
       let _inner = counts.count(Kind::Call);
     }
     let counted = counts.so_far();
-    assert_eq!(Kind::ALL.map(|kind| counted.count(kind)), [1, 0, 0, 0, 1, 0]);
+    assert_eq!(
+      Kind::ALL.map(|kind| counted.count(kind)),
+      [1, 0, 0, 0, 1, 0]
+    );
     assert_eq!(counted.last_kind, Some(Kind::Eval));
     assert_eq!(counted.total, counted.last);
   }

@@ -28,9 +28,11 @@ const IDLE: Duration = Duration::from_secs(2);
 /// As much as Python's threads have.
 const STACK: usize = 8 * 1024 * 1024;
 
+type Inside = Box<dyn FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send>;
+
 /// What is done inside of the runtime, without the GIL, and what is done by Python, outside of it.
 pub enum Run {
-  Inside(Box<dyn FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send>),
+  Inside(Inside),
   Outside(Box<dyn FnOnce(Python<'_>) + Send>),
 }
 

@@ -43,10 +43,17 @@ impl JsFunction {
     let this = slf.get();
     let number = this.number()?;
     let tape = this.arguments(args)?;
-    beginning::begin(slf.py(), &this.core, timeout, slf, Some(Kind::CallAsync), move |table, isolate, out| {
-      // SAFETY: inside of the runtime, with bytes that stay.
-      unsafe { (table.call)(isolate, number, Span::of(&tape), out) }
-    })
+    beginning::begin(
+      slf.py(),
+      &this.core,
+      timeout,
+      slf,
+      Some(Kind::CallAsync),
+      move |table, isolate, out| {
+        // SAFETY: inside of the runtime, with bytes that stay.
+        unsafe { (table.call)(isolate, number, Span::of(&tape), out) }
+      },
+    )
   }
 
   /// Lets JavaScript collect the function; calls raise RuntimeError from here on. What this gives may be awaited, and

@@ -49,13 +49,11 @@ impl Compiler {
     is_async: bool,
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
-    slf
-      .get()
-      .run(slf, is_async, timeout, move |table, isolate, out| {
-        let (source, url) = (Span::of(source.as_bytes()), Span::of(url.as_bytes()));
-        // SAFETY: inside of the runtime, with texts that stay.
-        unsafe { (table.compile_module)(isolate, source, url, out) }
-      })
+    Self::run(slf, is_async, timeout, move |table, isolate, out| {
+      let (source, url) = (Span::of(source.as_bytes()), Span::of(url.as_bytes()));
+      // SAFETY: inside of the runtime, with texts that stay.
+      unsafe { (table.compile_module)(isolate, source, url, out) }
+    })
   }
 
   /// The number of a module that exports a value.
@@ -72,12 +70,10 @@ impl Compiler {
     let mut writer = Writer::new(slf.py(), &mut handles).within(core.values_limits());
     writer.value(value, &url)?;
     let tape = writer.finish().bytes;
-    slf
-      .get()
-      .run(slf, is_async, timeout, move |table, isolate, out| {
-        // SAFETY: inside of the runtime, with bytes that stay.
-        unsafe { (table.make_module)(isolate, Span::of(url.as_bytes()), Span::of(&tape), out) }
-      })
+    Self::run(slf, is_async, timeout, move |table, isolate, out| {
+      // SAFETY: inside of the runtime, with bytes that stay.
+      unsafe { (table.make_module)(isolate, Span::of(url.as_bytes()), Span::of(&tape), out) }
+    })
   }
 
   /// Tells what modules import: pairs of a number and the numbers of its imports.
@@ -88,15 +84,13 @@ impl Compiler {
     is_async: bool,
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
-    slf
-      .get()
-      .run(slf, is_async, timeout, move |table, isolate, _| {
-        for (module, imports) in &links {
-          // SAFETY: inside of the runtime; as many numbers as it says.
-          unsafe { (table.link_module)(isolate, *module, imports.as_ptr(), imports.len()) };
-        }
-        status::NOTHING
-      })
+    Self::run(slf, is_async, timeout, move |table, isolate, _| {
+      for (module, imports) in &links {
+        // SAFETY: inside of the runtime; as many numbers as it says.
+        unsafe { (table.link_module)(isolate, *module, imports.as_ptr(), imports.len()) };
+      }
+      status::NOTHING
+    })
   }
 
   /// Runs a module, and gives its namespace.
@@ -107,11 +101,19 @@ impl Compiler {
     is_async: bool,
     timeout: Timeout<'_, 'py>,
   ) -> PyResult<Bound<'py, PyAny>> {
-    let kind = if is_async { Kind::ModuleAsync } else { Kind::Module };
+    let kind = if is_async {
+      Kind::ModuleAsync
+    } else {
+      Kind::Module
+    };
     // SAFETY: inside of the runtime, with bytes to write to.
-    slf.get().run_as(slf, Some(kind), is_async, timeout, move |table, isolate, out| unsafe {
-      (table.evaluate_module)(isolate, module, out)
-    })
+    Self::run_as(
+      slf,
+      Some(kind),
+      is_async,
+      timeout,
+      move |table, isolate, out| unsafe { (table.evaluate_module)(isolate, module, out) },
+    )
   }
 
   /// Lets go of modules that will not be run.
@@ -127,29 +129,28 @@ impl Compiler {
 
 impl Compiler {
   fn run<'py>(
-    &self,
     slf: &Bound<'py, Self>,
     is_async: bool,
     timeout: Timeout<'_, 'py>,
     run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
   ) -> PyResult<Bound<'py, PyAny>> {
-    self.run_as(slf, None, is_async, timeout, run)
+    Self::run_as(slf, None, is_async, timeout, run)
   }
 
   fn run_as<'py>(
-    &self,
     slf: &Bound<'py, Self>,
     kind: Option<Kind>,
     is_async: bool,
     timeout: Timeout<'_, 'py>,
     run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
   ) -> PyResult<Bound<'py, PyAny>> {
+    let core = &slf.get().0;
     if is_async {
-      return beginning::begin(slf.py(), &self.0, timeout, slf, kind, run);
+      return beginning::begin(slf.py(), core, timeout, slf, kind, run);
     }
-    let _counting = kind.map(|kind| self.0.counts.count(kind));
-    let timeout = timeout.map(seconds).transpose()?.or(self.0.timeout);
-    call::run(slf.py(), &self.0, timeout, run)
+    let _counting = kind.map(|kind| core.counts.count(kind));
+    let timeout = timeout.map(seconds).transpose()?.or(core.timeout);
+    call::run(slf.py(), core, timeout, run)
   }
 }
 

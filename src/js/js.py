@@ -73,8 +73,7 @@ class RuntimeConfig:
         max_serialization_bytes: bytes of one such value.
         initial_heap_size: bytes that V8 may begin with; a hint.
         bootstrap: a script that is run first, and again after `reset()`.
-        enable_console: whether what JavaScript writes by `console` goes to the logger `amphis.js.console`; otherwise its
-            methods do nothing.
+        enable_console: whether what JavaScript writes by `console` goes to the logger `amphis.js.console`, or nowhere.
         process: whether the runtime gets a process of its own, which is killed where it does not obey its limits.
         grants: names of the permissions that operations have here; see Runtime.register_op.
     """
@@ -243,7 +242,9 @@ def install_as(name="jsrun"):
     """
     module = _sys.modules[__name__]
     if _sys.modules.get(name, module) is not module:
-        message = f"Another module {name} was imported already: call install_as({name!r}) before that"
+        message = (
+            f"Another module {name} was imported already: call install_as({name!r}) before that"
+        )
         raise RuntimeError(message)
     setattr(module, f"_{name}", module)
     _sys.modules[name] = _sys.modules[f"{name}._{name}"] = module

@@ -186,7 +186,9 @@ class _Modules:
         except Exception as error:
             if isinstance(error, (ModuleError, TimeoutError)):
                 raise
-            reason = str(error) if isinstance(error, _Denied) else f"{type(error).__name__}: {error}"
+            reason = (
+                str(error) if isinstance(error, _Denied) else f"{type(error).__name__}: {error}"
+            )
             raise ModuleError(module.specifier, reason, module.chain()) from error
         if kind == "javascript":
             try:
@@ -204,7 +206,9 @@ class _Modules:
         try:
             return self._url(specifier, importer), _kind(attributes)
         except Exception as error:
-            reason = str(error) if isinstance(error, _Denied) else f"{type(error).__name__}: {error}"
+            reason = (
+                str(error) if isinstance(error, _Denied) else f"{type(error).__name__}: {error}"
+            )
             raise ModuleError(specifier, reason, chain) from error
 
     def _static_name(self, specifier):
@@ -270,7 +274,9 @@ def _join(importer, specifier):
     if parts.scheme and (parts.netloc or parts.path.startswith("/")):
         # urljoin knows some schemes only; the rules are the same for all.
         joined = _urljoin(f"http://{parts.netloc or 'host'}{parts.path}", specifier)
-        return f"{parts.scheme}:{'//' + parts.netloc if parts.netloc else ''}{_urlsplit(joined).path}"
+        return (
+            f"{parts.scheme}:{'//' + parts.netloc if parts.netloc else ''}{_urlsplit(joined).path}"
+        )
     if importer.startswith("/"):
         return _urljoin(importer, specifier)
     return specifier
@@ -280,10 +286,10 @@ def _kind(attributes):
     pairs = dict(zip(attributes[::2], attributes[1::2], strict=False))
     kind = pairs.pop("type", "javascript")
     if pairs:
-        message = f"the import attribute {next(iter(pairs))!r} is not known; there is \"type\""
+        message = f'the import attribute {next(iter(pairs))!r} is not known; there is "type"'
         raise TypeError(message)
     if kind not in _TYPES[1:] and kind != "javascript":
-        message = f"the type {kind!r} is not known; there are \"json\", \"text\" and \"bytes\""
+        message = f'the type {kind!r} is not known; there are "json", "text" and "bytes"'
         raise TypeError(message)
     return kind
 

@@ -42,6 +42,7 @@ impl AsyncOperations {
   }
 
   #[getter]
+  #[expect(clippy::unused_self, reason = "a getter of Python's")]
   fn __name__(&self) -> &'static str {
     ASYNC_NAME
   }
@@ -145,6 +146,7 @@ impl Operations {
   }
 
   #[getter]
+  #[expect(clippy::unused_self, reason = "a getter of Python's")]
   fn __name__(&self) -> &'static str {
     NAME
   }

@@ -139,11 +139,18 @@ impl Runtime {
   ) -> PyResult<Bound<'py, PyAny>> {
     let name = name.to_owned();
     let this = slf.get();
-    beginning::begin(slf.py(), &this.core, timeout, slf, Some(Kind::EvalAsync), move |table, isolate, out| {
-      let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
-      // SAFETY: inside of the runtime, with texts that stay.
-      unsafe { (table.eval)(isolate, code, name, Evaluation::Awaiting, out) }
-    })
+    beginning::begin(
+      slf.py(),
+      &this.core,
+      timeout,
+      slf,
+      Some(Kind::EvalAsync),
+      move |table, isolate, out| {
+        let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
+        // SAFETY: inside of the runtime, with texts that stay.
+        unsafe { (table.eval)(isolate, code, name, Evaluation::Awaiting, out) }
+      },
+    )
   }
 
   /// Makes a Python function a global function of JavaScript. It runs on the thread that runs JavaScript; what it returns
@@ -289,12 +296,17 @@ impl Runtime {
     let operations = match known {
       Some(operations) => operations,
       None => {
-        let made = Bound::new(py, Operations::new(self.config.grants.clone()))?;
-        define(py, &self.core, ops::NAME, made.as_any())?;
-        let asynchronous = ops::AsyncOperations(made.clone().unbind());
-        define(py, &self.core, ops::ASYNC_NAME, Bound::new(py, asynchronous)?.as_any())?;
+        let created = Bound::new(py, Operations::new(self.config.grants.clone()))?;
+        define(py, &self.core, ops::NAME, created.as_any())?;
+        let asynchronous = ops::AsyncOperations(created.clone().unbind());
+        define(
+          py,
+          &self.core,
+          ops::ASYNC_NAME,
+          Bound::new(py, asynchronous)?.as_any(),
+        )?;
         lock(&self.operations)
-          .get_or_insert(made.unbind())
+          .get_or_insert(created.unbind())
           .clone_ref(py)
       }
     };
@@ -360,6 +372,12 @@ impl Runtime {
   /// What it uses, in bytes and numbers, as RuntimeStats.
   fn get_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
     statistics::of(py, &self.core)
+  }
+
+  /// The number of the process that it runs in, of its own (`process=True`); None where it is this one.
+  #[getter]
+  fn process_id(&self) -> Option<u32> {
+    self.core.process_id()
   }
 
   /// How many functions Python has handles of; for tests of leaks.

@@ -32,11 +32,11 @@ pub fn set_up(py: Python<'_>, core: &Arc<Core>, config: &Config) -> PyResult<()>
 }
 
 /// Its value is nobody's.
-fn run(py: Python<'_>, core: &Arc<Core>, code: &str, name: &str) -> PyResult<()> {
+fn run(py: Python<'_>, core: &Arc<Core>, script: &str, name: &str) -> PyResult<()> {
   call::run(py, core, core.timeout, |table, isolate, out| {
-    let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
+    let (script, name) = (Span::of(script.as_bytes()), Span::of(name.as_bytes()));
     // SAFETY: inside of the runtime, with texts that stay.
-    match unsafe { (table.eval)(isolate, code, name, Evaluation::Script, out) } {
+    match unsafe { (table.eval)(isolate, script, name, Evaluation::Script, out) } {
       status::TAPE | status::WIRE | status::UNFIT | status::PENDING => status::NOTHING,
       status => status,
     }

@@ -25,12 +25,18 @@ pub struct Wake {
   pub future: Py<PyAny>,
 }
 
+/// Something that JavaScript waits for.
+pub struct Later {
+  /// Whose loop does it; without one the runtime's own thread does.
+  pub owner: Option<Arc<Owner>>,
+}
+
 #[derive(Default)]
 pub struct Work {
   /// By the engine's numbers.
   promises: Mutex<HashMap<u32, Arc<Pending>>>,
   /// By our own.
-  laters: Mutex<HashMap<u32, Option<Arc<Owner>>>>,
+  laters: Mutex<HashMap<u32, Later>>,
   next_later: AtomicU32,
   wakes: Mutex<Vec<Wake>>,
   /// Tapes of what was thrown.
@@ -90,19 +96,19 @@ impl Work {
 
   pub fn add_later(&self, owner: Arc<Owner>) -> u32 {
     let number = self.next_later.fetch_add(1, Ordering::Relaxed);
-    lock(&self.laters).insert(number, Some(owner));
+    lock(&self.laters).insert(number, Later { owner: Some(owner) });
     number
   }
 
   /// The runtime's own thread does it.
   pub fn add_ownerless_later(&self) -> u32 {
     let number = self.next_later.fetch_add(1, Ordering::Relaxed);
-    lock(&self.laters).insert(number, None);
+    lock(&self.laters).insert(number, Later { owner: None });
     number
   }
 
-  /// The owner of what has come to its end, once.
-  pub fn take_later(&self, number: u32) -> Option<Option<Arc<Owner>>> {
+  /// What has come to its end, once.
+  pub fn take_later(&self, number: u32) -> Option<Later> {
     lock(&self.laters).remove(&number)
   }
 
@@ -155,7 +161,7 @@ impl Work {
     }
     let mut owners: Vec<Arc<Owner>> = lock(&self.laters)
       .drain()
-      .filter_map(|(_, owner)| owner)
+      .filter_map(|(_, later)| later.owner)
       .collect();
     owners.dedup_by(|one, other| Arc::ptr_eq(one, other));
     drop(lock(&self.home).take());
