@@ -88,6 +88,21 @@ const amphisServer = (file: string, title: string): Contestant => ({
   command: ({ context, app, port }) => nodeServer(file, { port, appDir: join(apps, app), python: context.python.root }),
 })
 
+/** A framework that answers by itself. */
+const framework = (name: string, title: string): Contestant => ({
+  title,
+  reach: 'http',
+  node: true,
+  missing: needsNodePackage(name),
+  command: ({ port, answer }) => nodeServer(`${name}.js`, { port, answer: told(answer) }),
+})
+
+/** A framework with amphis in it. */
+const adapter = (name: string, title: string): Contestant => ({
+  ...amphisServer(`amphis-${name}.js`, title),
+  missing: async () => needsBuild() ?? (await needsNodePackage(name)()),
+})
+
 /** amphis by its command line. */
 const commandLine = (title: string, ...more: readonly string[]): Contestant => ({
   title,
@@ -246,6 +261,12 @@ export const contestants: Readonly<Record<string, Contestant>> = {
     ...amphisServer('amphis-express.js', 'amphis under Express 5'),
     missing: async () => needsBuild() ?? (await needsNodePackage('express')()),
   },
+  fastify: framework('fastify', 'bare Fastify 5'),
+  'amphis-fastify': adapter('fastify', 'amphis under Fastify 5'),
+  koa: framework('koa', 'bare Koa 3'),
+  'amphis-koa': adapter('koa', 'amphis under Koa 3'),
+  hono: framework('hono', 'bare Hono 4'),
+  'amphis-hono': adapter('hono', 'amphis under Hono 4'),
   'bare-ws': {
     title: 'bare ws on node:http, bufferutil installed',
     reach: 'http',

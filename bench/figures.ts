@@ -26,6 +26,9 @@ const amphis = ['amphis', 'amphis-express']
 const servers = ['bare', 'express', ...amphis, ...nodeless, ...proxies]
 const without = (...names: readonly string[]) => servers.filter((name) => !names.includes(name))
 
+/** Those with an adapter, or none to need. */
+const frameworks = ['express', 'fastify', 'koa', 'hono']
+
 /** A quick run leaves it out. */
 const slow = (figure: Figure): Figure => ({ ...figure, slow: true })
 
@@ -316,6 +319,19 @@ export const figures: readonly Figure[] = [
       contestants: ['bare', 'express', 'amphis', 'amphis-express', 'uvicorn', 'granian', 'raw-proxy'],
     },
   }),
+  slow(
+    httpThroughput('hosts', {
+      title: 'frameworks of Node.js with amphis in them, and answering by themselves: hello world (raw ASGI)',
+      work: 'hello',
+      connections: [32],
+      contestants: ['amphis', ...frameworks.flatMap((name) => [name, `amphis-${name}`])],
+      base: 'amphis',
+      targets: [
+        { of: 'amphis-express', over: 'express', atLeast: 0.8 },
+        ...['fastify', 'koa', 'hono'].map((name) => ({ of: `amphis-${name}`, over: 'amphis', atLeast: 0.9 })),
+      ],
+    }),
+  ),
   slow(
     httpThroughput('cli', {
       title: 'the command line beside servers written by hand: hello world (raw ASGI)',
