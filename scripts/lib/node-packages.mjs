@@ -79,4 +79,4 @@ export const hostPackages = [
 ]
 
 /** The same for the tests of `npm run test:hosts`. */
-export const slowHostPackages = [packagesOfHost('Next.js', 'next')]
+export const slowHostPackages = [packagesOfHost('Next.js', 'next'), packagesOfHost('OpenAPI', 'openapi')]
