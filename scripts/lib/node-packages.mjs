@@ -76,6 +76,7 @@ export const hostPackages = [
   packagesOfHost('Koa', 'koa'),
   packagesOfHost('Hono', 'hono'),
   packagesOfHost('bundlers', 'bundlers'),
+  packagesOfHost('test runners', 'runners'),
 ]
 
 /** The same for the tests of `npm run test:hosts`. */
