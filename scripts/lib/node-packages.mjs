@@ -80,4 +80,8 @@ export const hostPackages = [
 ]
 
 /** The same for the tests of `npm run test:hosts`. */
-export const slowHostPackages = [packagesOfHost('Next.js', 'next'), packagesOfHost('OpenAPI', 'openapi')]
+export const slowHostPackages = [
+  packagesOfHost('Next.js', 'next'),
+  packagesOfHost('OpenAPI', 'openapi'),
+  packagesOfHost('h3, Nitro, tRPC', 'recipes'),
+]
