@@ -16,8 +16,8 @@ import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
 
 const allowed = [
-  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda|nest|next)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda|nest|next)\.require\.cjs|next\.edge\.js|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
-  /^dist\/.+\.(?:js|d\.cts)$/,
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda|nest|next)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda|nest|next)\.require\.cjs|next\.edge\.js|common\.cjs|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^dist\/(?:.+\.(?:js|d\.cts)|required\.cjs)$/,
   /^python\/amphis_describe\/[a-z_]+\.py$/,
   /^template\/aws-lambda\/(?:Dockerfile|README\.md|dockerignore|gitignore|function\.mjs|requirements\.txt|app\/(?:main|jobs)\.py)$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
@@ -51,6 +51,8 @@ const required = [
   'dist/modules/names-program.js',
   'python/amphis_describe/__main__.py',
   'node-version.cjs',
+  'common.cjs',
+  'dist/required.cjs',
   'binding.cjs',
   'dist/index.js',
   'dist/index.d.cts',

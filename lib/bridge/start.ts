@@ -1,6 +1,7 @@
 import { isMainThread } from 'node:worker_threads'
 import type { ResolvedOptions } from '../base/options.js'
 import { introduceNode } from '../js/engine.js'
+import { packageRoot } from '../package-root.js'
 import { discoverPython, type PythonInstallation } from '../python/discover.js'
 import { loadBinding, loadLibpython } from '../python/load.js'
 import { Bridge, type Binding } from './bridge.js'
@@ -17,11 +18,19 @@ export interface RunningPython {
   readonly sources: readonly string[]
 }
 
-// One end of the bridge for each environment (the main thread or a worker).
-let environment: { binding: Binding; bridge: Bridge } | undefined
+interface Environment {
+  readonly binding: Binding
+  readonly bridge: Bridge
+}
+
+// One end of the bridge for each environment (the main thread or a worker), which the package as ES modules shares with
+// the same package as CommonJS.
+const environments = globalThis as Record<symbol, Environment | undefined>
+const OWN = Symbol.for(`amphis.bridge ${packageRoot.href}`)
 
 /** This environment's end of the bridge, made once. */
-export function openBridge(): { binding: Binding; bridge: Bridge } {
+export function openBridge(): Environment {
+  let environment = environments[OWN]
   if (environment === undefined) {
     const binding = loadBinding<Binding>()
     introduceNode(binding)
@@ -29,6 +38,7 @@ export function openBridge(): { binding: Binding; bridge: Bridge } {
     // Also where process.exit() ends things, and the cleanup hooks of addons come too late or not at all.
     process.on('exit', (code) => bridge.host.leave(code))
     environment = { binding, bridge }
+    environments[OWN] = environment
   }
   return environment
 }

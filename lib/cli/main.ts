@@ -28,6 +28,11 @@ async function run(args: string[]): Promise<void> {
     process.exitCode = await types(rest)
     return
   }
+  if (command === 'openapi') {
+    const { openapi } = await import('./openapi/main.js')
+    process.exitCode = await openapi(rest)
+    return
+  }
   const pythonArguments = pythonArgumentsOf(args)
   if (pythonArguments) {
     const { runPython } = await import('./run/main.js')

@@ -3,6 +3,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { types } from 'node:util'
 import { AmphisError } from '../base/errors.js'
 import { NEEDED_FLAGS, withPermissions } from '../base/node-permissions.js'
 import { type Manifest, ownManifest, packageRoot, requireAddon } from '../package-root.js'
@@ -13,6 +14,9 @@ import { mappedFiles, platformName, platformRemedy, PREBUILT } from './platform.
 
 // Missing from `os.constants.dlopen`. Node.js closes a library that is no addon; with this it stays loaded.
 const RTLD_NODELETE = process.platform === 'darwin' ? 0x80 : 0x1000
+
+// Where a test runner gives each file a context of its own, what Node.js throws is no `Error` of that context.
+const { isNativeError } = types
 
 const LIBPYTHON = /\/(?:libpython\d+\.\d+[a-z]*\.(?:so|dylib)|Python\.framework\/Versions\/[^/]+\/Python$)/
 
@@ -38,7 +42,7 @@ function realPath(path: string): string {
 
 function addonsDisabled(error: unknown): AmphisError | undefined {
   // By the words, for the generated loader of the addon keeps nothing else of an error.
-  return error instanceof Error && error.message.includes('loading addons is disabled')
+  return isNativeError(error) && error.message.includes('loading addons is disabled')
     ? new AmphisError(
         'AMPHIS_ERR_BINDING',
         'This Node.js may not load native addons, and amphis is one. ' +
@@ -55,7 +59,7 @@ export function libpythonError(libpython: string, error: unknown): AmphisError {
     return disabled
   }
   assertReadable(libpython, 'AMPHIS_ERR_LIBPYTHON_NOT_FOUND', libpython, true)
-  const words = error instanceof Error ? error.message : String(error)
+  const words = isNativeError(error) ? error.message : String(error)
   // Asked of the file itself: for another architecture glibc says that the file does not exist.
   const architectures = readArchitectures(libpython)
   if (architectures !== undefined && !architectures.includes(process.arch)) {
@@ -108,7 +112,7 @@ export function loadLibpython({ libpython }: Pick<PythonInstallation, 'libpython
     process.dlopen({ exports: {} }, libpython, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE)
   } catch (error) {
     // libpython is a library, not an addon: Node.js says so after it has loaded it.
-    if (!(error instanceof Error && error.message.startsWith('Module did not self-register'))) {
+    if (!(isNativeError(error) && error.message.startsWith('Module did not self-register'))) {
       throw libpythonError(libpython, error)
     }
   }
@@ -117,7 +121,7 @@ export function loadLibpython({ libpython }: Pick<PythonInstallation, 'libpython
 
 /** Every error below an error, the outermost first. */
 function* causes(error: unknown): Generator<Error> {
-  for (let current = error; current instanceof Error; current = current.cause) {
+  for (let current = error; isNativeError(current); current = current.cause) {
     yield current
   }
 }
@@ -190,7 +194,7 @@ export function bindingError(addon: AddonPackage, error: unknown): AmphisError {
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the type, this file must not
 export function loadBinding<T>(root?: URL): T {
   return root === undefined
-    ? load(packageRoot, ownManifest(), createRequire(packageRoot), requireAddon)
+    ? load(packageRoot, ownManifest(), createRequire(new URL('index.js', packageRoot)), requireAddon)
     : loadFrom(root, createRequire(root))
 }
 

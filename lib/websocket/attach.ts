@@ -21,7 +21,9 @@ const PATH = /^(?:\/[^/?#\s]+)*\/?$/
 
 const OPTIONS = ['path', 'context']
 
-const ROUTERS = new WeakMap<UpgradableServer, Router>()
+// One for a server, also where this package is there as ES modules and as CommonJS.
+const shared = globalThis as Record<symbol, WeakMap<UpgradableServer, Router> | undefined>
+const ROUTERS = (shared[Symbol.for('amphis.routers')] ??= new WeakMap<UpgradableServer, Router>())
 
 /**
  * Takes the WebSockets of a server below a path. What is below no handler's path is left to other listeners, and

@@ -17,6 +17,8 @@ def main() -> None:
     command, *rest = sys.argv[1:]
     if command == "names":
         from amphis_describe.names import describe_names as describe
+    elif command == "openapi":
+        from amphis_describe.openapi import describe_openapi as describe
     else:
         from amphis_describe.module import describe_types as describe
     del sys.path[0]

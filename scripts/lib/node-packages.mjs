@@ -78,7 +78,12 @@ export const hostPackages = [
   packagesOfHost('bundlers', 'bundlers'),
   packagesIn('Installing npm packages (the functions of examples/)', 'examples/functions/'),
   packagesOfHost('Nest', 'nest'),
+  packagesOfHost('test runners', 'runners'),
 ]
 
 /** The same for the tests of `npm run test:hosts`. */
-export const slowHostPackages = [packagesOfHost('Next.js', 'next')]
+export const slowHostPackages = [
+  packagesOfHost('Next.js', 'next'),
+  packagesOfHost('OpenAPI', 'openapi'),
+  packagesOfHost('h3, Nitro, tRPC', 'recipes'),
+]

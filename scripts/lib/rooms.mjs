@@ -47,6 +47,7 @@ export const houses = {
       { name: 'cli/init', what: '`amphis init`: writes a new project' },
       { name: 'cli/venv', what: '`amphis venv`: makes the environment that an app needs' },
       { name: 'cli/types', what: '`amphis types`: declarations for TypeScript' },
+      { name: 'cli/openapi', what: '`amphis openapi`: the document of an app, and its types' },
       { name: 'cli/run', what: '`amphis run`: Python without a server' },
       { name: 'cli/reload', what: '`--reload`: the supervisor, and the processes of the app that it replaces' },
       { name: 'cli/workers', what: '`--workers`: the parent, and the processes that it keeps serving' },
@@ -65,6 +66,7 @@ export const houses = {
         what: 'The options: their table, and what the command line, variables and files say of them',
       },
     ],
+    [{ name: 'cli/files', what: 'Writes files, at once and where they have changed' }],
     [
       { name: 'cli/errors', what: 'What ends a command, and its way from one process to another' },
       { name: 'cli/text', what: 'Texts for people: times, colours, paths, nothing that a terminal takes for an order' },

@@ -59,6 +59,31 @@ async function bundle() {
   })
 }
 
+/** What code under test may require where it cannot be given ES modules: without what needs packages that are such. */
+const required = ['index', 'config', 'modules', 'fastify', 'koa', 'hono', 'next']
+
+/** All of it in one file, so that there is one of each class and one state. */
+async function bundleRequired() {
+  const { build } = await import('esbuild')
+  await build({
+    stdin: {
+      contents: required.map((entry) => `export * as ${entry} from './${entry}.js'`).join('\n'),
+      resolveDir: inRoot('lib'),
+      loader: 'ts',
+    },
+    outfile: inRoot('dist/required.cjs'),
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20.19',
+    define: { 'import.meta.url': 'importMetaUrl' },
+    banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href" },
+    legalComments: 'none',
+    logLevel: 'warning',
+  })
+}
+
 /** What users import has types. */
 const publicEntries = [
   'index',
@@ -123,6 +148,7 @@ export const typescript = {
     if (code !== 0) throw new Problem('lib/ does not compile', "TypeScript's own message is above")
     publishDeclarations()
     await bundle()
+    await bundleRequired()
     writeStamp(stampFile, compiled)
   },
 }

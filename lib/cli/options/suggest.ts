@@ -4,7 +4,7 @@ import { basename, dirname, isAbsolute, join, normalize, sep } from 'node:path'
 import { isAppTarget } from '../../base/app-target.js'
 import { nearest } from '../../base/nearest.js'
 
-const COMMANDS = ['init', 'venv', 'run', 'help', 'version']
+const COMMANDS = ['init', 'venv', 'run', 'types', 'openapi', 'help', 'version']
 
 /** What other tools call what amphis has, and what to write behind `amphis`; `APP` stands for the app. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -22,6 +22,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   create: 'init',
   install: 'venv',
   sync: 'venv',
+  schema: 'openapi',
   exec: 'run',
   python: 'run',
 }

@@ -5,6 +5,7 @@ Usage: amphis APP [options]                     serves a Python app inside this 
        amphis run FILE | -m MODULE | -c CODE    runs Python without a server (amphis run --help)
        amphis init | amphis venv                write a project | make its .venv (each: --help)
        amphis types FILE.py...                  TypeScript's declarations of Python modules (--help)
+       amphis openapi APP                       the OpenAPI document of an app, and its types (--help)
 APP is module:attribute, as in main:app or package.module:create_app; ASGI or WSGI.
 `
 

@@ -1,12 +1,13 @@
 // One module: described by Python, written down for TypeScript.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { basename, join, relative, resolve } from 'node:path'
 import { PythonError } from '../../base/errors.js'
 import { runDescriber } from '../../modules/describer.js'
 import { LocationError, locateModule, type ModuleLocation } from '../../modules/location.js'
 import { discoverPython } from '../../python/discover.js'
 import { fileProblem } from '../errors/file-problem.js'
 import { ServeError } from '../errors/serve-error.js'
+import { writeText } from '../files/write-text.js'
 import { shown } from '../text/shown.js'
 import { declarationsOf } from './declarations.js'
 import type { Failure, ModuleDescription } from './description.js'
@@ -34,18 +35,7 @@ export async function writeDeclarations(file: string, settings: TypesSettings): 
   })
   const location = locate(file, settings.appDir)
   const text = declarationsOf(await describe(location, settings.python), basename(file), settings.int)
-  const target = targetOf(location, settings.out)
-  if ((await readFile(target, 'utf8').catch(() => undefined)) === text) return `${shown(target)}: nothing to do`
-  try {
-    await mkdir(dirname(target), { recursive: true })
-    // At once: TypeScript may be watching.
-    const draft = `${target}.${process.pid}.tmp`
-    await writeFile(draft, text)
-    await rename(draft, target)
-  } catch (error) {
-    throw new ServeError(`${shown(target)} cannot be written (${(error as Error).message}).`, { cause: error })
-  }
-  return `${shown(target)} is written`
+  return writeText(targetOf(location, settings.out), text)
 }
 
 function locate(file: string, appDir: string | undefined): ModuleLocation {
