@@ -3,7 +3,14 @@ import { get, type IncomingMessage } from 'node:http'
 import test from 'ava'
 import { lambda } from '../lib/aws-lambda.js'
 import { request } from './helpers/client.js'
-import { httpApiEvent, loadBalancerEvent, queueEvent, restEvent, functionUrlEvent } from './helpers/lambda/events.js'
+import {
+  functionUrlEvent,
+  httpApiEvent,
+  loadBalancerEvent,
+  queueEvent,
+  restEvent,
+  webSocketEvent,
+} from './helpers/lambda/events.js'
 import { serveFunctionUrl } from './helpers/lambda/function-url.js'
 import { serve } from './helpers/lambda/runtime.mjs'
 import { RuntimeApi, text } from './helpers/lambda/runtime-api.js'
@@ -143,6 +150,8 @@ test.serial('a REST API that streams has several headers of a name', async (t) =
 test.serial(
   'sources that take no stream get their answer as a whole, and events the result of their function',
   async (t) => {
+    const connect = await api.invoke(webSocketEvent('$connect', { queryStringParameters: { token: 'good' } }))
+    t.like(JSON.parse(await text(connect.body)), { statusCode: 200 })
     for (const event of [httpApiEvent({ rawPath: '/cookies/' }), loadBalancerEvent({ path: '/cookies/' })]) {
       const outcome = await api.invoke(event)
       t.is(outcome.contentType, 'application/json')

@@ -59,6 +59,11 @@ const callRow = (name: string, title: string, contestant: string, what: string, 
   ...{ name, title, contestant: `calls-${contestant}`, what, atATime },
 })
 
+/** Rows of the figure of AWS Lambda: name, title, contestant, what its program calls it. */
+const lambdaRow = (name: string, title: string, contestant: string, what = name): CallsRow => ({
+  ...{ name, title, contestant: `lambda-${contestant}`, what },
+})
+
 /** A value that one language gives the other: nothing, itself, and by way of JSON. */
 const valueRows = (to: 'Python' | 'JavaScript', json: string): CallsRow[] => [
   callRow(`to ${to}: nothing`, `to ${to}: a number, so the call alone`, 'amphis', `to ${to}: nothing`),
@@ -281,13 +286,13 @@ export const figures: readonly Figure[] = [
     calls('lambda', {
       title: 'one warm invocation of AWS Lambda in process, event in and response out: hello world (raw ASGI)',
       rows: [
-        callRow('handle', 'amphis, handle() with the same headers', 'amphis', 'handle'),
-        callRow('function url', 'amphis/aws-lambda, event of a Function URL', 'amphis', 'function url'),
-        callRow('rest', 'amphis/aws-lambda, event of a REST API', 'amphis', 'rest'),
-        callRow('first byte', "amphis/aws-lambda, from the app's send to Lambda's stream", 'amphis', 'first byte'),
-        callRow('mangum function url', 'Mangum, event of a Function URL', 'mangum', 'function url'),
-        callRow('mangum rest', 'Mangum, event of a REST API', 'mangum', 'rest'),
-      ].map((row) => ({ ...row, contestant: row.contestant.replace('calls-', 'lambda-') })),
+        lambdaRow('handle', 'amphis, handle() with the same headers', 'amphis'),
+        lambdaRow('function url', 'amphis/aws-lambda, event of a Function URL', 'amphis'),
+        lambdaRow('rest', 'amphis/aws-lambda, event of a REST API', 'amphis'),
+        lambdaRow('first byte', "amphis/aws-lambda, from the app's send to Lambda's stream", 'amphis'),
+        lambdaRow('mangum function url', 'Mangum, event of a Function URL', 'mangum', 'function url'),
+        lambdaRow('mangum rest', 'Mangum, event of a REST API', 'mangum', 'rest'),
+      ],
       base: 'handle',
       targets: [
         { of: 'function url', over: 'handle', relation: 'ratio', atMost: 3 },

@@ -124,6 +124,7 @@ async function fetchBy(tool, command, args) {
 
 await main(async () => {
   const options = readOptions()
+  if (process.platform !== 'linux') throw new Problem('a layer is made on Linux', 'run it there, or deploy an image')
   const here = process.env.INIT_CWD ?? '.'
   const out = resolve(here, options.out)
   await build('release')

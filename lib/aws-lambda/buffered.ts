@@ -1,8 +1,8 @@
 // An answer as a whole.
 import type { HandleResponse } from '../handle/handle.js'
 import type { LambdaInvocation } from './context.js'
-import type { AnswerKind, EventKind } from './events/request.js'
-import { webSocket, type WebSocketEvent } from './events/websocket.js'
+import type { AnswerKind } from './events/request.js'
+import type { WebSocketEvent } from './events/websocket.js'
 import { Invocation, textAnswer, type LambdaHost } from './invocation.js'
 import { answerOf, headOf, mostBytes, type Answer } from './response.js'
 import { answerMessage } from './websocket-answer.js'
@@ -22,8 +22,7 @@ export async function answerEvent(host: LambdaHost, event: unknown, context: Lam
 
 /** Answers a request as a whole. */
 export async function answerWhole(host: LambdaHost, event: unknown, invocation: Invocation): Promise<Answer> {
-  const kind = invocation.kind!
-  const shape = kind.answer(event as never)
+  const shape = invocation.kind!.answer(event as never)
   // Errors of the start are the environment's: Lambda hears of them.
   await invocation.start()
   let answer: Answer
@@ -31,7 +30,7 @@ export async function answerWhole(host: LambdaHost, event: unknown, invocation: 
     const response = await invocation.ask()
     const head = { status: response.status, headers: response.rawHeaders }
     const body = await wholeBody(response, mostBytes(shape))
-    if (kind === (webSocket as EventKind)) {
+    if (shape === 'websocket') {
       answer = await answerMessage(host.options, event as WebSocketEvent, head, body, invocation.deadline)
     } else {
       answer = (body === undefined ? undefined : answerOf(shape, head, body)) ?? tooLarge(host, shape, invocation)

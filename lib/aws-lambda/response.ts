@@ -63,6 +63,7 @@ export function headOf(kind: AnswerKind, { status, headers }: Head): Answer {
       break
     }
     case 'rest':
+    case 'websocket':
       answer.multiValueHeaders = byName(headers)
       break
     case 'load-balancer-multi':

@@ -21,7 +21,7 @@ export async function streamEvent(
   try {
     if (!invocation.isRequest) {
       await writeWhole(stream, await invocation.runFunction())
-    } else if (!STREAMED.has(kind!.answer(event as never)) || kind!.name.includes('WebSocket')) {
+    } else if (!STREAMED.has(kind!.answer(event as never))) {
       await writeWhole(stream, await answerWhole(host, event, invocation))
     } else {
       await streamResponse(event, stream, invocation)

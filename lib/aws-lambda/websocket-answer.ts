@@ -27,7 +27,7 @@ export async function answerMessage(
 ): Promise<Answer> {
   const { connectionId, domainName, eventType, stage } = event.requestContext!
   if (eventType !== 'MESSAGE') {
-    return answerOf('rest', head, body ?? Buffer.alloc(0)) ?? headOf('rest', head)
+    return answerOf('websocket', head, body ?? Buffer.alloc(0)) ?? headOf('websocket', head)
   }
   if (body?.length === 0) {
     return { statusCode: head.status }

@@ -44,7 +44,7 @@ export const webSocket: EventKind<WebSocketEvent> = {
       client: identity?.sourceIp,
     })
   },
-  answer: () => 'rest',
+  answer: () => 'websocket',
 }
 
 /** API Gateway says nothing of it; routes but for `$default` are found in JSON. */
