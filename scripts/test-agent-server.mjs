@@ -7,7 +7,9 @@ import { main } from './lib/problem.mjs'
 import { complete, setUp } from './lib/setup.mjs'
 
 /** What a change of the server breaks first. */
-const quick = ['access', 'page', 'permissions', 'turns'].map((name) => `examples/agent-server/tests/${name}.spec.ts`)
+const quick = ['access', 'page', 'parts', 'permissions', 'turns'].map(
+  (name) => `examples/agent-server/tests/${name}.spec.ts`,
+)
 
 await main(async () => {
   const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean' } }, allowPositionals: true })

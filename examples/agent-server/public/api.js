@@ -14,8 +14,9 @@ export class ApiError extends Error {
 
 function send(method, path, value, more = {}) {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...more }
-  const body = value === undefined ? null : JSON.stringify(value)
-  return fetch(path, { method, headers, body })
+  const init = { method, headers }
+  if (value !== undefined) init.body = JSON.stringify(value)
+  return fetch(path, init)
 }
 
 async function refused(response) {

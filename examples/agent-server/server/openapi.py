@@ -6,17 +6,18 @@ HEAD = """# The API
 
 Made from the sources by `npx amphis run -m server.openapi`; `GET /openapi.json` has it for programs.
 
-Every request but `/health` has a key: `Authorization: Bearer agent-…` or `X-API-Key: agent-…`, never in the address. What is
-refused is `{"error": {"code": "…", "message": "…"}}`: 401 without a key, 404 for what is not there or belongs to another key,
-409 `session_busy`, 413, 422 with the name of what is wrong, 429 `rate_limit` and `limit_turns`, `limit_seconds`,
-`limit_tokens`, `limit_usd`, 503 `queue_full`, `no_token`, `stopping`, `database_locked`, 507 `disk_full`.
+Every request but `/health` has a key: `Authorization: Bearer agent-…` or `X-API-Key: agent-…`, never in the
+address. What is refused is `{"error": {"code": "…", "message": "…"}}`: 401 without a key, 404 for what is not
+there or belongs to another key, 409 `session_busy`, 413, 422 with the name of what is wrong, 429 `rate_limit`
+and `limit_turns`, `limit_seconds`, `limit_tokens`, `limit_usd`, 503 `queue_full`, `no_token`, `stopping`,
+`database_locked`, 507 `disk_full`.
 """
 
 EVENTS = """## Events
 
-With `Accept: text/event-stream` a turn is answered by its events as they come. Each has an id; `Last-Event-ID` on the same
-`POST`, or on `GET /sessions/{session_id}/events`, goes on after it and begins no turn. A turn ends when its last client has
-been away for a second (`RECONNECT_SECONDS`), unless it is `detached`.
+With `Accept: text/event-stream` a turn is answered by its events as they come. Each has an id; `Last-Event-
+ID` on the same `POST`, or on `GET /sessions/{session_id}/events`, goes on after it and begins no turn. A turn
+ends when its last client has been away for a second (`RECONNECT_SECONDS`), unless it is `detached`.
 
 | Event | Data |
 | --- | --- |
@@ -27,7 +28,7 @@ been away for a second (`RECONNECT_SECONDS`), unless it is `detached`.
 | `tool_use` | `id`, `name`, `input` |
 | `tool_result` | `id`, `content`, `is_error` |
 | `tool_denied` | `tool`, `by` |
-| `permission` | `request_id`, `tool`, `input`, `seconds`: answer it by `POST /sessions/{session_id}/permissions/{request_id}` |
+| `permission` | `request_id`, `tool`, `input`, `seconds`: to be answered |
 | `permission_decided` | `request_id`, `allow`, `by`: `client`, `timeout` or `end` |
 | `retry` | `attempt`, `max_retries`, `retry_delay_ms`, `error_status`: the Messages API was busy |
 | `done` | the last: see TurnDone |
@@ -36,8 +37,8 @@ All have `at`, milliseconds since 1970.
 
 ## WebSocket
 
-`/ws` does the same over one connection. The first message is `{"type": "auth", "key": "agent-…"}`, unless a header has the key;
-the answer is `{"type": "ready"}`. Then:
+`/ws` does the same over one connection. The first message is `{"type": "auth", "key": "agent-…"}`, unless a
+header has the key; the answer is `{"type": "ready"}`. Then:
 
 | Message | What follows |
 | --- | --- |
@@ -45,16 +46,18 @@ the answer is `{"type": "ready"}`. Then:
 | `{"type": "message", "id": 1, "session_id": "…", …}` with those of NewMessage | its events |
 | `{"type": "resume", "id": 1, "session_id": "…", "last_event_id": "…"}` | the events after that |
 | `{"type": "interrupt", "id": 1, "session_id": "…"}` | `{"type": "ok", "id": 1}` |
-| `{"type": "permission", "id": 1, "session_id": "…", "request_id": "…", "decision": "allow"}` | `{"type": "ok", "id": 1}` |
+| `{"type": "permission", "id": 1, "session_id": "…", "request_id": "…", "decision": "deny"}` | `{"type": "ok", …}` |
 
-An event is `{"type": "event", "id": 1, "event_id": "…", "event": "text", "data": {…}}`, a refusal
-`{"type": "error", "id": 1, "error": {…}}`. Browsers connect from the server's own page or from one of `ALLOWED_ORIGINS`.
+An event is `{"type": "event", "id": 1, "event_id": "…", "event": "text", "data": {…}}`, a refusal `{"type":
+"error", "id": 1, "error": {…}}`. Browsers connect from the server's own page or from one of
+`ALLOWED_ORIGINS`.
 
 ## Webhooks
 
-A session with a `webhook_url` tells it of the end of each turn: `POST` of `{"type": "turn.done", "data": TurnDone}` with the
-headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, which is `sha256=` and the HMAC-SHA256 of
-`timestamp.body` with `WEBHOOK_SECRET`, in hexadecimal. Three more tries follow where the receiver does not answer by 2xx.
+A session with a `webhook_url` tells it of the end of each turn: `POST` of `{"type": "turn.done", "data":
+TurnDone}` with the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, which is `sha256=` and
+the HMAC-SHA256 of `timestamp.body` with `WEBHOOK_SECRET`, in hexadecimal. Three more tries follow where the
+receiver does not answer by 2xx.
 """
 
 

@@ -15,7 +15,7 @@ from .keys import Key
 from .lifecycle import Server
 from .models import NewMessage, NewSession, Query
 from .policy import Tools
-from .turns import Outcome, Turn
+from .turn import Outcome, Turn
 
 PAGE = 50
 

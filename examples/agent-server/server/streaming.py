@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from .events import Log, as_sse
-from .turns import Turn, Turns
+from .turn import Turn
+from .turns import Turns
 
 #: Seconds of silence after which a comment shows proxies, and us, that the connection is alive.
 HEARTBEAT = 15

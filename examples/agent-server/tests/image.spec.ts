@@ -26,7 +26,7 @@ const engine = await containersForTests((line) => console.log(line))
 const withEngine = engine ? test.serial : test.serial.skip
 
 const TAG = 'amphis-test-agent-server'
-const BASE = 'amphis-test-base'
+const BASE = `amphis-test-base:${process.version}`
 const scratch = await mkdtemp(join(tmpdir(), 'amphis-image-'))
 let api: StandIn
 const containers: string[] = []
@@ -43,7 +43,7 @@ async function importBase(): Promise<void> {
   const packages = 'ca-certificates,libpython3.11,libstdc++6,procps,python3,python3-venv,tini'
   const node = `--customize-hook=copy-in ${process.execPath} /usr/local/bin`
   await run('mmdebstrap', ['--variant=minbase', `--include=${packages}`, node, 'bookworm', tar], { maxBuffer: 1e8 })
-  await docker('import', '--change', 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', tar, BASE)
+  await docker('import', '--change', 'ENV PATH=/usr/local/bin:/usr/bin:/bin', tar, BASE)
   await rm(tar)
 }
 
@@ -53,7 +53,8 @@ test.before(async (t) => {
   api = await startMessagesApi({ token: TOKEN })
   // One that is started here has no network for its builds, and no hub: see containers.mjs.
   const local = engine.started ? { BASE, OFFLINE: '1', DOCKER_BUILDKIT: '0' } : {}
-  if (engine.started) await importBase()
+  const there = await docker('image', 'inspect', BASE).catch(() => '')
+  if (engine.started && !there) await importBase()
   const env = { ...process.env, ...engine.env, ...local, TAG }
   const build = spawn('sh', [join(folder, 'build.sh')], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
