@@ -114,6 +114,12 @@ test('a function that asked for a network reaches its gateway, and not what clou
   for (const host of ['169.254.169.254', '100.100.100.200']) {
     t.regex((await client.invoke('online', { host, port: 80 })).text, /unreachable|No route/)
   }
+
+  // Stopped and started again it has its network, closed in the same way.
+  const [{ id: instance } = { id: '' }] = await client.service.instances(await client.service.find('online'))
+  await client.service.engine.stop(instance)
+  t.regex((await client.invoke('online', { host: '169.254.169.254', port: 80 })).text, /unreachable|No route/)
+  t.is((await client.invoke('online', { host: gateway, port: 9 })).body.result, 'Connection refused')
 })
 
 test('a container that was killed is replaced, and the event that it had is answered by the next', async (t) => {

@@ -123,13 +123,15 @@ test('an asynchronous event gives an id, its outcome is asked for, and its failu
   t.like(await outcomeOf({ name: 'x', fail: true }), { status: 'error', attempts: 3, dead: true })
 })
 
-test('an event of the same id is the same event', async (t) => {
+test('an event of the same id is the same event, and none of another function', async (t) => {
   const { deploy, ask } = await processService(t, runtime)
   await deploy({ name: 'once', runtime: 'node', handler: 'index.handler' }, nodeFiles)
   const event = { function: 'once', payload: { name: 'Ada' }, id: 'event-0001' }
   const first = await ask('POST', '/yafaas/events', event)
   const second = await ask('POST', '/yafaas/events', event)
   t.deepEqual(second.body, first.body)
+  await deploy({ name: 'other', runtime: 'node', handler: 'index.handler' }, nodeFiles)
+  t.is((await ask('POST', '/yafaas/events', { ...event, function: 'other' })).body.error.code, 'id-taken')
   t.like(first.body.result, { calls: 1 })
 })
 

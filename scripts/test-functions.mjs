@@ -13,7 +13,7 @@ await main(async () => {
   // Held until the end: the tests use this one, and it need not start anew for each file.
   const engine = await containersForTests(say)
   if (!engine || !(await natsForTests(say))) return 0
-  const files = ['faults', 'thousand'].map((name) => inRoot(`examples/functions/test/${name}.test.ts`))
+  const files = ['faults', 'thousand', 'service-image'].map((name) => inRoot(`examples/functions/test/${name}.test.ts`))
   const args = ['--import=@oxc-node/core/register', '--test', '--test-concurrency=1', '--test-reporter=spec', ...files]
   const { code } = await run(process.execPath, args)
   engine.release()

@@ -14,6 +14,8 @@ export interface Containers {
   socket: string
   docker: Docker
   image: string
+  /** What the image was built from. */
+  base: string
   release: () => void
 }
 
@@ -38,5 +40,5 @@ export async function containersWithRuntime(runtime: string, python: string): Pr
     tag: 'amphis-functions-runtime-test:latest',
     progress: () => {},
   })
-  return { socket: engine.socket, docker, image, release: () => engine.release() }
+  return { socket: engine.socket, docker, image, base, release: () => engine.release() }
 }

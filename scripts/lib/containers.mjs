@@ -85,6 +85,11 @@ export async function containerEngine(env = process.env) {
   if (problem) throw problem
   const { answer, release } = await askKeeper()
   if ('problem' in answer) throw new Problem(answer.problem, answer.remedy)
+  // In a root of its own a process does not see the folder of an engine that was started outside.
+  if (!(await answers(answer.socket))) {
+    release()
+    throw new Problem(`the engine at ${answer.socket} cannot be reached from here`, 'run this outside of its own root')
+  }
   return engineAt(answer.socket, true, release)
 }
 

@@ -165,6 +165,9 @@ async function invoke(service: Service, req: IncomingMessage, res: ServerRespons
   const outcome = await Promise.race([event.watch.outcome, left])
   event.watch.stop()
   if (!outcome) return
+  if (outcome.functionId !== record.id) {
+    throw new ProblemError(409, 'id-taken', `the event ${event.id} is one of another function`)
+  }
   sendOutcome(res, outcome.status === 'ok' ? 200 : 502, outcome)
 }
 

@@ -129,6 +129,8 @@ export class DockerEngine implements Engine {
   }
 
   async start(record: FunctionRecord, instanceId: string, token: string): Promise<void> {
+    // Its network has ended with it: it cannot join another one.
+    if (record.network) await this.remove(instanceId)
     const network = record.network
       ? await holdNetwork(this.#docker, this.#options.runtimeImage, instanceId, this.#labels(record))
       : undefined

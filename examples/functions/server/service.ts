@@ -16,6 +16,12 @@ export interface ServiceOptions {
 /** Milliseconds that a first instance may take until it asks for an event. */
 const START = 60_000
 
+/** Milliseconds after which nobody builds a function any more: its server was killed. */
+const LONGEST_BUILD = 15 * 60_000
+
+const isAbandoned = ({ state, updatedAt }: FunctionRecord) =>
+  state === 'building' && Date.now() - updatedAt > LONGEST_BUILD
+
 const fresh = (kind: string) => `${kind}-${randomBytes(8).toString('hex')}`
 
 export class Service {
@@ -68,9 +74,9 @@ export class Service {
       if (record?.version !== instance.version) await this.engine.remove(instance.id)
     }
     for (const record of records.values()) {
-      // Whoever was building it is gone.
-      if (record.state === 'building' && record.version === 1) await this.store.remove(record.id)
-      else {
+      // Another server may be building it; after so long whoever was is gone.
+      if (isAbandoned(record)) await this.store.remove(record.id)
+      else if (record.state === 'ready') {
         await this.#opening(record.id)
         this.#usedAt.set(record.id, Date.now())
       }
@@ -126,7 +132,9 @@ export class Service {
         `there is a function ${JSON.stringify(spec.name)}: deploy it with "replace", or remove it`,
       )
     }
-    if (old?.state === 'building') throw new ProblemError(409, 'building', `${spec.name} is being built`)
+    if (old?.state === 'building') {
+      throw new ProblemError(409, 'building', `${spec.name} is being built: wait, or remove it`)
+    }
     const record: FunctionRecord = {
       ...spec,
       id: old?.id ?? fresh('fn'),

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildExample, type Reply } from '../../../__test__/helpers/functions-client.js'
 import { containersWithRuntime } from '../../../__test__/helpers/functions-engine.js'
+import { EventsApi } from '../runtime/events-api.js'
 import { NatsQueue } from '../server/nats-queue.js'
 import { python, startServer, type ServerProcess } from './server-process.js'
 
@@ -70,6 +71,43 @@ async function queueAlone(queue: NatsQueue): Promise<void> {
   await watch.outcome
 }
 
+/**
+ * Takes the events of the function `bare` by the runtime's listener and gives them back as they are: the queue's round trip
+ * over HTTP. The function's own container has stopped its supervisor, and still counts as one that runs.
+ */
+async function bareWorker(server: ServerProcess): Promise<{ stop: () => void }> {
+  const code = { 'index.mjs': 'export const handler = () => process.kill(process.ppid, "SIGSTOP")' }
+  const spec = { name: 'bare', runtime: 'node', handler: 'index.handler', timeout: 1_000, minReplicas: 1 }
+  const deployed = await server.ask('POST', '/yafaas/functions', { ...spec, files: code })
+  well(deployed)
+  const { id } = deployed.body
+  const label = [`amphis.functions.function=${id}`, 'amphis.functions.instance']
+  const [container] = await containers!.docker.listContainers({ filters: { label } })
+  const { Config } = await containers!.docker.getContainer(container!.Id).inspect()
+  const token = Config.Env.find((line) => line.startsWith('EVENTS_TOKEN='))!.slice('EVENTS_TOKEN='.length)
+  await server.ask('POST', '/yafaas/events?async=1', { function: 'bare' })
+  const stop = new AbortController()
+  const api = new EventsApi(`unix://${join(folder, 'state', 'sockets', id)}`, token)
+  const work = async () => {
+    while (!stop.signal.aborted) {
+      const { status, headers, body } = await api.send('GET', '/yafaas/events/next', {}, undefined, stop.signal)
+      if (status !== 200) continue
+      const receipt = String(headers['events-receipt'])
+      await api.send(
+        'POST',
+        `/yafaas/events/${headers['events-request-id'] as string}/response`,
+        { 'events-receipt': receipt },
+        body,
+      )
+    }
+  }
+  // The first event has stopped the supervisor by then, and comes to this one when its lease is over.
+  await new Promise((resolve) => setTimeout(resolve, 2_000))
+  work().catch(() => {})
+  well(await invoke(server, 'bare'))
+  return { stop: () => stop.abort() }
+}
+
 /** Answers a second with so many clients, for some seconds. */
 async function rate(servers: ServerProcess[], name: string, clients: number, seconds: number): Promise<number> {
   const end = performance.now() + seconds * 1_000
@@ -95,18 +133,27 @@ try {
     well(value)
     console.log(`deploy to first answer, ${language}: ${ms.toFixed(0)} ms`)
   }
-  const [alone, node, py]: number[][] = [[], [], []]
+  const bare = await bareWorker(one)
+  const [alone, over, node, py]: number[][] = [[], [], [], []]
   for (let round = 0; round < ROUNDS; round++) {
     alone!.push((await timed(() => queueAlone(queue))).ms)
+    over!.push((await timed(() => invoke(one, 'bare'))).ms)
     node!.push((await timed(() => invoke(one, 'echo-node'))).ms)
     py!.push((await timed(() => invoke(one, 'echo-python'))).ms)
   }
-  console.log(
-    `p50 (p99) of ${ROUNDS}: queue alone ${at(alone!, 0.5)} (${at(alone!, 0.99)}), warm in node ${at(node!, 0.5)} (${at(node!, 0.99)}), in python ${at(py!, 0.5)} (${at(py!, 0.99)}) ms`,
-  )
-  console.log(
-    `warm to the queue's own round trip: node ${(Number(at(node!, 0.5)) / Number(at(alone!, 0.5))).toFixed(2)}, python ${(Number(at(py!, 0.5)) / Number(at(alone!, 0.5))).toFixed(2)}`,
-  )
+  bare.stop()
+  const rows = {
+    'queue alone, in one process': alone!,
+    'queue over HTTP, a bare worker': over!,
+    'warm, Node.js': node!,
+    'warm, Python': py!,
+  }
+  for (const [name, times] of Object.entries(rows)) {
+    const ratio = (Number(at(times, 0.5)) / Number(at(over!, 0.5))).toFixed(2)
+    console.log(
+      `${name}: p50 ${at(times, 0.5)}, p99 ${at(times, 0.99)} ms of ${ROUNDS}; ${ratio} of the queue over HTTP`,
+    )
+  }
 
   well(await deploy(one, 'four', 'node', { minReplicas: 4, maxReplicas: 4 }))
   const four = `four`

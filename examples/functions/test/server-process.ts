@@ -18,8 +18,8 @@ export interface ServerProcess {
 
 export async function startServer(dist: string, socket: string, image: string, args: string[]): Promise<ServerProcess> {
   const env = { ...process.env, DOCKER_HOST: `unix://${socket}`, AMPHIS_FUNCTIONS_KEYS: KEY }
-  const words = [join(dist, 'cli.js'), 'serve', '--image', image, '--python', python, ...args]
-  const child = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const command = [join(dist, 'cli.js'), 'serve', '--image', image, '--python', python, ...args]
+  const child = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   let url = ''
   for await (const line of createInterface({ input: child.stdout })) {

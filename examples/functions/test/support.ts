@@ -17,5 +17,5 @@ export async function prepare() {
     await rm(folder, { recursive: true, force: true })
     containers.release()
   })
-  return { dist, containers, folder }
+  return { dist, containers, folder, base: containers.base }
 }

@@ -87,7 +87,7 @@ test('each of a thousand events is answered, whoever is killed meanwhile', async
     all: true,
     filters: { label: [...label, 'amphis.functions.instance'] },
   })) {
-    const logs = (await containers.docker.getContainer(Id).logs({ stdout: true, stderr: true })) as unknown as Buffer
+    const logs = await containers.docker.getContainer(Id).logs({ stdout: true, stderr: true })
     starts.push(...[...logs.toString().matchAll(/"r":"(thousand-\d+)","s":"start"/g)].map(([, id = '']) => id))
   }
   const runs = new Set(starts)
