@@ -44,7 +44,7 @@ function areInstalled(folder) {
  * @param {string} [folder] relative to the root, with a slash at its end
  * @returns {import('./setup.mjs').Step}
  */
-function packagesIn(title, folder = '') {
+export function packagesIn(title, folder = '') {
   return {
     title,
     isDone: () => areInstalled(folder),

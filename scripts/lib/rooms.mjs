@@ -34,7 +34,10 @@ export const houses = {
       { name: 'koa', what: 'A Python app in Koa' },
       { name: 'hono', what: '… in Hono' },
       { name: 'fastify', what: '… in Fastify' },
-      { name: 'aws-lambda', what: '… in AWS Lambda: events to requests, answers to events, the life of an environment' },
+      {
+        name: 'aws-lambda',
+        what: '… in AWS Lambda: events to requests, answers to events, the life of an environment',
+      },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [
