@@ -49,7 +49,12 @@ test('cookies and headers of one name, as each source takes them', async (t) => 
   const headers = { 'content-length': '7', 'content-type': 'text/plain', vary: 'a, b' }
   t.deepEqual(await get(at), { ...v2, headers })
   t.deepEqual(await answer(httpApiEvent({ rawPath: at })), { ...v2, headers })
-  const multiValueHeaders = { 'content-length': ['7'], 'content-type': ['text/plain'], 'set-cookie': cookies, vary: ['a', 'b'] }
+  const multiValueHeaders = {
+    'content-length': ['7'],
+    'content-type': ['text/plain'],
+    'set-cookie': cookies,
+    vary: ['a', 'b'],
+  }
   const whole = { statusCode: 201, body: 'cookies', isBase64Encoded: false }
   t.deepEqual(await answer(restEvent({ path: at, requestContext: {} })), { ...whole, multiValueHeaders })
   t.deepEqual(await answer(multiValueEvent({ path: at })), {
@@ -65,7 +70,13 @@ test('cookies and headers of one name, as each source takes them', async (t) => 
 
 test('base64 where the type, the coding, the charset or the bytes ask for it', async (t) => {
   const text = Buffer.from('Grüße')
-  const textual = ['text/html; charset=utf-8', 'application/json', 'application/problem+json', 'image/svg+xml', 'text/csv']
+  const textual = [
+    'text/html; charset=utf-8',
+    'application/json',
+    'application/problem+json',
+    'image/svg+xml',
+    'text/csv',
+  ]
   for (const type of textual) {
     t.like(await post(text, { 'content-type': type }), { isBase64Encoded: false, body: 'Grüße' }, type)
   }

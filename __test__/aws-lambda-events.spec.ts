@@ -46,7 +46,8 @@ async function seenBy(event: object, by = handler): Promise<Seen & { fields: [st
   return { ...seen, fields: seen.headers.map(({ tuple: [name, value] }) => [name.bytes, value.bytes]) }
 }
 
-const valuesOf = (fields: [string, string][], name: string) => fields.filter(([one]) => one === name).map(([, it]) => it)
+const valuesOf = (fields: [string, string][], name: string) =>
+  fields.filter(([one]) => one === name).map(([, it]) => it)
 
 test('a REST API: decoded paths and queries are encoded again, all values are there, the stage is the root path', async (t) => {
   const event = restEvent()
@@ -85,7 +86,12 @@ test('a REST API: single values do where there are no others, and nulls are none
   t.deepEqual(valuesOf(seen.fields, 'accept'), ['text/html'])
   t.is(seen.body, '')
   const bare = await seenBy(
-    restEvent({ headers: null, multiValueHeaders: null, queryStringParameters: null, multiValueQueryStringParameters: null }),
+    restEvent({
+      headers: null,
+      multiValueHeaders: null,
+      queryStringParameters: null,
+      multiValueQueryStringParameters: null,
+    }),
   )
   t.is(bare.query_string.bytes, '')
   t.is(bare.server, null)

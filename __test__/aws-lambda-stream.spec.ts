@@ -9,7 +9,7 @@ import { serve } from './helpers/lambda/runtime.mjs'
 import { RuntimeApi, text } from './helpers/lambda/runtime-api.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { testOptions } from './helpers/python.js'
-import { Recorder } from './helpers/recorder.js'
+import { Recorder, textOf } from './helpers/recorder.js'
 import { settled } from './helpers/settled.js'
 
 // `amphis/aws-lambda`: streamed responses, through a Function URL, the Runtime API and a runtime client. One invocation runs
@@ -95,27 +95,34 @@ test.serial('a reader that is slow slows the app down', async (t) => {
   t.is(await probe.wait(`${name}:left`), null)
 })
 
-test.serial('near the deadline the app hears that its client has left, and the stream ends as not complete', async (t) => {
-  const name = unique()
-  const { response, isComplete } = await open(`/half/${name}`, hasty.url)
-  t.is(await piece(response), 'half')
-  t.false(await isComplete)
-  t.is(await probe.wait(`${name}:left`), null)
-  const early = await request(`${hasty.url}/hang/${name}2`)
-  t.is(early.status, 504)
-})
+test.serial(
+  'near the deadline the app hears that its client has left, and the stream ends as not complete',
+  async (t) => {
+    const name = unique()
+    const { response, isComplete } = await open(`/half/${name}`, hasty.url)
+    t.is(await piece(response), 'half')
+    t.false(await isComplete)
+    t.is(await probe.wait(`${name}:left`), null)
+    const early = await request(`${hasty.url}/hang/${name}2`)
+    t.is(early.status, 504)
+  },
+)
 
-test.serial('the client has all of a response before the background tasks are done, and the next call waits for them', async (t) => {
-  const name = unique()
-  t.is((await request(`${front.url}/task/${name}`)).text, 'answered')
-  let isIdle = false
-  const idle = api.idle().then(() => (isIdle = true))
-  await probe.tasks()
-  t.false(isIdle)
-  await probe.tell(`${name}:go`)
-  t.is(await probe.wait(`${name}:done`), null)
-  await idle
-})
+test.serial(
+  'the client has all of a response before the background tasks are done, and the next call waits for them',
+  async (t) => {
+    const name = unique()
+    t.is((await request(`${front.url}/task/${name}`)).text, 'answered')
+    let isIdle = false
+    const idle = api.idle().then(() => (isIdle = true))
+    await probe.tasks()
+    t.false(isIdle)
+    await probe.tell(`${name}:go`)
+    t.is(await probe.wait(`${name}:done`), null)
+    await idle
+    t.false(logger.at('warn').some((entry) => textOf(entry).includes(name)))
+  },
+)
 
 test.serial('a REST API that streams has several headers of a name', async (t) => {
   const outcome = await api.invoke(restEvent({ path: '/cookies/', requestContext: {} }))
@@ -133,12 +140,15 @@ test.serial('a REST API that streams has several headers of a name', async (t) =
   t.is(body, 'cookies')
 })
 
-test.serial('sources that take no stream get their answer as a whole, and events the result of their function', async (t) => {
-  for (const event of [httpApiEvent({ rawPath: '/cookies/' }), loadBalancerEvent({ path: '/cookies/' })]) {
-    const outcome = await api.invoke(event)
-    t.is(outcome.contentType, 'application/json')
-    t.like(JSON.parse(await text(outcome.body)), { statusCode: 201, body: 'cookies' })
-  }
-  const outcome = await api.invoke(queueEvent('ok', 'fail'))
-  t.deepEqual(JSON.parse(await text(outcome.body)), { batchItemFailures: [{ itemIdentifier: 'message-1' }] })
-})
+test.serial(
+  'sources that take no stream get their answer as a whole, and events the result of their function',
+  async (t) => {
+    for (const event of [httpApiEvent({ rawPath: '/cookies/' }), loadBalancerEvent({ path: '/cookies/' })]) {
+      const outcome = await api.invoke(event)
+      t.is(outcome.contentType, 'application/json')
+      t.like(JSON.parse(await text(outcome.body)), { statusCode: 201, body: 'cookies' })
+    }
+    const outcome = await api.invoke(queueEvent('ok', 'fail'))
+    t.deepEqual(JSON.parse(await text(outcome.body)), { batchItemFailures: [{ itemIdentifier: 'message-1' }] })
+  },
+)

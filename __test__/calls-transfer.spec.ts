@@ -67,7 +67,7 @@ test.serial('memory that JavaScript cannot give away is copied', async (t) => {
     .WebAssembly
   const wasm = new Uint8Array(new Memory({ initial: 1 }).buffer)
   const pooled = Buffer.from('of the pool that all small buffers share')
-  const resizable = new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 }))
+  const resizable = new Uint8Array(Reflect.construct(ArrayBuffer, [8, { maxByteLength: 16 }]) as ArrayBuffer)
   for (const view of [wasm, pooled, resizable]) {
     const { length } = view
     await giving(view.buffer)(view)

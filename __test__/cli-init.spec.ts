@@ -201,3 +201,38 @@ test('the server is the same text in both languages', async (t) => {
   ])
   t.is(ts.get('server.ts'), js.get('server.js'))
 })
+
+test('--template aws-lambda writes a function, and no server', async (t) => {
+  const { folder, code, stdout } = await init(t, ['shop', '--template', 'aws-lambda', '--yes'])
+  t.is(code, 0)
+  const project = join(folder, 'shop')
+  t.deepEqual(
+    await filesOf(project),
+    [
+      '.dockerignore',
+      '.gitignore',
+      'Dockerfile',
+      'README.md',
+      'app/jobs.py',
+      'app/main.py',
+      'function.mjs',
+      'package.json',
+      'requirements.txt',
+    ].toSorted(),
+  )
+  const { name, dependencies } = await manifestOf(project)
+  t.is(name, 'shop')
+  t.deepEqual(Object.keys(dependencies), ['amphis', 'aws-lambda-ric'])
+  t.regex(await readFile(join(project, 'README.md'), 'utf8'), /^# shop\n/)
+  t.regex(await readFile(join(project, 'Dockerfile'), 'utf8'), /^ARG BASE=/m)
+  t.regex(stdout, /docker build/)
+})
+
+test('a template that is not there is refused, and so is a language where there is no server', async (t) => {
+  const near = await init(t, ['.', '--template', 'aws-lamda'])
+  t.is(near.code, 2)
+  t.regex(near.stderr, /There is no template aws-lamda\. Did you mean aws-lambda\?/)
+  const typed = await init(t, ['.', '--template', 'aws-lambda', '--ts'])
+  t.is(typed.code, 2)
+  t.regex(typed.stderr, /The project aws-lambda has no server: leave out --ts\./)
+})

@@ -28,6 +28,7 @@ interface App {
   post(path: string, handler: (request: { body: unknown }) => unknown): App
   addHook(name: string, hook: (request: { raw: { url: string } }, reply: Reply) => Promise<void>): App
   setErrorHandler(handler: (error: AmphisError, request: unknown, reply: Reply) => void): App
+  setNotFoundHandler(handler: (request: unknown, reply: Reply) => void): App
   inject(options: object): Promise<{ statusCode: number; payload: string; json(): unknown }>
   listen(options: object): Promise<string>
   ready(): Promise<void>
@@ -49,6 +50,7 @@ const events = quiet('stream:server_sent')
 const disconnect = quiet('disconnect:app')
 const error = quiet('error:app')
 const webSocket = quiet('websocket_app:app')
+const falls = shareHandler({ app: 'falls:app', fallthrough: true })
 const probe = shareProbe()
 
 function create(t: ExecutionContext): App {
@@ -265,6 +267,17 @@ test('WebSockets ask the function of the handler', async (t) => {
   t.deepEqual(extensions['amphis.context'], { url: '/api/show_scope' })
   socket.close()
   await once(socket, 'close')
+})
+
+test('what a handler that falls through does not have is Fastify’s not-found handler’s', async (t) => {
+  const app = create(t)
+  app.setNotFoundHandler((_request, reply) => reply.code(200).send('Fastify'))
+  app.register(amphis, { python: falls, prefix: '/api' })
+  const url = await serve(app)
+  const answer = await request(`${url}/api/x`)
+  t.deepEqual([answer.status, answer.text, answer.headers['x-python']], [200, 'Fastify', undefined])
+  t.is((await request(`${url}/api/there`)).text, 'python')
+  t.is((await request(`${url}/api/x`, { method: 'POST' })).status, 404)
 })
 
 test('what is none of its options is refused', async (t) => {

@@ -503,7 +503,9 @@ test('suggests the nearest option of attach and of a request', async (t) => {
   const handler = createHandler(t, 'main:app')
   const { server } = await serve(t, handler.listener)
   t.throws(() => handler.attach(server, { paht: '/' } as object), { message: /no option paht of attach.*mean path\?/ })
-  t.throws(() => handler.attach(server, { banana: '/' } as object), { message: /no option banana of attach.* path\./ })
+  t.throws(() => handler.attach(server, { banana: '/' } as object), {
+    message: /no option banana of attach.* path, context\./,
+  })
   for (const [name, meant] of [
     ['header', 'headers'],
     ['root_path', 'rootPath'],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { createRequire } from 'node:module'
@@ -52,6 +53,8 @@ const cookies = shareHandler('cookies:app')
 const disconnect = quiet('disconnect:app')
 const error = quiet('error:app')
 const webSocket = shareHandler('websocket_app:app')
+const falls = shareHandler({ app: 'falls:app', fallthrough: true })
+const strict = shareHandler('falls:app')
 const probe = shareProbe()
 
 /** Serves an app of Hono's in which Python has `/api`. */
@@ -107,6 +110,44 @@ test('bodies of all sizes go both ways', async (t) => {
   }
   const hashed = await serve(t, digest)
   t.is((await request(`${hashed.url}/api/`, { method: 'POST', body: 'x' })).status, 200)
+})
+
+test('bodies are those of Node’s own request, unless somebody has looked at them before', async (t) => {
+  const made: boolean[] = []
+  const app = new Hono()
+    .use('/api/looked', async (c, next) => {
+      t.truthy(c.req.raw.body)
+      await next()
+    })
+    .use('*', async (c, next) => {
+      await next()
+      const values = Object.getOwnPropertySymbols(c.req.raw).map(
+        (key) => (c.req.raw as unknown as Record<symbol, unknown>)[key],
+      )
+      made.push(values.some((value) => value instanceof Request))
+    })
+  const { url } = await serve(t, digest, app)
+  const body = Buffer.alloc(20 * 2 ** 20, 'abc')
+  const expected = createHash('sha256').update(body).digest('hex')
+  for (const path of ['x', 'looked']) {
+    for (const headers of [{ 'content-length': String(body.length) }, { 'transfer-encoding': 'chunked' }] as const) {
+      const answer = await request(`${url}/api/${path}`, { method: 'POST', body, headers: headers as never })
+      t.true(answer.text.includes(expected), answer.text.slice(0, 200))
+    }
+  }
+  t.deepEqual(made, [false, false, true, true])
+})
+
+test('a body that is too large is a 413, however it comes', async (t) => {
+  const bounded = createHandler(t, { app: 'echo:app', maxBodySize: 1000, logger: new Recorder() })
+  const { url } = await serve(t, bounded)
+  for (const size of [1001, 300_000]) {
+    for (const headers of [{}, { 'transfer-encoding': 'chunked' }] as Record<string, string>[]) {
+      const answer = await request(`${url}/api/`, { method: 'POST', body: Buffer.alloc(size), headers })
+      t.is(answer.status, 413, `${size} ${JSON.stringify(headers)}`)
+    }
+  }
+  t.is((await request(`${url}/api/`, { method: 'POST', body: Buffer.alloc(1000) })).status, 200)
 })
 
 test('HEAD has the headers of the app and no body', async (t) => {
@@ -254,6 +295,36 @@ test('the app finds what Hono knows of a request', async (t) => {
   t.deepEqual(extensions['amphis.context'], { user: '/api/ada' })
   const refused = await request(`${url}/api/nobody`)
   t.deepEqual([refused.status, refused.text], [401, 'Hono: nobody'])
+})
+
+test('what a handler that falls through does not have is the next handler’s', async (t) => {
+  for (const [python, options] of [
+    [falls, {}],
+    [strict, { fallthrough: true }],
+  ] as const) {
+    const app = new Hono()
+    app.all('/api/*', hono(python, { prefix: '/api', ...options }))
+    app.all('*', (c) => c.text('Hono'))
+    const { url } = await listen(t, createAdaptorServer({ fetch: (...args: [Request]) => app.fetch(...args) }))
+    const answer = await request(`${url}/api/x`)
+    t.deepEqual([answer.status, answer.text, answer.headers['x-python']], [200, 'Hono', undefined])
+    t.is((await request(`${url}/api/there`)).text, 'python')
+    t.is((await request(`${url}/api/x`, { method: 'POST' })).status, 404)
+    t.is((await request(`${url}/api/x`, { method: 'POST', body: 'x' })).status, 404)
+  }
+  const { url } = await serve(t, strict)
+  t.is((await request(`${url}/api/x`)).headers['x-python'], 'yes')
+})
+
+test('what middleware says of another body does not go with the app’s', async (t) => {
+  const app = new Hono().use('*', async (c, next) => {
+    c.header('etag', '"host"')
+    c.header('content-encoding', 'gzip')
+    await next()
+  })
+  const { url } = await serve(t, echo, app)
+  const { headers, text } = await request(`${url}/api/`, { method: 'POST', body: '12345' })
+  t.deepEqual([headers['etag'], headers['content-encoding'], text], [undefined, undefined, '12345'])
 })
 
 test('what is none of its arguments is refused', (t) => {

@@ -48,6 +48,7 @@ const events = quiet('stream:server_sent')
 const disconnect = quiet('disconnect:app')
 const error = quiet('error:app')
 const webSocket = shareHandler('websocket_app:app')
+const falls = shareHandler({ app: 'falls:app', fallthrough: true })
 const probe = shareProbe()
 
 const serve = (t: ExecutionContext, app: App) => listen(t, createServer(app.callback()))
@@ -256,6 +257,17 @@ test('the app finds what Koa knows of a request', async (t) => {
   t.deepEqual(extensions['amphis.context'], { user: 'ada' })
   const refused = await request(`${url}/nobody`)
   t.deepEqual([refused.status, refused.text], [401, 'nobody'])
+})
+
+test('what a handler that falls through does not have is the next middleware’s', async (t) => {
+  const app = new Koa().use(koa(falls, { prefix: '/api' })).use((ctx) => {
+    ctx.body = `Koa: ${ctx.path}`
+  })
+  const { url } = await serve(t, app)
+  const answer = await request(`${url}/api/x`)
+  t.deepEqual([answer.status, answer.text, answer.headers['x-python']], [200, 'Koa: /api/x', undefined])
+  t.is((await request(`${url}/api/there`)).text, 'python')
+  t.is((await request(`${url}/api/x`, { method: 'POST' })).status, 404)
 })
 
 test('what is none of its arguments is refused', (t) => {

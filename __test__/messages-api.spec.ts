@@ -83,6 +83,12 @@ test('follows the script of the last prompt from response to response', async (t
   t.like(await second.json(), { content: [{ text: 'done' }] })
 })
 
+test('of prompts that were put together the last one is answered', async (t) => {
+  const api = await start(t)
+  const both = user([scripted([{ text: 'first' }]), 'second'].map((text) => ({ type: 'text', text })))
+  t.like(await (await ask(api, [both])).json(), { content: [{ text: 'You said: second' }] })
+})
+
 for (const [status, type] of [
   [429, 'rate_limit_error'],
   [529, 'overloaded_error'],

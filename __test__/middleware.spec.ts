@@ -251,6 +251,24 @@ test('headers set before are merged, the app winning', async (t) => {
   t.deepEqual(valuesOf(answer.rawHeaders, 'x-one'), ['1', '3'])
 })
 
+test('what the host says of another body does not go with the app’s', async (t) => {
+  const app = express().use((_req, res, next) => {
+    res.setHeader('etag', '"host"')
+    res.setHeader('content-encoding', 'gzip')
+    res.setHeader('content-length', '7')
+    res.setHeader('content-range', 'bytes 0-6/7')
+    res.setHeader('x-kept', 'yes')
+    next()
+  }, responses)
+  const { url } = await serve(t, app)
+  for (const path of ['/with_length', '/duplicates']) {
+    const { headers } = await request(url + path)
+    t.is(headers['x-kept'], 'yes')
+    for (const name of ['etag', 'content-encoding', 'content-range']) t.is(headers[name], undefined)
+    t.not(headers['content-length'], '7')
+  }
+})
+
 test('cookies set before are kept beside those of the app', async (t) => {
   // A session cookie of the host must survive an app that sets one of its own.
   const app = express()

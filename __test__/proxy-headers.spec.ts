@@ -275,13 +275,29 @@ test('each request of a connection is read for itself', async (t) => {
   })
 })
 
-test("is independent of Express' trust proxy", async (t) => {
-  const see = async (handler: PythonHandler, trust: boolean) => {
-    const app = express().set('trust proxy', trust).use(handler.middleware)
-    return isBelieved(t, (await serve(t, app)).url)
+test("Express' trust proxy replaces ours, and is never combined with it", async (t) => {
+  const see = async (handler: PythonHandler, trust: unknown, hops: string, proto = 'https') => {
+    const app = express()
+    // Not set at all, it is Express' own default, which trusts nobody.
+    if (trust !== undefined) app.set('trust proxy', trust)
+    const { url } = await serve(t, app.use('/api', handler.middleware))
+    const headers = { 'x-forwarded-for': hops, 'x-forwarded-proto': proto }
+    const { client, scheme } = await ask(`${url}/api`, { headers })
+    return [client?.[0], scheme]
   }
-  t.false(await see(plain, true))
-  t.true(await see(proxied, false))
+  const hops = '203.0.113.1, 10.0.0.1, 10.0.0.2'
+  t.deepEqual(await see(plain, true, hops), ['203.0.113.1', 'https'])
+  t.deepEqual(await see(plain, 1, hops), ['10.0.0.2', 'https'])
+  t.deepEqual(await see(plain, '10.1.0.0/16', hops), ['127.0.0.1', 'http'])
+  // Ours trusts the connection and no other hop; it is not asked.
+  t.deepEqual(await see(proxied, true, hops), ['203.0.113.1', 'https'])
+  t.deepEqual(await see(proxied, '10.1.0.0/16', hops), ['127.0.0.1', 'http'])
+  t.deepEqual(await see(proxied, false, hops), ['10.0.0.2', 'https'])
+  t.deepEqual(await see(proxied, undefined, hops), ['10.0.0.2', 'https'])
+  t.deepEqual(await see(plain, undefined, hops), ['127.0.0.1', 'http'])
+  const never = createHandler(t, { app: 'scope:app', proxyHeaders: false })
+  t.deepEqual(await see(never, true, hops), ['127.0.0.1', 'http'])
+  t.deepEqual(await see(plain, true, hops, 'gopher'), ['203.0.113.1', 'http'])
 })
 
 test('believes whoever comes through a Unix socket only by *', async (t) => {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from './harness/child.js'
@@ -155,16 +155,44 @@ interface PlainCall {
 }
 
 /** A peer that is a Python program and calls JavaScript: it takes orders as those in Node do. */
-const pythonCaller = (title: string, distribution: string, file: string): Contestant => ({
+const pythonCaller = (
+  title: string,
+  distribution: string,
+  file: string,
+  env: Readonly<Record<string, string>> = {},
+): Contestant => ({
   title,
   reach: 'in-process',
   missing: needsPackage(distribution),
   command: ({ context }) => ({
     argv: [context.python.executable, join(apps, 'calls', file)],
     cwd: join(apps, 'calls'),
-    env: { NODE_BIN: process.execPath },
+    env: { NODE_BIN: process.execPath, ...env },
     ipc: true,
   }),
+})
+
+/** Isolated runtimes of JavaScript in Python: `apps/runtimes/measure.py` with one of its engines. */
+const runtimes = (title: string, engine: string, distribution: string): Contestant => ({
+  title,
+  reach: 'in-process',
+  missing: needsPackage(distribution),
+  command: ({ context }) => ({
+    argv: [context.python.executable, join(apps, 'runtimes', 'measure.py'), engine],
+    ipc: true,
+  }),
+})
+
+/** The same inside amphis, whose Node would take the channel for its own: it gets another name on the way. */
+const amphisRuntimes = (title: string, engine: string): Contestant => ({
+  title,
+  reach: 'in-process',
+  missing: needsBuild,
+  command: ({ context }) => {
+    const program = [process.execPath, join(root, 'bin/amphis.js'), 'run', '--python', context.python.root]
+    const script = 'BENCH_CHANNEL_FD=$NODE_CHANNEL_FD; export BENCH_CHANNEL_FD; unset NODE_CHANNEL_FD; exec "$@"'
+    return { argv: ['sh', '-c', script, 'sh', ...program, join(apps, 'runtimes', 'measure.py'), engine], ipc: true }
+  },
 })
 
 /** uvicorn with one of its implementations of WebSocket, of which none is the fastest at everything. */
@@ -340,6 +368,21 @@ export const contestants: Readonly<Record<string, Contestant>> = {
         python: context.python.root,
       }),
   },
+  'lambda-amphis': {
+    title: 'amphis/aws-lambda',
+    reach: 'in-process',
+    node: true,
+    missing: needsBuild,
+    command: ({ context }) =>
+      nodeServer('lambda-amphis.js', {
+        appDir: join(apps, 'calls'),
+        helloDir: join(apps, 'raw'),
+        python: context.python.root,
+      }),
+  },
+  'lambda-mangum': pythonCaller('Mangum', 'mangum', 'mangum_caller.py', {
+    BENCH_EVENTS: readFileSync(join(servers, 'lambda-events.json'), 'utf8'),
+  }),
   'calls-node-calls-python': functionCall('node-calls-python', 'calls-node-calls-python.js', {
     missing: needsNativePeer('node-calls-python'),
     app: 'calls',
@@ -349,6 +392,10 @@ export const contestants: Readonly<Record<string, Contestant>> = {
     missing: needsNodePackage('pythonia'),
     app: 'calls',
   }),
+  'runtimes-amphis': amphisRuntimes('amphis.js', 'amphis'),
+  'runtimes-processes': amphisRuntimes('amphis.js, process=True', 'processes'),
+  'runtimes-jsrun': runtimes('jsrun', 'jsrun', 'jsrun'),
+  'runtimes-mini-racer': runtimes('mini-racer', 'mini-racer', 'mini-racer'),
   'calls-pythonmonkey': pythonCaller('PythonMonkey', 'pythonmonkey', 'pythonmonkey_caller.py'),
   'calls-jspybridge': pythonCaller('JSPyBridge (a Node process)', 'javascript', 'jspybridge_caller.py'),
 }

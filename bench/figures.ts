@@ -66,6 +66,18 @@ const valueRows = (to: 'Python' | 'JavaScript', json: string): CallsRow[] => [
   { ...callRow(`to ${to}: JSON`, `to ${to}: ${json}`, 'amphis', `to ${to}: JSON`), less: `to ${to}: nothing` },
 ]
 
+/** What each of the engines of isolated runtimes takes for it. */
+const runtimeRows = (what: string, title: string, ...engines: readonly string[]): CallsRow[] =>
+  ['amphis', ...engines].map((engine) => ({
+    name: `${what}: ${engine}`,
+    title: `${title}: ${engine === 'processes' ? 'amphis, process=True' : engine}`,
+    contestant: `runtimes-${engine}`,
+    what,
+  }))
+
+const ofJsrun = (what: string, atMost: number) =>
+  ({ of: `${what}: amphis`, over: `${what}: jsrun`, relation: 'ratio', atMost }) as const
+
 /** Every figure the benchmark takes, in the order it takes them, with what it is to reach. */
 export const figures: readonly Figure[] = [
   inProcessThroughput('in-process', {
@@ -152,6 +164,36 @@ export const figures: readonly Figure[] = [
     }),
   ),
   slow(
+    calls('runtimes', {
+      title: 'isolated JavaScript runtimes in Python',
+      rows: [
+        ...runtimeRows('create', 'make, eval 1 + 1, close', 'processes', 'jsrun', 'mini-racer'),
+        ...runtimeRows('eval', 'eval 1 + 1', 'processes', 'jsrun', 'mini-racer'),
+        ...runtimeRows('callback', 'JavaScript calls a function of Python', 'processes', 'jsrun'),
+        ...runtimeRows('result', 'a result of 10 KB', 'processes', 'jsrun', 'mini-racer'),
+        ...runtimeRows('argument', 'an argument of 10 KB', 'processes', 'jsrun', 'mini-racer'),
+        ...runtimeRows('threads', 'eval 1 + 1 in eight threads with a runtime each', 'jsrun', 'mini-racer'),
+      ],
+      targets: [
+        ofJsrun('create', 0.6),
+        ofJsrun('eval', 0.3),
+        ofJsrun('callback', 0.15),
+        ofJsrun('result', 0.35),
+        ofJsrun('argument', 0.2),
+        ofJsrun('threads', 1 / 3),
+      ],
+      notes: ['mini-racer has no synchronous callbacks; its results are proxies, which copy nothing'],
+    }),
+  ),
+  slow(
+    calls('runtimes-memory', {
+      title: 'memory of each of fifty isolated runtimes',
+      unit: 'MB',
+      rows: runtimeRows('memory', 'resident', 'jsrun', 'mini-racer'),
+      targets: [ofJsrun('memory', 1.1)],
+    }),
+  ),
+  slow(
     calls('call-values', {
       title: 'a nested object of 10 KB given to the other language, one at a time',
       rows: [
@@ -230,6 +272,26 @@ export const figures: readonly Figure[] = [
       ],
       // A bit of a byte for each call.
       atMost: { heap: 512 * 1024, blocks: 2000 },
+    }),
+  ),
+  slow(
+    calls('lambda', {
+      title: 'one warm invocation of AWS Lambda in process, event in and response out: hello world (raw ASGI)',
+      rows: [
+        callRow('handle', 'amphis, handle() with the same headers', 'amphis', 'handle'),
+        callRow('function url', 'amphis/aws-lambda, event of a Function URL', 'amphis', 'function url'),
+        callRow('rest', 'amphis/aws-lambda, event of a REST API', 'amphis', 'rest'),
+        callRow('first byte', "amphis/aws-lambda, from the app's send to Lambda's stream", 'amphis', 'first byte'),
+        callRow('mangum function url', 'Mangum, event of a Function URL', 'mangum', 'function url'),
+        callRow('mangum rest', 'Mangum, event of a REST API', 'mangum', 'rest'),
+      ].map((row) => ({ ...row, contestant: row.contestant.replace('calls-', 'lambda-') })),
+      base: 'handle',
+      targets: [
+        { of: 'function url', over: 'handle', relation: 'ratio', atMost: 3 },
+        { of: 'function url', over: 'mangum function url', relation: 'ratio', atMost: 0.2 },
+        { of: 'first byte', atMost: 5000 },
+      ],
+      notes: ['without the connection to Lambda, which is the same for all; one at a time, as Lambda invokes'],
     }),
   ),
   httpThroughput('hello', {

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { askedUrl } from './base/asked-url.js'
 import { noteFailedRequest } from './base/failed-request.js'
 import type { ResolvedOptions } from './base/options.js'
+import { tellHost } from './base/tell-host.js'
 import { unwatchConnection, watchEnd } from './wire/connection-close.js'
 import { isHttp2 } from './wire/http2-response.js'
 import { forwardedOf } from './wire/proxy-headers.js'
@@ -77,7 +78,7 @@ interface ObservedMessage extends IncomingMessage {
   [OBSERVED]?: ObservedRequest | ObservedWebSocket
 }
 
-type Peers = Pick<ResolvedOptions, 'app' | 'proxyHeaders' | 'forwardedAllowIps'>
+type Peers = Pick<ResolvedOptions, 'app' | 'proxyHeaders' | 'forwardedAllowIps' | 'onError' | 'logger'>
 
 function clientOf(peers: Peers, request: IncomingMessage): readonly [string, number] | undefined {
   const { remoteAddress, remotePort } = request.socket
@@ -220,6 +221,7 @@ export function tellRequestError(
     observed.error = error
     requestError.publish(observed)
   }
+  tellHost(peers, error, request)
 }
 
 /** The same of a WebSocket. */
@@ -233,6 +235,7 @@ export function tellWebSocketError(peers: Peers, request: IncomingMessage, error
     observed.error = error
     webSocketError.publish(observed)
   }
+  tellHost(peers, error, request)
 }
 
 /** What is told of a request, while anybody listens. */

@@ -53,6 +53,7 @@ interface Reply {
   readonly raw: ServerResponse
   getHeaders(): Readonly<Record<string, unknown>>
   hijack(): unknown
+  callNotFound(): unknown
   send(payload: unknown): unknown
 }
 
@@ -204,7 +205,7 @@ function answerBy(
   raw.url = isBelow ? url.slice(prefix.length) || '/' : url
   try {
     // The reply is not hijacked, so that the error handler can have it.
-    middleware(raw, reply.raw, (error) => reply.send(error))
+    middleware(raw, reply.raw, (error) => (error === undefined ? reply.callNotFound() : reply.send(error)))
   } finally {
     // It is read at once: hooks find the request as it was.
     mounted.baseUrl = baseUrl

@@ -1,7 +1,10 @@
 // `amphis/hono`: a Python app as a handler of Hono's.
 import { wrongArgument, type AmphisError } from './base/errors.js'
 import { unknownOption } from './base/nearest.js'
+import { fallsThrough } from './base/options.js'
 import { checkContextFunction, type ContextFunction } from './base/request-context.js'
+import { kindOf } from './base/shown.js'
+import { INCOMING } from './fetch/incoming-body.js'
 import type { FetchOptions, Fetch } from './fetch/request.js'
 import { knownAnswer } from './wire/error-answer.js'
 
@@ -19,9 +22,14 @@ export interface HonoOptions<Context extends HonoContext = HonoContext> {
    * @default undefined
    */
   context?: ContextFunction<Context> | undefined
+  /**
+   * Whether a GET or HEAD that the app answers with 404 goes to the next handler of Hono's.
+   * @default the option `fallthrough` of the handler
+   */
+  fallthrough?: boolean | undefined
 }
 
-const OPTIONS = ['prefix', 'context']
+const OPTIONS = ['prefix', 'context', 'fallthrough']
 
 /** What this needs of Hono's context, whose own types a user may have in another version. */
 export interface HonoContext {
@@ -55,9 +63,9 @@ interface NodeBindings {
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
 export function hono<Context extends HonoContext = HonoContext>(
-  python: { readonly fetch: Fetch },
+  python: { readonly fetch: Fetch; readonly [fallsThrough]?: boolean },
   options: HonoOptions<Context> = {},
-): (context: Context) => Promise<Response> {
+): (context: Context, next?: () => Promise<void>) => Promise<Response | undefined> {
   if (typeof (python as Partial<typeof python> | undefined)?.fetch !== 'function') {
     throw wrong("hono takes a PythonHandler: app.all('/api/*', hono(python, { prefix: '/api' })).")
   }
@@ -66,19 +74,23 @@ export function hono<Context extends HonoContext = HonoContext>(
       throw wrong(unknownOption(name, OPTIONS, ' of hono'))
     }
   }
-  const { prefix = '', context: ask } = options
+  const { prefix = '', context: ask, fallthrough = python[fallsThrough] ?? false } = options
   checkContextFunction(' of hono', ask)
+  if (typeof fallthrough !== 'boolean') {
+    throw wrong(`fallthrough of hono must be true or false, but it is ${kindOf(fallthrough)}.`)
+  }
   if (typeof prefix !== 'string' || !/^(?:\/[^*:?#]*)?$/.test(prefix)) {
     throw wrong(
       `prefix of hono must be a path such as '/api', without a wildcard, but it is ${JSON.stringify(prefix)}.`,
     )
   }
-  return async (context) => {
+  return async (context, next) => {
     const { req, env } = context
     const known = ask === undefined ? undefined : await ask(context)
     let response: Response
     try {
-      const told = { rootPath: prefix, context: known, ...connectionOf(env as NodeBindings | undefined) }
+      const node = env as NodeBindings | undefined
+      const told = { rootPath: prefix, context: known, ...connectionOf(node), [INCOMING]: node?.incoming }
       response = await python.fetch(req.raw, told)
     } catch (error) {
       if ((error as AmphisError).code === 'AMPHIS_ERR_ABORTED') {
@@ -87,13 +99,26 @@ export function hono<Context extends HonoContext = HonoContext>(
       }
       throw answerable(error as AmphisError)
     }
+    if (fallthrough && next !== undefined && response.status === 404 && mayFallThrough(req.raw)) {
+      await response.body?.cancel()
+      await next()
+      return undefined
+    }
     yieldTo(response.headers, context.res.headers)
     return response
   }
 }
 
+function mayFallThrough({ method, headers }: Request): boolean {
+  const hasBody = (headers.get('content-length') ?? '0') !== '0' || headers.has('transfer-encoding')
+  return (method === 'GET' || method === 'HEAD') && !hasBody
+}
+
 /** As nginx logs it. */
 const CLIENT_LEFT = 499
+
+/** What middleware may have said of a body that is another one. */
+const OF_ANOTHER_BODY = new Set(['content-length', 'content-encoding', 'content-range', 'etag', 'transfer-encoding'])
 
 /**
  * Changes what middleware has set so that the response keeps its own: Hono sets those of middleware over it, and drops
@@ -107,7 +132,7 @@ function yieldTo(own: Headers, earlier: Headers): void {
       }
     } else if (name === 'vary' && own.has(name)) {
       earlier.append(name, own.get(name)!)
-    } else if (own.has(name)) {
+    } else if (own.has(name) || OF_ANOTHER_BODY.has(name)) {
       earlier.delete(name)
     }
   }

@@ -16,7 +16,7 @@ export { Python, type PythonOptions } from './calls/python.js'
 export { PythonObject } from './calls/python-object.js'
 export { callSignal } from './calls/signal.js'
 export type { CallOptions, PythonCall, PythonFunction } from './calls/types.js'
-export { PythonHandler } from './python-handler.js'
+export { PythonHandler, type Mounted } from './python-handler.js'
 export type { Listener, Middleware, Next } from './http/listener.js'
 export {
   createServer,

@@ -72,20 +72,30 @@ export function koa<Context extends KoaContext = KoaContext>(
     throw wrong(`prefix of koa must be a path such as '/api', without a wildcard, but it is ${JSON.stringify(given)}.`)
   }
   const prefix = given.replace(/\/+$/, '')
-  const answer = (context: Context, place: Place, known?: string): Promise<void> => {
+  const answer = (
+    context: Context,
+    place: Place,
+    next: () => Promise<unknown>,
+    known: string | undefined,
+  ): Promise<unknown> => {
     const { req, res } = context
-    return new Promise<void>((resolve, reject) => {
+    return new Promise<unknown>((resolve, reject) => {
       const run = (): void =>
         python.middleware(req, res, (error) => {
           context.respond = true
-          reject(error)
+          if (error === undefined) {
+            // The app does not have it, and the handler falls through.
+            resolve(next())
+          } else {
+            reject(error)
+          }
         })
       context.respond = false
       // It is read at once: whoever looks at the context later finds it as it was.
       const before = { baseUrl: (req as MountedRequest).baseUrl, url: req.url }
       Object.assign(req, place)
       try {
-        whenOver(req, res, resolve)
+        whenOver(req, res, () => resolve(undefined))
         if (known === undefined) {
           run()
         } else {
@@ -104,7 +114,7 @@ export function koa<Context extends KoaContext = KoaContext>(
       return next()
     }
     const place = { baseUrl: mountOf(context, url) + prefix, url: url.slice(prefix.length) || '/' }
-    return answer(context, place, ask === undefined ? undefined : await textOfAnswer(ask(context)))
+    return answer(context, place, next, ask === undefined ? undefined : await textOfAnswer(ask(context)))
   }
 }
 

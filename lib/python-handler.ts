@@ -2,7 +2,7 @@
 import { offAbort, onAbort } from './base/abort-signals.js'
 import { ConcurrencyLimit } from './base/concurrency-limit.js'
 import { AmphisError, fromDescription, seenFrom, type ErrorDescription } from './base/errors.js'
-import { resolveOptions, type ResolvedOptions } from './base/options.js'
+import { fallsThrough, resolveOptions, type ResolvedOptions } from './base/options.js'
 import type { HandleRequest, PythonHandlerOptions, Versions } from './base/types.js'
 import { startPython, type RunningPython } from './bridge/start.js'
 import { closeOwner, openOwner } from './calls/environment.js'
@@ -14,6 +14,7 @@ import type { Fetch } from './fetch/request.js'
 import { handle, type HandleResponse } from './handle/handle.js'
 import { prepareRequest } from './handle/request.js'
 import { createListener, createMiddleware, type Listener, type ListenerHost, type Middleware } from './http/listener.js'
+import { createMount, prefixOf } from './http/mount.js'
 import { ownManifest } from './package-root.js'
 import { assertAppReadable } from './python/app-files.js'
 import { attach } from './websocket/attach.js'
@@ -21,6 +22,16 @@ import type { UpgradeHost, WebSocketContext } from './websocket/context.js'
 import { Handshakes } from './websocket/handshake.js'
 import type { AttachOptions, UpgradableServer, UpgradeListener } from './websocket/servers.js'
 import { createUpgradeListener } from './websocket/upgrade.js'
+
+/** Middleware that knows where it is mounted, and the WebSockets of the same path. */
+export interface Mounted<Context extends object = object> extends Middleware {
+  /**
+   * Takes the WebSockets of a server that are below the path.
+   *
+   * @returns what takes the handler off again
+   */
+  attach(server: UpgradableServer, options?: Omit<AttachOptions<Context>, 'path'>): () => void
+}
 
 /** For a server that goes on for a while: tells apps that send events at once that it is to stop. */
 export const endEvents: unique symbol = Symbol('amphis.endEvents')
@@ -152,6 +163,11 @@ export class PythonHandler<Context extends object = object> implements AsyncDisp
     this.#context?.native.endEvents()
   }
 
+  /** @internal */
+  get [fallsThrough](): boolean {
+    return this.#options.fallthrough
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -173,6 +189,27 @@ export class PythonHandler<Context extends object = object> implements AsyncDisp
     } catch (error) {
       throw seenFrom(error, this.attach)
     }
+  }
+
+  /**
+   * Middleware for an app that is mounted at a path, in hosts that do not say where: they cut the path off (Connect, Vite,
+   * middie), leave the URL whole (`node:http`, Next.js), or take more for it (wildcards of Express and Nest). `path` is the
+   * whole of it as clients write it. What is not below it goes to `next`. Its `attach` takes the WebSockets of a server
+   * that are below the same path.
+   *
+   * @example
+   * const api = python.mount('/api')
+   * app.use('/api', api) // Connect, Vite; app.use('/api/*splat', api) in Express, app.use(api) anywhere
+   * api.attach(server)
+   *
+   * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
+   */
+  mount(path: string): Mounted<Context> {
+    const prefix = prefixOf(path)
+    return Object.assign(createMount(this.middleware, prefix), {
+      attach: (server: UpgradableServer, options?: Omit<AttachOptions<Context>, 'path'>): (() => void) =>
+        this.attach(server, { ...options, path: prefix }),
+    })
   }
 
   /**

@@ -1,15 +1,29 @@
-// `amphis/vite`: what Vite builds and serves imports files of Python.
+// `amphis/vite`: a Python app in Vite's servers, and files of Python in what Vite builds and serves.
 import { resolve } from 'node:path'
 import { PythonSyntaxError } from './modules/names.js'
 import { AMPHIS, bundledSource, PYTHON_FILE, type PythonModulesOptions } from './modules/plugin.js'
+import { appOf, checkOptions, type MountedApp, type PreviewServer, type ViteServer } from './vite/app.js'
+import type { DevOptions } from './dev/messages.js'
 
 /** Options of the plugin. */
 export interface VitePluginOptions {
+  /**
+   * An app for the server of development and the one of preview, by name or with the options of a `PythonHandler`
+   * (without `logger` and `signal`). `appDir` is relative to Vite's `root`.
+   */
+  app?: string | DevOptions | undefined
+  /**
+   * Where the app is mounted: requests and WebSockets below this path are the app's.
+   * @default '/api'
+   */
+  path?: string | undefined
   /** How files of Python are imported. */
   modules?: PythonModulesOptions | undefined
 }
 
 export type { PythonModulesOptions } from './modules/plugin.js'
+export type { DevOptions } from './dev/messages.js'
+export type { PreviewServer, ViteServer } from './vite/app.js'
 
 /** What this needs of the context that Vite calls a hook in. */
 interface Context {
@@ -26,6 +40,9 @@ export interface VitePlugin {
   configResolved(config: { readonly root: string }): void
   resolveId(source: string, importer: string | undefined, options?: { ssr?: boolean | undefined }): External | undefined
   load(this: Context, id: string, options?: { ssr?: boolean | undefined }): Promise<string | undefined>
+  configureServer(server: ViteServer): void
+  configurePreviewServer(server: PreviewServer): void
+  closeBundle(): Promise<void>
 }
 
 interface External {
@@ -34,17 +51,26 @@ interface External {
 }
 
 /**
- * Has Vite take `import { predict } from './model.py'` in what runs on the server (`ssr`). The file itself is no part of
- * what is built, which looks for it by its path in the project; neither is amphis.
+ * Serves a Python app beside what Vite serves, with its WebSockets, on the same port. In development the app starts again
+ * when one of its files changes, and the browser loads its page anew; what it fails with is shown over the page. In
+ * preview it runs in Vite's own process.
+ *
+ * Also has Vite take `import { predict } from './model.py'` in what runs on the server (`ssr`). The file itself is no part
+ * of what is built, which looks for it by its path in the project; neither is amphis.
  *
  * @example
  * import { defineConfig } from 'vite'
  * import { amphis } from 'amphis/vite'
  *
- * export default defineConfig({ plugins: [amphis()], build: { ssr: 'server.ts' } })
+ * export default defineConfig({ plugins: [amphis({ app: 'main:app', path: '/api' })] })
+ *
+ * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
-export function amphis({ modules = {} }: VitePluginOptions = {}): VitePlugin {
+export function amphis(given: VitePluginOptions = {}): VitePlugin {
+  checkOptions(given)
+  const { app, path = '/api', modules = {} } = given
   let root = process.cwd()
+  let mounted: MountedApp | undefined
   return {
     name: 'amphis',
     enforce: 'pre',
@@ -70,6 +96,16 @@ export function amphis({ modules = {} }: VitePluginOptions = {}): VitePlugin {
         const { line, column } = error.place
         return this.error({ message, id, loc: { file, line, column: Math.max(0, (column ?? 1) - 1) } })
       }
+    },
+    configureServer(server) {
+      mounted = app === undefined ? undefined : appOf(app, path, root).develop(server)
+    },
+    configurePreviewServer(server) {
+      mounted = app === undefined ? undefined : appOf(app, path, root).preview(server)
+    },
+    // Both servers call it when they close.
+    async closeBundle() {
+      await mounted?.close()
     },
   }
 }

@@ -2,21 +2,12 @@
 // the interpreter or environment to serve with; default: .venv.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { WebSocket } from 'ws'
 import { nodeProblem } from './lib/machine.mjs'
+import { pack, packAddon } from './lib/pack.mjs'
 import { inRoot, root } from './lib/paths.mjs'
 import { Problem, main } from './lib/problem.mjs'
 import { colourEnv, run } from './lib/run.mjs'
@@ -25,12 +16,13 @@ import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
 
 const allowed = [
-  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda)\.require\.cjs|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda|nest|next)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda|nest|next)\.require\.cjs|next\.edge\.js|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
   /^dist\/.+\.(?:js|d\.cts)$/,
   /^python\/amphis_describe\/[a-z_]+\.py$/,
+  /^template\/aws-lambda\/(?:Dockerfile|README\.md|dockerignore|gitignore|function\.mjs|requirements\.txt|app\/(?:main|jobs)\.py)$/,
   /^template\/(?:gitignore|README\.md|requirements\.txt|server\.ts|tsconfig\.json|app\/main\.py|public\/index\.html)$/,
   /^python\/amphis\/(?:__init__\.pyi?|(?:aws_lambda|js|node)\.pyi|py\.typed)$/,
-  /^docs\/(?:[a-z]+\.md|README\.md|demo\.png)$/,
+  /^docs\/(?:[a-z-]+\.md|README\.md|demo\.png)$/,
 ]
 const required = [
   'LICENSE',
@@ -43,14 +35,19 @@ const required = [
   'config.cjs',
   'config.d.ts',
   'config.d.cts',
-  ...['modules', 'register', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda'].flatMap((name) => [
-    // The loader of the tests takes `koa` for a `koa.cjs` beside it.
-    ['esbuild', 'vite', 'hono', 'koa', 'fastify', 'aws-lambda'].includes(name) ? `${name}.require.cjs` : `${name}.cjs`,
-    `${name}.d.ts`,
-    `${name}.d.cts`,
-    `dist/${name}.js`,
-  ]),
+  ...['modules', 'register', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda', 'nest', 'next'].flatMap(
+    (name) => [
+      // The loader of the tests takes `koa` for a `koa.cjs` beside it.
+      ['esbuild', 'vite', 'hono', 'koa', 'fastify', 'aws-lambda', 'nest', 'next'].includes(name)
+        ? `${name}.require.cjs`
+        : `${name}.cjs`,
+      `${name}.d.ts`,
+      `${name}.d.cts`,
+      `dist/${name}.js`,
+    ],
+  ),
   'dist/modules/hooks.js',
+  'dist/dev/child.js',
   'dist/modules/names-program.js',
   'python/amphis_describe/__main__.py',
   'node-version.cjs',
@@ -83,25 +80,6 @@ async function expectSuccess(what, command, args, options) {
 }
 
 /**
- * @param {string} folder of the package
- * @param {string} destination
- * @returns {Promise<{ tarball: string, files: string[] }>}
- */
-async function pack(folder, destination) {
-  const { code, output } = await run(
-    'npm',
-    ['pack', '--json', '--loglevel=silent', '--pack-destination', destination],
-    {
-      cwd: folder,
-      quiet: true,
-    },
-  )
-  if (code !== 0) throw new Problem(`npm pack of ${folder} failed`, output.trim())
-  const [{ filename, files }] = JSON.parse(output)
-  return { tarball: join(destination, filename), files: files.map((/** @type {{ path: string }} */ file) => file.path) }
-}
-
-/**
  * What README links to and shows below `docs/` is for users, who have no repository beside them.
  *
  * @param {string[]} files
@@ -129,25 +107,6 @@ function checkContents(files) {
   say(`${green('✔')} ${files.length} files, each meant to be there`)
 }
 
-/**
- * The package that carries the addon of this platform, made as the release does.
- *
- * @param {string} destination
- */
-async function packAddon(destination) {
-  const addon = readdirSync(root).find((name) => name.startsWith(`amphis.${process.platform}-${process.arch}`))
-  if (!addon) throw new Problem('the addon is not built', 'run `npm run build`')
-  const platform = addon.split('.')[1] ?? ''
-  if (!existsSync(inRoot('npm', platform))) return undefined
-  const folder = join(destination, platform)
-  cpSync(inRoot('npm', platform), folder, { recursive: true })
-  cpSync(inRoot(addon), join(folder, addon))
-  for (const name of readdirSync(root).filter((file) => /^engine-\d+\.so$/.test(file))) {
-    cpSync(inRoot(name), join(folder, name))
-  }
-  return pack(folder, destination)
-}
-
 const app = `
 async def app(scope, receive, send):
     assert scope["type"] == "http"
@@ -162,6 +121,7 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { PythonHandler } from 'amphis'
 import { defineConfig } from 'amphis/config'
+import { lambda } from 'amphis/aws-lambda'
 import { pythonModules } from 'amphis/esbuild'
 import { configure, moduleAt } from 'amphis/modules'
 import { amphis } from 'amphis/vite'
@@ -174,6 +134,7 @@ assert.equal(defineConfig({ port: 1 }).port, 1)
 assert.equal(require('amphis/modules').moduleAt, moduleAt)
 assert.equal(require('amphis/esbuild').pythonModules, pythonModules)
 assert.equal(require('amphis/vite').amphis, amphis)
+assert.equal(require('amphis/aws-lambda').lambda, lambda)
 configure({ python: process.env.AMPHIS_TEST_PYTHON })
 assert.equal(await double(21), 42)
 
@@ -191,12 +152,16 @@ await handler.close()
 const typed = `
 import { createServer, HandleResponse, PythonError, PythonHandler, type PythonHandlerOptions, type UpgradeListener } from 'amphis'
 import { defineConfig, type ConfigExport } from 'amphis/config'
+import { lambda, type LambdaHandler, type LambdaOptions, type LambdaStreamHandler } from 'amphis/aws-lambda'
 import { pythonModules, type PythonModulesOptions } from 'amphis/esbuild'
 import { configure, type PythonFunction, type PythonHandle } from 'amphis/modules'
+import { amphis as route, withAmphis, type NextRouteHandlers } from 'amphis/next'
 import { amphis as plugin, type VitePluginOptions } from 'amphis/vite'
 
 export const modules: PythonModulesOptions = { appDir: 'ml' }
 export const plugins = [pythonModules(modules), plugin({ modules } satisfies VitePluginOptions)]
+export const { GET }: NextRouteHandlers = route('main:app', { prefix: '/api' })
+export const next = withAmphis({ output: 'standalone' as const }, { prefix: '/api' })
 configure({ appDir: 'ml', threads: 2 })
 export const call = async (f: PythonFunction<(n: number) => Promise<string>, {}, { n: number }>): Promise<string> =>
   (await f(1)) + (await f.with({ n: 1 }, { timeout: 1 })())
@@ -207,6 +172,9 @@ export const upgrade: UpgradeListener = python.upgrade
 export const config: ConfigExport = defineConfig({ port: 1 })
 export const response: Promise<HandleResponse> = python.handle({ url: '/' })
 export const server = createServer(python, { http2: false })
+const margin: LambdaOptions = { timeoutMargin: 100, events: 'jobs:handler' }
+export const buffered: LambdaHandler = lambda('main:app', { ...margin, lifespan: 'off' })
+export const streamed: LambdaStreamHandler = lambda.stream(python, margin)
 export const type = (error: unknown) => (error instanceof PythonError ? error.type : undefined)
 // @ts-expect-error -- had it no types, this would be none
 new PythonHandler(1)

@@ -8,6 +8,9 @@ const file = `engine-${process.versions.modules}.${extension}`
 /** Whether the engine of this Node.js was built: a machine without a C++ compiler has none, and is told so by the build. */
 export const hasEngine = existsSync(fileURLToPath(new URL(`../../${file}`, import.meta.url)))
 
+/** Whether everything is tested as often as `npm run test:runtimes` does it: it takes half an hour. */
+export const isThorough = process.env.AMPHIS_TEST_RUNTIMES === 'thorough'
+
 /** A test of isolated runtimes. Where there is no engine it says in one line that it is left out. */
 export function testWithEngine(title: string, run: (t: ExecutionContext) => Promise<void>): void {
   test.serial(title, async (t) => {

@@ -54,9 +54,14 @@ export class NodeProcess {
     })
   }
 
+  /** Whether stdout or stderr holds a text now. */
+  printed(text: string): boolean {
+    return this.#stdout.includes(text) || this.#stderr.includes(text)
+  }
+
   /** Waits until stdout or stderr holds a text; fails when the process ends before. */
   async prints(text: string): Promise<void> {
-    while (!this.#stdout.includes(text) && !this.#stderr.includes(text)) {
+    while (!this.printed(text)) {
       if (this.#over)
         throw new Error(`the process ended before it printed "${text}":\n${this.#stdout}\n${this.#stderr}`)
       await this.#news()

@@ -36,6 +36,7 @@ export async function describeMachine(python: Python): Promise<Machine> {
     'numpy',
     'pythonmonkey',
     'javascript',
+    'mangum',
   ]
   return {
     date: new Date().toISOString(),

@@ -1,10 +1,10 @@
 // An answer as a whole.
 import type { HandleResponse } from '../handle/handle.js'
 import type { LambdaInvocation } from './context.js'
-import type { EventKind } from './events/request.js'
+import type { AnswerKind, EventKind } from './events/request.js'
 import { webSocket, type WebSocketEvent } from './events/websocket.js'
 import { Invocation, textAnswer, type LambdaHost } from './invocation.js'
-import { answerOf, headOf, mostBytes, type Answer, type AnswerKind } from './response.js'
+import { answerOf, headOf, mostBytes, type Answer } from './response.js'
 import { answerMessage } from './websocket-answer.js'
 
 /** Answers an event as a whole. */
@@ -32,7 +32,7 @@ export async function answerWhole(host: LambdaHost, event: unknown, invocation: 
     const head = { status: response.status, headers: response.rawHeaders }
     const body = await wholeBody(response, mostBytes(shape))
     if (kind === (webSocket as EventKind)) {
-      answer = await answerMessage(host.options, event as WebSocketEvent, head, body, invocation.deadline.signal)
+      answer = await answerMessage(host.options, event as WebSocketEvent, head, body, invocation.deadline)
     } else {
       answer = (body === undefined ? undefined : answerOf(shape, head, body)) ?? tooLarge(host, shape, invocation)
     }

@@ -17,7 +17,9 @@ export interface LambdaInvocation {
 }
 
 // oxlint-disable-next-line no-control-regex
-const BEYOND_ASCII = /[^\u0000-\u007F]/g
+const BEYOND_ASCII = /[^\u0000-\u007F]/
+// oxlint-disable-next-line no-control-regex
+const UNITS = /[^\u0000-\u007F]/g
 
 /** What `LambdaContext` in Python is made of. */
 function contextOf(context: LambdaInvocation, remaining: number): object {
@@ -48,7 +50,11 @@ export function contextText(context: LambdaInvocation, remaining: number): strin
 }
 
 function inAscii(json: string): string {
-  return json.replaceAll(BEYOND_ASCII, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  // Looking is quick, replacing is not.
+  if (!BEYOND_ASCII.test(json)) {
+    return json
+  }
+  return json.replaceAll(UNITS, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** How long an invocation may take that says nothing of it: as long as Lambda's longest. */
@@ -62,10 +68,13 @@ export function remainingOf(context: LambdaInvocation): number {
 
 /** Ends what an invocation does before Lambda ends the environment with it. */
 export class Deadline {
-  readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
   readonly #margin: number
+  /** Made when it is asked for: it costs as much as all else of an invocation in JavaScript. */
+  #controller: AbortController | undefined
+  #error: Error | undefined
   #isReached = false
+  readonly #told = new Set<(error: Error) => void>()
 
   /**
    * @param remaining milliseconds that are left of the invocation
@@ -76,12 +85,28 @@ export class Deadline {
     this.#timer = setTimeout(this.#onTime, remaining - this.#margin)
   }
 
+  get isReached(): boolean {
+    return this.#isReached
+  }
+
+  /** Aborted when it is reached, or the invocation given up. */
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#error !== undefined) {
+        this.#controller.abort(this.#error)
+      }
+    }
     return this.#controller.signal
   }
 
-  get isReached(): boolean {
-    return this.#isReached
+  /** Tells somebody when it is reached or the invocation given up, at once if it was. */
+  tell(listener: (error: Error) => void): void {
+    if (this.#error === undefined) {
+      this.#told.add(listener)
+    } else {
+      listener(this.#error)
+    }
   }
 
   /** That it was reached, as an error. */
@@ -94,16 +119,24 @@ export class Deadline {
   }
 
   /** Gives the invocation up, for another reason. */
-  abort(reason: unknown): void {
-    this.#controller.abort(reason)
+  abort(error: Error): void {
+    if (this.#error !== undefined) {
+      return
+    }
+    this.#error = error
+    this.#controller?.abort(error)
+    for (const listener of this.#told) {
+      listener(error)
+    }
   }
 
   end(): void {
     clearTimeout(this.#timer)
+    this.#told.clear()
   }
 
   readonly #onTime = (): void => {
     this.#isReached = true
-    this.#controller.abort(this.error())
+    this.abort(this.error())
   }
 }

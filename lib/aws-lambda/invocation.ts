@@ -3,8 +3,9 @@ import { AmphisError } from '../base/errors.js'
 import { noteFailedRequest } from '../base/failed-request.js'
 import type { HandleRequest } from '../base/types.js'
 import type { HandleResponse } from '../handle/handle.js'
-import { within, type Within } from '../handle/request.js'
+import { prepared, type PreparedRequest } from '../handle/request.js'
 import { answerTo, logAnswered } from '../wire/error-answer.js'
+import { headOfRequest } from '../wire/request-head.js'
 import { Deadline, remainingOf, scopeKeys, type LambdaInvocation } from './context.js'
 import { kindOf, tried } from './events/kinds.js'
 import type { EventKind, EventRequest } from './events/request.js'
@@ -87,11 +88,19 @@ export class Invocation {
     const over = new Promise<void>((resolve) => {
       ended = resolve
     })
-    const own: Within = { keys: scopeKeys(this.#event, this.#context, this.#remaining), over: ended }
-    const asked: HandleRequest & { [within]: Within } = {
-      ...request,
-      signal: this.deadline.signal,
-      [within]: own,
+    const { method, url, body } = request
+    const asked: HandleRequest & { [prepared]: PreparedRequest } = {
+      url,
+      [prepared]: {
+        method,
+        url,
+        head: headOfRequest(request, scopeKeys(this.#event, this.#context, this.#remaining)),
+        body: { bytes: body },
+        signal: undefined,
+        source: this,
+        over: ended,
+        sent: (giveUp) => this.deadline.tell(giveUp),
+      },
     }
     const response = await python.handle(asked)
     this.#over = over
@@ -116,14 +125,10 @@ export class Invocation {
   /** Waits for what the app does after its response, as far as there is time and the option says so. */
   async end(): Promise<void> {
     if (this.#over !== undefined && this.#host.options.waitForBackgroundTasks && !this.deadline.isReached) {
-      const { signal } = this.deadline
-      let stop = (): void => {}
-      const isReached = new Promise<'late'>((resolve) => {
-        stop = () => resolve('late')
-        signal.addEventListener('abort', stop, { once: true })
-      })
-      const outcome = await Promise.race([this.#over, isReached])
-      signal.removeEventListener('abort', stop)
+      const outcome = await Promise.race([
+        this.#over,
+        new Promise<'late'>((resolve) => this.deadline.tell(() => resolve('late'))),
+      ])
       if (outcome === 'late') {
         this.#host.options.logger.warn(
           `What the app does after its response to ${this.words} was not done at the end of the invocation: it is frozen, ` +

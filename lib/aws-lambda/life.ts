@@ -42,7 +42,9 @@ export class Life {
    */
   start(): Promise<Started> {
     if (this.#closing !== undefined) {
-      return Promise.reject(new AmphisError('AMPHIS_ERR_CLOSED', 'The handler is closed: its environment is at its end.'))
+      return Promise.reject(
+        new AmphisError('AMPHIS_ERR_CLOSED', 'The handler is closed: its environment is at its end.'),
+      )
     }
     return (this.#starting ??= this.#start())
   }

@@ -129,7 +129,9 @@ export function resolveLambdaOptions(
   const own = withoutOwn(given)
   const hasApp = own.app !== undefined
   if (!hasApp && events === undefined) {
-    throw wrong("lambda needs an app, or a function for events: lambda('main:app'), lambda({ events: 'jobs:handler' }).")
+    throw wrong(
+      "lambda needs an app, or a function for events: lambda('main:app'), lambda({ events: 'jobs:handler' }).",
+    )
   }
   const makeHandler = (): PythonHandler =>
     new PythonHandler({

@@ -2,9 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { STATUS_CODES } from 'node:http'
 import { hopByHop } from '../wire/hop-by-hop.js'
-
-/** Shapes of answers: who has cookies apart, who takes several headers of a name. */
-export type AnswerKind = 'rest' | 'http-api' | 'function-url' | 'load-balancer' | 'load-balancer-multi' | 'lattice'
+import type { AnswerKind } from './events/request.js'
 
 /** Status and headers, names and values in turn, of a response. */
 export interface Head {

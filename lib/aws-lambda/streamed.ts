@@ -1,8 +1,9 @@
 // An answer piece by piece, as the app sends it.
 import type { LambdaInvocation } from './context.js'
 import { answerWhole } from './buffered.js'
+import type { AnswerKind } from './events/request.js'
 import { Invocation, type LambdaHost } from './invocation.js'
-import { headOf, type AnswerKind } from './response.js'
+import { headOf } from './response.js'
 import { awsLambda, type ResponseStream } from './runtime.js'
 
 /** Sources that take a stream; for the others the answer is written as one that is whole. */
@@ -70,6 +71,7 @@ async function writeWhole(stream: ResponseStream, answer: unknown): Promise<void
 class Out {
   readonly #stream: ResponseStream
   #failure: Error | undefined
+  #isOver = false
   #wake: (() => void) | undefined
 
   /** @param failed told when it takes no more */
@@ -82,8 +84,15 @@ class Out {
     }
     stream.on('error', fail)
     stream.on('drain', () => this.#wake?.())
-    stream.on('finish', () => this.#wake?.())
-    stream.on('close', () => fail(new Error('The stream of the response was closed before its end.')))
+    stream.on('finish', () => {
+      this.#isOver = true
+      this.#wake?.()
+    })
+    stream.on('close', () => {
+      if (!this.#isOver) {
+        fail(new Error('The stream of the response was closed before its end.'))
+      }
+    })
   }
 
   get failure(): Error | undefined {

@@ -2,6 +2,7 @@
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { AmphisError } from '../base/errors.js'
+import type { Deadline } from './context.js'
 import type { WebSocketEvent } from './events/websocket.js'
 import type { ResolvedLambdaOptions } from './options.js'
 import { answerOf, headOf, type Answer, type Head } from './response.js'
@@ -22,7 +23,7 @@ export async function answerMessage(
   event: WebSocketEvent,
   head: Head,
   body: Buffer | undefined,
-  signal: AbortSignal,
+  deadline: Deadline,
 ): Promise<Answer> {
   const { connectionId, domainName, eventType, stage } = event.requestContext!
   if (eventType !== 'MESSAGE') {
@@ -38,7 +39,11 @@ export async function answerMessage(
     )
   }
   const endpoint = options.managementEndpoint ?? `https://${domainName}/${stage}`
-  const status = await post(new URL(`${endpoint}/%40connections/${encodeURIComponent(connectionId)}`), body, signal)
+  const status = await post(
+    new URL(`${endpoint}/%40connections/${encodeURIComponent(connectionId)}`),
+    body,
+    deadline.signal,
+  )
   if (status === 410) {
     options.logger.debug('The client of a WebSocket has left before it was answered.')
     return { statusCode: 410 }

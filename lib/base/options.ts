@@ -8,6 +8,9 @@ import { TrustedPeers } from './trusted-peers.js'
 import { checkContextFunction } from './request-context.js'
 import type { Logger, PythonHandlerOptions } from './types.js'
 
+/** Where a handler tells adapters of its option `fallthrough`. */
+export const fallsThrough: unique symbol = Symbol.for('amphis.fallthrough')
+
 /** Options with every default filled in. */
 export interface ResolvedOptions {
   readonly app: string
@@ -38,6 +41,8 @@ export interface ResolvedOptions {
   readonly maxBodySize: number
   readonly reuseParsedBody: boolean
   readonly context: PythonHandlerOptions['context']
+  readonly fallthrough: boolean
+  readonly onError: PythonHandlerOptions['onError']
   readonly wsMaxSize: number
   readonly wsMaxQueue: number
   readonly wsPingInterval: number
@@ -166,6 +171,8 @@ const KNOWN = [
   'maxBodySize',
   'reuseParsedBody',
   'context',
+  'fallthrough',
+  'onError',
   'wsMaxSize',
   'wsMaxQueue',
   'wsPingInterval',
@@ -220,6 +227,9 @@ export function resolveOptions(
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw expected('signal', 'an AbortSignal', options.signal)
   }
+  if (options.onError !== undefined && typeof options.onError !== 'function') {
+    throw expected('onError', 'a function, (error, req) => …', options.onError)
+  }
   checkContextFunction(' of PythonHandler', options.context)
   const timeoutGracefulShutdown = milliseconds('timeoutGracefulShutdown', options.timeoutGracefulShutdown ?? 10_000)
   const timeoutStreams = milliseconds('timeoutStreams', options.timeoutStreams ?? timeoutGracefulShutdown)
@@ -254,6 +264,8 @@ export function resolveOptions(
         : whole('maxBodySize', 'bytes', options.maxBodySize, 0, Number.MAX_SAFE_INTEGER),
     reuseParsedBody: flag('reuseParsedBody', options.reuseParsedBody ?? false),
     context: options.context,
+    fallthrough: flag('fallthrough', options.fallthrough ?? false),
+    onError: options.onError,
     wsMaxSize: whole('wsMaxSize', 'bytes', options.wsMaxSize ?? 16 * 1024 * 1024, 1, MAX_COUNT),
     wsMaxQueue: whole('wsMaxQueue', 'messages', options.wsMaxQueue ?? 32, 1, MAX_COUNT),
     wsPingInterval: milliseconds('wsPingInterval', options.wsPingInterval ?? 20_000),

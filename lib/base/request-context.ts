@@ -21,7 +21,7 @@ const DEEPEST = 100
 const UNSAID = /[\u007F-\uFFFF]/g
 
 /** What an adapter has asked for in the place of the handler, under a key that all copies of the package know. */
-const GIVEN: unique symbol = Symbol.for('amphis.context') as never
+const GIVEN: unique symbol = Symbol.for('amphis.context')
 
 interface ContextRequest {
   [GIVEN]?: string | undefined

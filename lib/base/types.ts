@@ -1,5 +1,6 @@
 // Every option of a handler, the request of `handle()`, `Versions`.
 import type { IncomingMessage } from 'node:http'
+import type { AmphisError, PythonError } from './errors.js'
 import type { ContextFunction } from './request-context.js'
 
 /** What amphis writes its messages to: `console`, pino and their like fit. */
@@ -9,6 +10,11 @@ export interface Logger {
   warn: (...values: unknown[]) => void
   error: (...values: unknown[]) => void
 }
+
+/** What hears of an app's errors; a `PythonError` has the traceback. */
+export type ErrorFunction = {
+  bivariant(error: PythonError | AmphisError, request: IncomingMessage | Request | HandleRequest): unknown
+}['bivariant']
 
 /** Options of a `PythonHandler`; those that uvicorn has go by its names. */
 export interface PythonHandlerOptions<Context extends object = object> {
@@ -114,7 +120,8 @@ export interface PythonHandlerOptions<Context extends object = object> {
   timeoutRequest?: number | undefined
   /**
    * Whether `X-Forwarded-For` and `X-Forwarded-Proto` of a trusted proxy set the app's `client` and `scheme`. The
-   * headers themselves reach the app in any case. Express' `trust proxy` is independent of it.
+   * headers themselves reach the app in any case. Under an Express app with `trust proxy`, that decides in the place of
+   * this option and `forwardedAllowIps`, unless this one is `false`: `client` and `scheme` are `req.ip` and `req.protocol`.
    * @default false; true in `createServer` and on the command line
    */
   proxyHeaders?: boolean | undefined
@@ -153,6 +160,22 @@ export interface PythonHandlerOptions<Context extends object = object> {
    * @default undefined
    */
   context?: ContextFunction<IncomingMessage, Context> | undefined
+  /**
+   * Whether a GET or HEAD without a body that the app answers with 404 goes to the host's next handler (`next()` of
+   * Express, Koa and Hono; the not-found handler of Fastify) as if the app were not there. The app is called in any case.
+   * `listener`, which has no next handler, takes no notice.
+   * @default false
+   */
+  fallthrough?: boolean | undefined
+  /**
+   * Hears of every exception of the app in a request or a WebSocket, also of those that its framework has answered
+   * itself (FastAPI by a 500), each once; and of requests without a whole response, or beyond `timeoutRequest`. Beside
+   * `next(error)` and the `logger`. What it throws is logged.
+   *
+   * The request is that of `node:http`; of `fetch` and `handle` what they were given.
+   * @default undefined
+   */
+  onError?: ErrorFunction | undefined
   /**
    * Most bytes of a WebSocket message, also after it is decompressed; a larger one closes the WebSocket with 1009.
    * @default 16_777_216

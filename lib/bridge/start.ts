@@ -27,7 +27,7 @@ export function openBridge(): { binding: Binding; bridge: Bridge } {
     introduceNode(binding)
     const bridge = new Bridge(binding, isMainThread)
     // Also where process.exit() ends things, and the cleanup hooks of addons come too late or not at all.
-    process.on('exit', () => bridge.host.leave())
+    process.on('exit', (code) => bridge.host.leave(code))
     environment = { binding, bridge }
   }
   return environment

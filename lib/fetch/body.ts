@@ -2,6 +2,7 @@
 import { AmphisError } from '../base/errors.js'
 import { pieceOf } from '../handle/body.js'
 import { piecesOf, type Pieces } from '../handle/pieces.js'
+import type { BodyPump } from '../handle/request.js'
 
 /** Bytes beyond which no more is gathered. */
 const GATHERED = 256 * 1024
@@ -10,6 +11,7 @@ const GATHERED = 256 * 1024
 export interface ReadBody {
   readonly bytes?: Uint8Array | undefined
   readonly stream?: AsyncIterable<unknown> | undefined
+  readonly pump?: BodyPump | undefined
   readonly length: number | string | undefined
 }
 
@@ -104,7 +106,8 @@ async function* rest(
   }
 }
 
-function tooLarge({ method, url, maxBodySize }: Bounds): AmphisError {
+/** What a request is told whose body is too large. */
+export function tooLarge({ method, url, maxBodySize }: Bounds): AmphisError {
   return new AmphisError(
     'AMPHIS_ERR_BODY_TOO_LARGE',
     `The body of ${method} ${url} is larger than maxBodySize (${maxBodySize} bytes). Send less, or raise maxBodySize.`,

@@ -3,6 +3,7 @@ import { noteFailedRequest } from '../base/failed-request.js'
 import type { ExchangeHost } from '../bridge/context.js'
 import { send } from '../handle/handle.js'
 import { readBody, type ReadBody } from './body.js'
+import { readIncoming } from './incoming-body.js'
 import { assertUnread, readRequest, type FetchOptions } from './request.js'
 import { responseTo } from './response.js'
 
@@ -23,12 +24,16 @@ export async function fetchFrom(host: ExchangeHost, request: Request, options: F
   let context: ExchangeHost['context']
   let head
   try {
-    assertUnread(request)
     const { maxBodySize } = host.options
+    if (read.incoming === undefined) {
+      assertUnread(request)
+    }
     body =
-      read.body === null
-        ? { length: read.length === '0' ? 0 : undefined }
-        : await readBody(read.body, { ...read, maxBodySize })
+      read.incoming !== undefined
+        ? await readIncoming(read.incoming, { ...read, maxBodySize })
+        : read.body === null
+          ? { length: read.length === '0' ? 0 : undefined }
+          : await readBody(read.body, { ...read, maxBodySize })
     head = read.head(body.length)
     // It may have been closed meanwhile.
     context = host.context ?? (await host.start())

@@ -1,9 +1,11 @@
 // What `fetch()` is given: a `Request`, and what only its caller can know of it.
+import type { IncomingMessage } from 'node:http'
 import { AmphisError, wrongArgument } from '../base/errors.js'
 import { unknownOption } from '../base/nearest.js'
 import { kindOf, tagOf } from '../base/shown.js'
 import { contextText } from '../base/request-context.js'
 import type { HandleRequest } from '../base/types.js'
+import { INCOMING, incomingOf } from './incoming-body.js'
 import { hopByHop } from '../wire/hop-by-hop.js'
 import { headOfRequest, withContext, type RequestHead } from '../wire/request-head.js'
 
@@ -41,13 +43,15 @@ export interface FetchedRequest {
   readonly url: string
   readonly signal: AbortSignal | undefined
   readonly body: Request['body']
+  /** The request of Node's that its body is to be read from. */
+  readonly incoming: IncomingMessage | undefined
   /** What the request says of the length of its body. */
   readonly length: string | undefined
   /** @param length that of the body where it is known */
   head(length: number | string | undefined): RequestHead
 }
 
-const OPTIONS = ['rootPath', 'context', 'client', 'scheme', 'server'] as const satisfies (keyof FetchOptions)[]
+const OPTIONS = ['rootPath', 'client', 'scheme', 'server', 'context'] as const satisfies (keyof FetchOptions)[]
 
 /**
  * Reads and checks a request, all of it but its body.
@@ -64,8 +68,12 @@ export function readRequest(request: Request, options: FetchOptions, mounted: st
     )
   }
   checkOptions(options)
-  assertUnread(request)
-  const { method, headers, signal, body } = request
+  const incoming = incomingOf(request, (options as { [INCOMING]?: IncomingMessage })[INCOMING])
+  if (incoming === undefined) {
+    assertUnread(request)
+  }
+  const { method, headers, signal } = request
+  const body = incoming === undefined ? request.body : null
   const { pathname, search, host } = new URL(request.url)
   const { prefix, path } = place(pathname, options.rootPath ?? '', mounted)
   const url = path + search
@@ -91,7 +99,7 @@ export function readRequest(request: Request, options: FetchOptions, mounted: st
       }),
       text,
     )
-  return { method, url, signal, body, length: headers.get('content-length') ?? undefined, head }
+  return { method, url, signal, body, incoming, length: headers.get('content-length') ?? undefined, head }
 }
 
 /** @throws {AmphisError} `AMPHIS_ERR_BODY_CONSUMED` */

@@ -2,11 +2,12 @@
 import { offAbort, onAbort } from '../base/abort-signals.js'
 import { AmphisError } from '../base/errors.js'
 import { noteFailedRequest } from '../base/failed-request.js'
+import { tellHost } from '../base/tell-host.js'
 import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
 import type { ExchangeContext } from '../bridge/context.js'
 import type { Exchange } from '../bridge/exchange.js'
 import { pieceOf } from './body.js'
-import type { PreparedRequest } from './request.js'
+import type { PreparedRequest, RunningPump } from './request.js'
 import { ResponseBody } from './response-body.js'
 
 /** Bytes that Python may leave unread before no more is taken from a body's iterable. */
@@ -80,6 +81,7 @@ class HandleExchange implements Exchange {
   /** Bytes of the request's body that Python has not read. */
   #unread = 0
   #resumeBody: (() => void) | undefined
+  #pumping: RunningPump | undefined
 
   constructor(context: ExchangeContext, answer: Answer, reject: (error: Error) => void, over?: () => void) {
     this.#context = context
@@ -92,7 +94,7 @@ class HandleExchange implements Exchange {
     this.#request = request
     const {
       head,
-      body: { bytes, stream },
+      body: { bytes, stream, pump },
       signal,
     } = request
     if (signal?.aborted === true) {
@@ -100,9 +102,9 @@ class HandleExchange implements Exchange {
     }
     const { bridge, native, options } = this.#context
     const slot = bridge.open(this)
-    const flags = stream === undefined ? (bridge.isAlone() ? ALONE : 0) : MORE_BODY
+    const flags = stream === undefined && pump === undefined ? (bridge.isAlone() ? ALONE : 0) : MORE_BODY
     const { text, fields } = head
-    const outcome = native.request(slot, text, text.length, fields, flags, bytes, true)
+    const outcome = native.request(slot, text, text.length, fields, flags, pump?.first ?? bytes, pump === undefined)
     if (outcome === REFUSED) {
       bridge.release(slot)
       throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The head of the request is not valid HTTP.')
@@ -115,9 +117,11 @@ class HandleExchange implements Exchange {
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
     }
+    this.#pumping = pump?.start(native, slot, this.#onBodyError)
     if (stream !== undefined) {
       this.#pump(stream).catch(this.#onBodyError)
     }
+    request.sent?.(this.#giveUp)
     if (outcome === ANSWERED) {
       bridge.take()
     }
@@ -170,10 +174,14 @@ class HandleExchange implements Exchange {
 
   onFail(error: AmphisError): void {
     noteFailedRequest(error, this.#request?.method, this.#request?.url)
-    const { logger } = this.#context.options
+    const { options } = this.#context
+    const { logger } = options
     if (error.code === 'AMPHIS_ERR_CLIENT_DISCONNECTED') {
       logger.debug(error)
-    } else if (this.#isSettled) {
+      return
+    }
+    tellHost(options, error, this.#request?.source)
+    if (this.#isSettled) {
       this.#body?.fail(error)
       logger.error(error)
     } else {
@@ -181,7 +189,8 @@ class HandleExchange implements Exchange {
     }
   }
 
-  onAck(bytes: number): void {
+  onAck(bytes: number, parts: number): void {
+    this.#pumping?.acknowledge(bytes, parts)
     this.#unread -= bytes
     if (this.#unread < HIGH_WATER) {
       this.#resumeBody?.()
@@ -191,6 +200,8 @@ class HandleExchange implements Exchange {
 
   onDone(): void {
     this.#slot = -1
+    this.#pumping?.stop()
+    this.#pumping = undefined
     this.#resumeBody?.()
     clearTimeout(this.#timer)
     if (this.#signal !== undefined) {
@@ -222,20 +233,25 @@ class HandleExchange implements Exchange {
   }
 
   readonly #onAbort = (): void => {
+    this.#giveUp(aborted(this.#signal))
+  }
+
+  readonly #giveUp = (error: Error): void => {
     this.#disconnect()
-    this.#settle(aborted(this.#signal))
+    this.#settle(error)
   }
 
   readonly #onTimeout = (): void => {
     if (this.#slot >= 0) {
       this.#context.native.cancel(this.#slot)
-      this.#settle(
-        new AmphisError(
-          'AMPHIS_ERR_REQUEST_TIMEOUT',
-          `The request took longer than timeoutRequest (${this.#context.options.timeoutRequest} ms), ` +
-            "so the app's task was cancelled. Answer sooner, or raise timeoutRequest.",
-        ),
+      const { options } = this.#context
+      const error = new AmphisError(
+        'AMPHIS_ERR_REQUEST_TIMEOUT',
+        `The request took longer than timeoutRequest (${options.timeoutRequest} ms), ` +
+          "so the app's task was cancelled. Answer sooner, or raise timeoutRequest.",
       )
+      this.#settle(error)
+      tellHost(options, error, this.#request?.source)
     }
   }
 

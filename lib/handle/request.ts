@@ -9,29 +9,47 @@ import { bodyOf } from './body.js'
 import { flatHeaders } from './headers.js'
 import type { HandleBody } from './pieces.js'
 
+/** What pumps a body to Python by itself, where handing over pieces would cost a copy of each. */
+export interface BodyPump {
+  /** What is sent with the head. It is kept by the pump. */
+  readonly first: Uint8Array | undefined
+  /** @param fail takes what is wrong with the body */
+  start(target: BodyTarget, slot: number, fail: (error: Error) => void): RunningPump
+}
+
+/** A pump at work. */
+export interface RunningPump {
+  /** Python has read so much. */
+  acknowledge(bytes: number, parts: number): void
+  /** Nobody reads what still comes. */
+  stop(): void
+}
+
+/** What the native handler does with pieces of a body. */
+export interface BodyTarget {
+  chunk(slot: number, bytes: Uint8Array | undefined, moreBody: boolean, isUsers: boolean): void
+  hold(slot: number, bytes: Uint8Array): void
+  release(): void
+}
+
 /** A request, ready to be sent. */
 export interface PreparedRequest {
   /** For words. */
   readonly method: string | undefined
   readonly url: string
   readonly head: RequestHead
-  readonly body: HandleBody
+  readonly body: HandleBody & { readonly pump?: BodyPump | undefined }
   readonly signal: AbortSignal | undefined
   /** Kept as long as it runs: of a `Request` that was collected nobody hears that its signal was aborted. */
   readonly source: object
   /** Told once when the app has returned. */
   readonly over?: (() => void) | undefined
+  /** Given, when it is sent, what gives it up: the app's client has left, and whoever waits gets the error. */
+  readonly sent?: ((giveUp: (error: Error) => void) => void) | undefined
 }
 
-/** What hosts within amphis say of a request besides. */
-export interface Within {
-  /** JSON in ASCII of what `amphis.aws_lambda` adds to the scope. */
-  readonly keys: string
-  readonly over: () => void
-}
-
-/** Where a request has it. */
-export const within: unique symbol = Symbol('amphis.within')
+/** Where hosts within amphis have a request that is ready; the same in every copy of this file. */
+export const prepared: unique symbol = Symbol.for('amphis.prepared')
 
 /**
  * Reads and checks a request.
@@ -44,6 +62,10 @@ export function prepareRequest(given: HandleRequest | Request, more: Partial<Han
       'AMPHIS_ERR_INVALID_REQUEST',
       `A request is a Request, or an object with a url: handle({ url: '/path' }); but this one is ${kindOf(given)}.`,
     )
+  }
+  const own = (given as { [prepared]?: PreparedRequest })[prepared]
+  if (own !== undefined) {
+    return own
   }
   if (!isRequest(given)) {
     assertNoneMisspelt(given)
@@ -66,9 +88,8 @@ export function prepareRequest(given: HandleRequest | Request, more: Partial<Han
   if (body.type !== undefined && !hasName(headers, 'content-type')) {
     headers.push('content-type', body.type)
   }
-  const own = (given as { [within]?: Within })[within]
-  const head = headOfRequest({ ...request, headers }, own?.keys)
-  return { method: request.method, url, head, body, signal: request.signal, source: given, over: own?.over }
+  const head = headOfRequest({ ...request, headers })
+  return { method: request.method, url, head, body, signal: request.signal, source: given }
 }
 
 /** A `Request` of any realm or library. */

@@ -27,6 +27,8 @@ export class HttpExchange implements Exchange {
   readonly #response: ServerResponse
   readonly #fail: FailureHandler
   readonly #over: (() => void) | undefined
+  /** Gives the request back to the host, where what the app does not have is another's. */
+  readonly #next: (() => void) | undefined
   readonly #writer: ResponseWriter
   #slot = -1
   #pump: RequestBodyPump | undefined
@@ -37,18 +39,25 @@ export class HttpExchange implements Exchange {
   #isEnded = false
   /** The client has gone, or the request was answered without the app: what it still sends is dropped. */
   #isOver = false
+  /** The app may leave the request to the host: it has no body, and asks for nothing to be changed. */
+  #mayFallThrough = false
   /** Sends the response that is held back. */
   #held: (() => void) | undefined
 
-  /** @param over told when the response is over, unless it failed before it began */
+  /**
+   * @param over told when the response is over, unless it failed before it began
+   * @param next takes what the app answers with 404, as if it had never seen it
+   */
   constructor(
     context: ExchangeContext,
     request: IncomingMessage,
     response: ServerResponse,
     fail: FailureHandler,
     over?: () => void,
+    next?: () => void,
   ) {
     this.#over = over
+    this.#next = next
     this.#context = context
     this.#request = request
     this.#response = response
@@ -122,6 +131,10 @@ export class HttpExchange implements Exchange {
       this.#fail(concurrency.refusal())
       return false
     }
+    if (this.#next !== undefined) {
+      const { method } = this.#request
+      this.#mayFallThrough = !moreBody && !bytes?.length && (method === 'GET' || method === 'HEAD')
+    }
     const slot = bridge.open(this)
     const flags = moreBody ? this.#bodyFlags() : bridge.isAlone() ? ALONE : 0
     const outcome = native.request(slot, text, text.length, fields, flags, bytes, isUsers)
@@ -158,11 +171,26 @@ export class HttpExchange implements Exchange {
     if (this.#isOver) {
       return
     }
-    if (this.#context.options.debug && isBareError(status, headers, body, end)) {
+    if (this.#mayFallThrough && status === 404) {
+      this.#fallThrough(end)
+    } else if (this.#context.options.debug && isBareError(status, headers, body, end)) {
       this.#hold(() => this.#start(status, headers, body, end))
     } else {
       this.#start(status, headers, body, end)
     }
+  }
+
+  /** Nothing of the app's answer is left: what more of it comes is for nobody. */
+  #fallThrough(end: boolean): void {
+    if (end) {
+      this.#isOver = true
+    } else {
+      this.#disconnect()
+    }
+    clearTimeout(this.#timer)
+    this.#response.off('close', this.#onClose)
+    unwatchConnection(this.#request.socket, this.#onClose)
+    this.#next?.()
   }
 
   #start(status: number, headers: string[], body: string | Buffer, end: boolean): void {
@@ -226,7 +254,7 @@ export class HttpExchange implements Exchange {
 
   onEarlyHints(links: string[]): void {
     const response = this.#response
-    if (!this.#isOver && !response.headersSent && !isGone(response)) {
+    if (!this.#isOver && !this.#mayFallThrough && !response.headersSent && !isGone(response)) {
       this.#guard(() => response.writeEarlyHints({ link: links }))
     }
   }

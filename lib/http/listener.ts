@@ -39,6 +39,7 @@ function run(
   response: ServerResponse,
   fail: FailureHandler,
   over?: () => void,
+  next?: () => void,
 ): void {
   const { options, context } = host
   observeRequest(options, request, response)
@@ -63,7 +64,7 @@ function run(
     return
   }
   if (context !== undefined && typeof known === 'string') {
-    begin(context, request, response, withContext(head, known), body, fail, over)
+    begin(context, request, response, withContext(head, known), body, fail, over, next)
     return
   }
   if (body.bytes !== undefined) {
@@ -81,7 +82,7 @@ function run(
       } else if (body.kind === 'stream' && !isUnread(request)) {
         fail(bodyConsumed(request, options.reuseParsedBody))
       } else {
-        begin(started, request, response, withContext(head, text), body, fail, over)
+        begin(started, request, response, withContext(head, text), body, fail, over, next)
       }
     },
     (error: unknown) => fail(asError(error) as AmphisError),
@@ -105,9 +106,10 @@ function begin(
   body: IncomingBody,
   fail: FailureHandler,
   over: (() => void) | undefined,
+  next: (() => void) | undefined,
 ): void {
   try {
-    new HttpExchange(context, request, response, fail, over).begin(head, body)
+    new HttpExchange(context, request, response, fail, over, next).begin(head, body)
   } catch (error) {
     fail(error as AmphisError)
   }
@@ -189,7 +191,7 @@ export function createMiddleware(host: ListenerHost): Middleware {
     if (next === undefined) {
       return listen(host, request, response)
     }
-    run(host, request, response, (error) => {
+    const fail = (error: AmphisError): void => {
       tellRequestError(host.options, request, response, error)
       const answer = knownAnswer(error)
       if (answer !== undefined) {
@@ -200,7 +202,9 @@ export function createMiddleware(host: ListenerHost): Middleware {
         }
       }
       next(error)
-    })
+    }
+    // Without arguments: to Express anything is an error.
+    run(host, request, response, fail, undefined, host.options.fallthrough ? () => next() : undefined)
   }
   return middleware as Middleware
 }

@@ -200,10 +200,15 @@ export function cutOff(response: ServerResponse): void {
   process.nextTick(() => abortResponse(response))
 }
 
-/** Undoes the framing that the host has set, which is that of another body. */
+/** What a host may have said of a body that is another one. */
+const OF_ANOTHER_BODY = ['content-length', 'content-encoding', 'content-range', 'etag', 'trailer']
+
+/** Undoes the framing that the host has set, and what else it says of another body. */
 function clearFraming(response: ServerResponse, headers: readonly string[]): void {
-  if (response.hasHeader('content-length')) {
-    response.removeHeader('content-length')
+  for (const name of OF_ANOTHER_BODY) {
+    if (response.hasHeader(name)) {
+      response.removeHeader(name)
+    }
   }
   if (response.hasHeader('transfer-encoding')) {
     if (hasName(headers, 'content-length') || response.req.httpVersion === '1.0') {

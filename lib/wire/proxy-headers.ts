@@ -18,6 +18,13 @@ export interface ForwardedRequest {
   readonly rawHeaders: readonly string[]
 }
 
+/** What Express adds to it. */
+interface ExpressRequest {
+  readonly app?: { enabled?(setting: string): boolean } | undefined
+  readonly ip?: unknown
+  readonly protocol?: unknown
+}
+
 const PROTO = 'x-forwarded-proto'
 
 /** A WebSocket's scheme is made from these by whoever makes its scope. */
@@ -31,11 +38,15 @@ const SCHEMES: ReadonlyMap<string, string> = new Map([
 /** `undefined` when the headers of this peer are not to be believed, or say nothing. */
 export function forwardedOf(
   { proxyHeaders, forwardedAllowIps }: Pick<ResolvedOptions, 'proxyHeaders' | 'forwardedAllowIps'>,
-  { socket, headers, rawHeaders }: ForwardedRequest,
+  request: ForwardedRequest & ExpressRequest,
 ): Forwarded | undefined {
   if (proxyHeaders === false) {
     return undefined
   }
+  if (request.app?.enabled?.('trust proxy') === true) {
+    return wordOfExpress(request)
+  }
+  const { socket, headers, rawHeaders } = request
   const { [PROTO]: proto, 'x-forwarded-for': chain } = headers
   // Most requests have neither, and asking for those costs least.
   if (proto === undefined && chain === undefined) {
@@ -48,6 +59,13 @@ export function forwardedOf(
   const scheme = typeof proto === 'string' ? SCHEMES.get(lastOf(proto, rawHeaders)) : undefined
   const client = typeof chain === 'string' ? clientOf(chain, forwardedAllowIps) : undefined
   return { ...(scheme !== undefined && { scheme }), ...(client !== undefined && { client }) }
+}
+
+/** What Express has found by its own `trust proxy`, so that both see one client; ours is not asked then. */
+function wordOfExpress({ ip, protocol, socket }: ForwardedRequest & ExpressRequest): Forwarded {
+  const scheme = SCHEMES.get(String(protocol))
+  const isForwarded = typeof ip === 'string' && ip !== '' && ip !== socket.remoteAddress
+  return { ...(scheme !== undefined && { scheme }), ...(isForwarded && { client: [ip, 0] as const }) }
 }
 
 /** Of several headers the last is the nearest proxy's; Node has joined them, unless the host has put another there. */

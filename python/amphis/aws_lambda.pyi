@@ -1,10 +1,10 @@
 """What an app under `amphis/aws-lambda` is told of its invocation of AWS Lambda.
 
-    from amphis.aws_lambda import LambdaContext
+from amphis.aws_lambda import LambdaContext
 
 
-    def handler(event: dict, context: LambdaContext):
-        ...
+def handler(event: dict, context: LambdaContext):
+    ...
 """
 
 from typing import Any, final

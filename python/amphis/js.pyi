@@ -12,10 +12,10 @@ nothing of Node.js inside. What JavaScript may do is what Python binds to it.
 `js.eval` and its neighbours use a runtime that belongs to the asyncio task, or the thread, which calls them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self, TypeVar, final, overload
+from typing import Any, Literal, Self, TypeVar, final, overload
 
 from amphis import (
     ConversionError,
@@ -61,16 +61,23 @@ class RuntimeConfig:
     max_buffer_size: int | None = ...
     max_serialization_depth: int = ...
     max_serialization_bytes: int = ...
+    process: bool = ...
+    grants: Collection[str] = ...
 
 @dataclass(frozen=True)
 class RuntimeStats:
-    total_heap_size: int
-    used_heap_size: int
-    heap_size_limit: int
-    physical_heap_size: int
-    external_memory: int
+    heap_total_bytes: int
+    heap_used_bytes: int
+    heap_limit_bytes: int
+    physical_total_bytes: int
+    external_memory_bytes: int
     buffer_bytes: int
     functions: int
+    total_execution_time_ms: float
+    last_execution_time_ms: float
+    last_execution_kind: str | None
+    eval_sync_count: int
+    call_function_sync_count: int
 
 @final
 class JsFunction:
@@ -91,7 +98,11 @@ class Runtime:
         max_buffer_size: int | None = ...,
         max_serialization_depth: int = ...,
         max_serialization_bytes: int = ...,
+        process: bool = ...,
+        grants: Collection[str] = ...,
     ) -> Self: ...
+    @property
+    def process_id(self) -> int | None: ...
     def eval(
         self, code: str, *, timeout: float | timedelta | None = ..., name: str = ...
     ) -> Any: ...
@@ -101,6 +112,14 @@ class Runtime:
     def bind(self, function: _Function, /, *, name: str | None = ...) -> _Function: ...
     @overload
     def bind(self, /, *, name: str | None = ...) -> Callable[[_Function], _Function]: ...
+    def register_op(
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        *,
+        mode: Literal["sync"] = ...,
+        permissions: Sequence[str] = ...,
+    ) -> int: ...
     def terminate(self) -> None: ...
     def close(self) -> None: ...
     def is_closed(self) -> bool: ...

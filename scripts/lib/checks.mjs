@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { inRoot } from './paths.mjs'
 import { roomProblems } from './room-files.mjs'
 import { colourEnv, inColour, run } from './run.mjs'
@@ -30,6 +31,13 @@ const check = (name, command, args, env = async () => ({})) => ({
 })
 
 const ruff = inRoot('.venv/bin/ruff')
+const clangFormat = inRoot('.venv/bin/clang-format')
+const engineSources = () => {
+  const folder = inRoot('src/engine')
+  return readdirSync(folder)
+    .filter((name) => /\.(?:cc|h)$/.test(name))
+    .map((name) => inRoot(folder, name))
+}
 const prettierCheck = ['--check', '--log-level=warn']
 const clippy = ['clippy', '--quiet', '--no-default-features']
 const denyWarnings = ['-D', 'warnings']
@@ -53,6 +61,8 @@ export const quickChecks = [
   rooms,
   check('ruff check', ruff, ['check', '--quiet']),
   check('ruff format', ruff, ['format', '--check', '--quiet']),
+  // Its compiler has all warnings on, as errors: the engine is built before anything is checked.
+  check('clang-format', clangFormat, ['--dry-run', '-Werror', ...engineSources()]),
 ]
 
 /**
@@ -64,6 +74,7 @@ export const quickChecks = [
 export function quickChecksOf(files) {
   const having = (/** @type {RegExp} */ extension) => files.filter((file) => extension.test(file))
   const [rust, scripts, python] = [having(/\.rs$/), having(/\.([cm]?[jt]s)$/), having(/\.pyi?$/)]
+  const cplusplus = having(/\.(?:cc|h)$/)
   return [
     rust.length > 0 && check('cargo fmt', 'cargo', ['fmt', '--check']),
     files.length > 0 && check('prettier', bin('prettier'), [...prettierCheck, '--ignore-unknown', ...files]),
@@ -72,6 +83,7 @@ export function quickChecksOf(files) {
     files.length > 0 && rooms,
     python.length > 0 && check('ruff check', ruff, ['check', '--quiet', '--force-exclude', ...python]),
     python.length > 0 && check('ruff format', ruff, ['format', '--check', '--quiet', '--force-exclude', ...python]),
+    cplusplus.length > 0 && check('clang-format', clangFormat, ['--dry-run', '-Werror', ...cplusplus]),
   ].filter((entry) => entry !== false)
 }
 
@@ -119,6 +131,10 @@ export const testChecks = [
   { ...check('cargo test', 'cargo', ['test', '--no-default-features'], rustEnv), totals: cargoTotals },
   { name: 'ava', run: () => ava([]), totals: avaTotals },
   check('package', process.execPath, [inRoot('scripts/test-package.mjs')]),
+  {
+    ...check('agent server', process.execPath, [inRoot('scripts/test-agent-server.mjs'), '--quick']),
+    totals: avaTotals,
+  },
 ]
 
 export const formatters = [
@@ -127,4 +143,5 @@ export const formatters = [
   check('cargo fmt', 'cargo', ['fmt']),
   check('prettier', bin('prettier'), ['--write', '--log-level=warn', '.']),
   check('ruff format', ruff, ['format', '--quiet']),
+  check('clang-format', clangFormat, ['-i', ...engineSources()]),
 ]

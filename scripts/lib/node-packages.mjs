@@ -76,6 +76,8 @@ export const hostPackages = [
   packagesOfHost('Koa', 'koa'),
   packagesOfHost('Hono', 'hono'),
   packagesOfHost('bundlers', 'bundlers'),
+  packagesIn('Installing npm packages (the functions of examples/)', 'examples/functions/'),
+  packagesOfHost('Nest', 'nest'),
 ]
 
 /** The same for the tests of `npm run test:hosts`. */

@@ -38,9 +38,12 @@ export const houses = {
         name: 'aws-lambda',
         what: '… in AWS Lambda: events to requests, answers to events, the life of an environment',
       },
+      { name: 'nest', what: '… in Nest' },
+      { name: 'next', what: '… in Next.js' },
     ],
     [{ name: 'cli', what: 'The command line: which command it is, and `amphis APP`' }],
     [
+      { name: 'dev', what: 'An app in a server of development: a process of its own, another one after each change' },
       { name: 'cli/init', what: '`amphis init`: writes a new project' },
       { name: 'cli/venv', what: '`amphis venv`: makes the environment that an app needs' },
       { name: 'cli/types', what: '`amphis types`: declarations for TypeScript' },
@@ -66,7 +69,10 @@ export const houses = {
       { name: 'cli/errors', what: 'What ends a command, and its way from one process to another' },
       { name: 'cli/text', what: 'Texts for people: times, colours, paths, nothing that a terminal takes for an order' },
     ],
-    [{ name: 'modules', what: 'Files of Python as modules of JavaScript' }],
+    [
+      { name: 'modules', what: 'Files of Python as modules of JavaScript' },
+      { name: 'aws-lambda/events', what: 'What events of AWS Lambda say, by their kinds' },
+    ],
     [
       { name: 'python-handler', what: '`PythonHandler`: the start and the end of an app, and the ways to it' },
       { name: 'server', what: "`createServer`: a server of Node's, its health, its idle sessions" },

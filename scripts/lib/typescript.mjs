@@ -25,10 +25,13 @@ const entries = [
   'vite',
   'fastify',
   'koa',
+  'nest',
   'hono',
   'aws-lambda',
+  'next',
   'modules/hooks',
   'modules/names-program',
+  'dev/child',
   'cli/main',
   'cli/workers/child',
   'cli/reload/child',
@@ -57,7 +60,19 @@ async function bundle() {
 }
 
 /** What users import has types. */
-const publicEntries = ['index', 'config', 'modules', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda']
+const publicEntries = [
+  'index',
+  'config',
+  'modules',
+  'esbuild',
+  'vite',
+  'fastify',
+  'koa',
+  'hono',
+  'aws-lambda',
+  'nest',
+  'next',
+]
 
 const specifiers = /(?<=\bfrom '|\bimport\(')(\.[^']*)\.js(?=')/g
 

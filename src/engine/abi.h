@@ -79,6 +79,9 @@ enum AmphisEvaluation {
 struct AmphisHost {
   // `arguments`: a varint count, then that many values. One of `AmphisAnswer`.
   int (*call)(void* user, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
+  // JavaScript calls `import()`. `request`: the values specifier and name of the importer, and an array of the names and
+  // values of the attributes. One of `AmphisAnswer`; "later" ends by `finish_import`, or by `resolve` where it fails.
+  int (*import)(void* user, AmphisSpan request, AmphisBytes* out);
   // The interrupt that was asked for.
   void (*interrupted)(void* user);
 
@@ -143,6 +146,19 @@ struct AmphisTable {
   int (*resolve)(void* runtime, uint32_t later, int answer, AmphisSpan value, AmphisBytes* out);
   // What V8 has asked for, and promises that can go on.
   int (*run_tasks)(void* runtime);
+
+  // A module of its source. `out`: an array of its number and of what it imports, each an array of the specifier and of
+  // the names and values of the attributes.
+  int (*compile_module)(void* runtime, AmphisSpan source, AmphisSpan url, AmphisBytes* out);
+  // A module that exports a value as its default. `out`: its number.
+  int (*make_module)(void* runtime, AmphisSpan url, AmphisSpan value, AmphisBytes* out);
+  // What it imports, in the order in which it does.
+  void (*link_module)(void* runtime, uint32_t module, const uint32_t* imports, size_t count);
+  // Runs it, where it has not run. `out`: its namespace.
+  int (*evaluate_module)(void* runtime, uint32_t module, AmphisBytes* out);
+  // Likewise, for an `import()`.
+  int (*finish_import)(void* runtime, uint32_t later, uint32_t module, AmphisBytes* out);
+  void (*drop_modules)(void* runtime, const uint32_t* modules, size_t count);
   void (*statistics)(void* runtime, AmphisStatistics* out);
 
   // These from any thread, at any time while the runtime is there.

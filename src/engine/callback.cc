@@ -33,8 +33,8 @@ void call_host(const v8::FunctionCallbackInfo<v8::Value>& info) {
     for (int index = 0; index < info.Length(); index++) {
       if (encoder.value(info[index], {})) continue;
       if (!encoder.problem().empty() && !runtime->is_terminating()) {
-        isolate->ThrowException(v8::Exception::TypeError(
-            v8::String::NewFromUtf8(isolate, encoder.problem().c_str()).ToLocalChecked()));
+        isolate->ThrowException(
+            v8::Exception::TypeError(v8::String::NewFromUtf8(isolate, encoder.problem().c_str()).ToLocalChecked()));
       }
       return;
     }
@@ -87,16 +87,6 @@ v8::Local<v8::Value> python_error(Runtime* runtime, v8::Local<v8::Context> conte
     error.As<v8::Object>()->DefineOwnProperty(context, key, name, v8::DontEnum).FromMaybe(false);
   }
   return error;
-}
-
-v8::MaybeLocal<v8::Promise> refuse_import(v8::Local<v8::Context> context, v8::Local<v8::Data>, v8::Local<v8::Value>,
-                                          v8::Local<v8::String>, v8::Local<v8::FixedArray>) {
-  v8::Isolate* isolate = v8::Isolate::GetCurrent();
-  v8::Local<v8::Promise::Resolver> resolver;
-  if (!v8::Promise::Resolver::New(context).ToLocal(&resolver)) return {};
-  auto message = v8::String::NewFromUtf8Literal(isolate, "This runtime has no modules to import");
-  if (resolver->Reject(context, v8::Exception::TypeError(message)).IsNothing()) return {};
-  return resolver->GetPromise();
 }
 
 int bind(void* data, AmphisSpan name, AmphisSpan value, AmphisBytes* out) {

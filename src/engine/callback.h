@@ -18,11 +18,6 @@ v8::Local<v8::Value> python_error(Runtime* runtime, v8::Local<v8::Context> conte
 // The `Error` that an answer of the host's says was raised.
 v8::MaybeLocal<v8::Value> exception_of(Runtime* runtime, v8::Local<v8::Context> context, Decoder& answer);
 
-// There are no modules: `import()` rejects, with an error of the runtime's own.
-v8::MaybeLocal<v8::Promise> refuse_import(v8::Local<v8::Context> context, v8::Local<v8::Data> options,
-                                          v8::Local<v8::Value> referrer, v8::Local<v8::String> specifier,
-                                          v8::Local<v8::FixedArray> attributes);
-
 int bind(void* runtime, AmphisSpan name, AmphisSpan value, AmphisBytes* out);
 
 }  // namespace amphis

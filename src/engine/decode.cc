@@ -7,15 +7,10 @@
 namespace amphis {
 
 Decoder::Decoder(Runtime* runtime, v8::Local<v8::Context> context, AmphisSpan tape)
-    : runtime_(runtime),
-      isolate_(runtime->isolate),
-      context_(context),
-      at_(tape.data),
-      end_(tape.data + tape.length) {}
+    : runtime_(runtime), isolate_(runtime->isolate), context_(context), at_(tape.data), end_(tape.data + tape.length) {}
 
 v8::MaybeLocal<v8::Value> Decoder::fail(const char* message) {
-  isolate_->ThrowException(
-      v8::Exception::TypeError(v8::String::NewFromUtf8(isolate_, message).ToLocalChecked()));
+  isolate_->ThrowException(v8::Exception::TypeError(v8::String::NewFromUtf8(isolate_, message).ToLocalChecked()));
   return {};
 }
 
@@ -55,7 +50,8 @@ namespace {
 v8::MaybeLocal<v8::String> from_units(v8::Isolate* isolate, const uint8_t* data, size_t count, bool is_utf16,
                                       v8::NewStringType type) {
   if (data == nullptr || count > static_cast<size_t>(v8::String::kMaxLength)) {
-    isolate->ThrowException(v8::Exception::RangeError(v8::String::NewFromUtf8Literal(isolate, "Invalid string length")));
+    isolate->ThrowException(
+        v8::Exception::RangeError(v8::String::NewFromUtf8Literal(isolate, "Invalid string length")));
     return {};
   }
   auto length = static_cast<int>(count);
@@ -160,7 +156,8 @@ v8::MaybeLocal<v8::Value> Decoder::bigint() {
   std::vector<uint64_t> words((length + 7) / 8);
   if (length > 0) std::memcpy(words.data(), data, length);
   v8::Local<v8::BigInt> number;
-  if (!v8::BigInt::NewFromWords(context_, sign, static_cast<int>(words.size()), words.data()).ToLocal(&number)) return {};
+  if (!v8::BigInt::NewFromWords(context_, sign, static_cast<int>(words.size()), words.data()).ToLocal(&number))
+    return {};
   return number;
 }
 

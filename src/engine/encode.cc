@@ -294,7 +294,8 @@ void Encoder::error(v8::Local<v8::Object> error, uint32_t depth) {
   std::vector<Field> fields;
   for (const char* name : {"name", "message", "stack"}) {
     v8::Local<v8::Value> found = own(error, name);
-    bool is_text = !found.IsEmpty() && found->IsString() && room(2 * static_cast<size_t>(found.As<v8::String>()->Length()));
+    bool is_text =
+        !found.IsEmpty() && found->IsString() && room(2 * static_cast<size_t>(found.As<v8::String>()->Length()));
     bool is_large = !is_text && !found.IsEmpty() && found->IsString();
     auto instead = is_large ? v8::String::NewFromUtf8Literal(isolate_, "(too large)") : v8::String::Empty(isolate_);
     fields.push_back({name, is_text ? found : instead.As<v8::Value>()});
@@ -374,7 +375,7 @@ void Encoder::thrown(v8::Local<v8::Value> value) {
 
 int give(Runtime* runtime, v8::Local<v8::Context> context, v8::Local<v8::Value> value, AmphisBytes* out) {
   v8::TryCatch block(runtime->isolate);
-  if (value->IsObject()) {
+  if (value->IsObject() && !value->IsModuleNamespaceObject()) {
     int status = give_wire(runtime, context, value, out);
     if (status >= 0) return status;
     if (runtime->is_terminating()) return AMPHIS_TERMINATED;

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <initializer_list>
 
-#include "callback.h"
+#include "module.h"
 #include "promise.h"
 #include "timer.h"
 
@@ -111,6 +111,8 @@ void drop_context(Runtime* runtime) {
   runtime->laters.clear();
   runtime->rejected.clear();
   runtime->timers.clear();
+  runtime->modules.clear();
+  runtime->modules_by_hash.clear();
   runtime->context.Reset();
 }
 
@@ -212,7 +214,8 @@ void* create(const AmphisLimits* limits, const AmphisHost* host, void* user) {
     isolate->SetData(0, runtime);
     isolate->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
     isolate->SetCaptureStackTraceForUncaughtExceptions(false);
-    isolate->SetHostImportModuleDynamicallyCallback(refuse_import);
+    isolate->SetHostImportModuleDynamicallyCallback(import_module);
+    isolate->SetHostInitializeImportMetaObjectCallback(describe_module);
     isolate->SetPromiseRejectCallback(note_rejection);
     runtime->delegate.tasks->tell([](void* data) {
       auto* runtime = static_cast<Runtime*>(data);
@@ -272,9 +275,12 @@ void statistics(void* data, AmphisStatistics* out) {
   v8::HeapStatistics heap;
   runtime->isolate->GetHeapStatistics(&heap);
   *out = AmphisStatistics{
-      heap.total_heap_size(),  heap.used_heap_size(), heap.heap_size_limit(),    heap.total_physical_size(),
-      heap.external_memory(), runtime->allocator.used.load(), runtime->functions.size(), heap.number_of_native_contexts(),
-      0, 0, runtime->promises.size(),
+      heap.total_heap_size(),    heap.used_heap_size(),
+      heap.heap_size_limit(),    heap.total_physical_size(),
+      heap.external_memory(),    runtime->allocator.used.load(),
+      runtime->functions.size(), heap.number_of_native_contexts(),
+      0,                         0,
+      runtime->promises.size(),
   };
   for (const auto& [id, timer] : runtime->timers) (timer.is_repeated ? out->intervals : out->timeouts)++;
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -44,6 +45,14 @@ struct Timer {
   uint32_t nesting = 0;
 };
 
+struct Module {
+  v8::Global<v8::Module> module;
+  // For those that export a value; let go when they have run.
+  v8::Global<v8::Value> value;
+  std::string url;
+  std::vector<uint32_t> imports;
+};
+
 struct Runtime {
   v8::Isolate* isolate = nullptr;
   v8::Global<v8::Context> context;
@@ -66,6 +75,11 @@ struct Runtime {
   std::unordered_map<uint32_t, v8::Global<v8::Promise::Resolver>> laters;
   // Promises that were rejected with nobody there.
   std::vector<v8::Global<v8::Promise>> rejected;
+
+  std::unordered_map<uint32_t, Module> modules;
+  // By V8's hash of each.
+  std::unordered_multimap<int, uint32_t> modules_by_hash;
+  uint32_t next_module = 1;
 
   std::unordered_map<uint32_t, Timer> timers;
   uint32_t next_timer = 1;

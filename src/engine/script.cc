@@ -12,17 +12,6 @@ namespace amphis {
 
 namespace {
 
-v8::MaybeLocal<v8::String> source_text(v8::Isolate* isolate, AmphisSpan text) {
-  if (text.length > static_cast<size_t>(v8::String::kMaxLength)) {
-    isolate->ThrowException(v8::Exception::RangeError(v8::String::NewFromUtf8Literal(isolate, "Invalid string length")));
-    return {};
-  }
-  auto length = static_cast<int>(text.length);
-  bool is_ascii = std::all_of(text.data, text.data + text.length, [](uint8_t byte) { return byte < 0x80; });
-  if (is_ascii) return v8::String::NewFromOneByte(isolate, text.data, v8::NewStringType::kNormal, length);
-  return v8::String::NewFromUtf8(isolate, reinterpret_cast<const char*>(text.data), v8::NewStringType::kNormal, length);
-}
-
 // The result, once all promises that can go on have gone on.
 int result_of(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v8::Value> outcome, AmphisBytes* out) {
   v8::Local<v8::Context> context = entry.context();
@@ -54,6 +43,17 @@ int result_of(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLoca
 }
 
 }  // namespace
+
+v8::MaybeLocal<v8::String> source_text(v8::Isolate* isolate, AmphisSpan text) {
+  if (text.length > static_cast<size_t>(v8::String::kMaxLength)) {
+    isolate->ThrowException(v8::Exception::RangeError(v8::String::NewFromUtf8Literal(isolate, "Invalid string length")));
+    return {};
+  }
+  auto length = static_cast<int>(text.length);
+  bool is_ascii = std::all_of(text.data, text.data + text.length, [](uint8_t byte) { return byte < 0x80; });
+  if (is_ascii) return v8::String::NewFromOneByte(isolate, text.data, v8::NewStringType::kNormal, length);
+  return v8::String::NewFromUtf8(isolate, reinterpret_cast<const char*>(text.data), v8::NewStringType::kNormal, length);
+}
 
 int finish(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v8::Value> outcome, AmphisBytes* out) {
   int status = result_of(runtime, entry, block, outcome, out);

@@ -3,6 +3,7 @@
 
 #include "callback.h"
 #include "memory.h"
+#include "module.h"
 #include "promise.h"
 #include "script.h"
 #include "timer.h"
@@ -59,6 +60,12 @@ constexpr AmphisTable kTable = {
     fire,
     resolve,
     run_tasks,
+    compile_module,
+    make_module,
+    link_module,
+    evaluate_module,
+    finish_import,
+    drop_modules,
     statistics,
     terminate,
     interrupt,

@@ -21,6 +21,44 @@ inline v8::ScriptOrigin script_origin(v8::Isolate* isolate, v8::Local<v8::Value>
 #endif
 }
 
+inline v8::ScriptOrigin module_origin(v8::Isolate* isolate, v8::Local<v8::Value> url) {
+#if V8_MAJOR_VERSION >= 12
+  (void)isolate;
+  return v8::ScriptOrigin(url, 0, 0, false, -1, v8::Local<v8::Value>(), false, false, true);
+#else
+  return v8::ScriptOrigin(isolate, url, 0, 0, false, -1, v8::Local<v8::Value>(), false, false, true);
+#endif
+}
+
+inline v8::Local<v8::FixedArray> attributes_of(v8::Local<v8::ModuleRequest> request) {
+#if V8_MAJOR_VERSION >= 12
+  return request->GetImportAttributes();
+#else
+  return request->GetImportAssertions();
+#endif
+}
+
+inline v8::Local<v8::Data> item_of(v8::Local<v8::Context> context, v8::Local<v8::FixedArray> array, int index) {
+#if V8_MAJOR_VERSION >= 14
+  (void)context;
+  return array->Get(index);
+#else
+  return array->Get(context, index);
+#endif
+}
+
+// A module with nothing but a default export.
+inline v8::Local<v8::Module> default_module(v8::Isolate* isolate, v8::Local<v8::String> url,
+                                            v8::Module::SyntheticModuleEvaluationSteps steps) {
+  v8::Local<v8::String> name = v8::String::NewFromUtf8Literal(isolate, "default");
+#if V8_MAJOR_VERSION >= 12
+  const v8::Local<v8::String> names[] = {name};
+  return v8::Module::CreateSyntheticModule(isolate, url, v8::MemorySpan<const v8::Local<v8::String>>(names, 1), steps);
+#else
+  return v8::Module::CreateSyntheticModule(isolate, url, {name}, steps);
+#endif
+}
+
 // `target` has room for all of the string.
 inline void write_latin1(v8::Isolate* isolate, v8::Local<v8::String> text, uint8_t* target) {
   int length = text->Length();

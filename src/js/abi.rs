@@ -23,8 +23,8 @@ impl Span {
 
   /// # Safety
   ///
-  /// Somebody keeps the bytes for as long.
-  pub unsafe fn bytes<'a>(self) -> &'a [u8] {
+  /// The bytes are there for as long as this is used.
+  pub unsafe fn as_slice<'a>(self) -> &'a [u8] {
     if self.length == 0 {
       return &[];
     }
@@ -127,6 +127,7 @@ pub mod status {
   pub const TAPE: c_int = 0;
   pub const WIRE: c_int = 1;
   pub const THROWN: c_int = 2;
+  pub const TERMINATED: c_int = 3;
   pub const UNFIT: c_int = 4;
   pub const PENDING: c_int = 5;
   pub const NO_STACK: c_int = 6;
@@ -156,6 +157,7 @@ pub enum Evaluation {
 #[repr(C)]
 pub struct Host {
   pub call: extern "C" fn(*mut c_void, u32, Span, *mut Bytes) -> c_int,
+  pub import: extern "C" fn(*mut c_void, Span, *mut Bytes) -> c_int,
   pub interrupted: extern "C" fn(*mut c_void),
   pub settled: extern "C" fn(*mut c_void, u32, c_int, Span),
   pub timer: extern "C" fn(*mut c_void, u32, f64),
@@ -180,6 +182,48 @@ pub struct Statistics {
   pub promises: u64,
 }
 
+impl Statistics {
+  pub fn to_bytes(self) -> Vec<u8> {
+    [
+      self.total_heap,
+      self.used_heap,
+      self.heap_limit,
+      self.physical,
+      self.external,
+      self.buffers,
+      self.functions,
+      self.contexts,
+      self.timeouts,
+      self.intervals,
+      self.promises,
+    ]
+    .iter()
+    .flat_map(|number| number.to_le_bytes())
+    .collect()
+  }
+
+  /// What is not there is 0.
+  pub fn of(bytes: &[u8]) -> Self {
+    let mut numbers = bytes
+      .chunks_exact(8)
+      .filter_map(|number| Some(u64::from_le_bytes(number.try_into().ok()?)));
+    let mut next = || numbers.next().unwrap_or_default();
+    Self {
+      total_heap: next(),
+      used_heap: next(),
+      heap_limit: next(),
+      physical: next(),
+      external: next(),
+      buffers: next(),
+      functions: next(),
+      contexts: next(),
+      timeouts: next(),
+      intervals: next(),
+      promises: next(),
+    }
+  }
+}
+
 /// What identifies a runtime to the engine.
 pub type Isolate = *mut c_void;
 
@@ -191,7 +235,7 @@ pub struct Table {
   pub start: extern "C" fn(*mut c_void) -> *const c_char,
   pub close_gate: extern "C" fn(u32) -> c_int,
   pub stack_left: extern "C" fn() -> usize,
-  free: extern "C" fn(*mut Bytes),
+  pub free: extern "C" fn(*mut Bytes),
   pub create: unsafe extern "C" fn(*const Limits, *const Host, *mut c_void) -> Isolate,
   pub destroy: unsafe extern "C" fn(Isolate),
   pub reset: unsafe extern "C" fn(Isolate) -> c_int,
@@ -203,6 +247,12 @@ pub struct Table {
   pub fire: unsafe extern "C" fn(Isolate, u32, *mut Bytes) -> c_int,
   pub resolve: unsafe extern "C" fn(Isolate, u32, c_int, Span, *mut Bytes) -> c_int,
   pub run_tasks: unsafe extern "C" fn(Isolate) -> c_int,
+  pub compile_module: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
+  pub make_module: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
+  pub link_module: unsafe extern "C" fn(Isolate, u32, *const u32, usize),
+  pub evaluate_module: unsafe extern "C" fn(Isolate, u32, *mut Bytes) -> c_int,
+  pub finish_import: unsafe extern "C" fn(Isolate, u32, u32, *mut Bytes) -> c_int,
+  pub drop_modules: unsafe extern "C" fn(Isolate, *const u32, usize),
   pub statistics: unsafe extern "C" fn(Isolate, *mut Statistics),
   pub terminate: unsafe extern "C" fn(Isolate),
   pub interrupt: unsafe extern "C" fn(Isolate),

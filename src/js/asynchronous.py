@@ -109,6 +109,22 @@ class JsPromise:
 _Coroutine.register(JsPromise)
 
 
+class _Done:
+    """What there is nothing to wait for."""
+
+    __slots__ = ()
+
+    def __await__(self):
+        return
+        yield
+
+    def __repr__(self):
+        return "<done>"
+
+
+_DONE = _Done()
+
+
 class _Owner:
     """The loop of a call, its context, and what runs there for JavaScript."""
 
@@ -167,7 +183,8 @@ class _Owner:
 
     # From any thread.
     def cancel(self):
-        self._loop.call_soon_threadsafe(self._cancel_all)
+        if self._tasks or self._queue:
+            self._loop.call_soon_threadsafe(self._cancel_all)
 
     def _cancel_all(self):
         for task in self._tasks:
@@ -182,6 +199,14 @@ def _wake(futures):
     for future in futures:
         if not future.done():
             future.set_result(None)
+
+
+_levels = {name: getattr(_logging, name.upper()) for name in ("debug", "info", "warning", "error")}
+_console_log = _logging.getLogger("amphis.js.console")
+
+
+def _console(level, text):
+    _console_log.log(_levels.get(level, _logging.INFO), "%s", text)
 
 
 def _unhandled(error):

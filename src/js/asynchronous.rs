@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-use super::abi::{Bytes, Span, answer};
+use super::abi::{Bytes, Isolate, Span, Table, answer};
 use super::call::Outcome;
 use super::callback::{raised, returned};
 use super::core::{Core, End};
-use super::driver::Job;
-use super::owner;
+use super::driver::{Job, Run};
+use super::importing::Loaded;
+use super::owner::{self, Owner};
 use super::pending::Settled;
+use super::process;
+use super::synchronous;
 
 /// Does something for the runtime that the engine means.
 fn with(user: *mut c_void, what: impl FnOnce(&Arc<Core>)) {
@@ -29,7 +32,7 @@ pub extern "C" fn settled(user: *mut c_void, promise: u32, status: c_int, outcom
   with(user, |core| {
     if let Some(pending) = core.work.take_promise(promise) {
       // SAFETY: the engine keeps them while it calls.
-      let out = Bytes::copy(unsafe { outcome.bytes() });
+      let out = Bytes::copy(unsafe { outcome.as_slice() });
       let outcome = Outcome::of_promise(status, out);
       core.work.settle(&pending, Settled::Outcome(outcome));
     }
@@ -49,7 +52,7 @@ pub extern "C" fn timer_cleared(user: *mut c_void, timer: u32) {
 
 pub extern "C" fn unhandled(user: *mut c_void, thrown: Span) {
   // SAFETY: the engine keeps them while it calls.
-  with(user, |core| core.work.report(unsafe { thrown.bytes() }));
+  with(user, |core| core.work.report(unsafe { thrown.as_slice() }));
 }
 
 /// From any thread of V8's.
@@ -68,20 +71,37 @@ pub extern "C" fn wake(user: *mut c_void) {
 ///
 /// Where there is no loop.
 pub fn start(py: Python<'_>, core: &Arc<Core>, awaitable: &Bound<'_, PyAny>) -> PyResult<u32> {
-  let started = owner::for_awaitable(py, core).and_then(|owner| {
-    let number = core.work.add_later(Arc::clone(&owner));
-    let laters = Bound::new(py, Laters(Arc::clone(core)))?;
-    let started = owner.start(laters.into_any(), number, awaitable);
-    if started.is_err() {
-      drop(core.work.take_later(number));
-    }
-    started.map(|()| number)
-  });
+  let owner = if process::is_behind(core.table) {
+    Err(synchronous::refusal())
+  } else {
+    owner::for_awaitable(py, core)
+  };
+  let started = owner.and_then(|owner| start_by(py, core, &owner, awaitable));
   if started.is_err() {
     // A coroutine that nobody will run.
     let _ = awaitable.call_method0("close");
   }
   started
+}
+
+/// The same, by the loop of an owner.
+///
+/// # Errors
+///
+/// What Python raises.
+pub fn start_by(
+  py: Python<'_>,
+  core: &Arc<Core>,
+  owner: &Arc<Owner>,
+  awaitable: &Bound<'_, PyAny>,
+) -> PyResult<u32> {
+  let number = core.work.add_later(Arc::clone(owner));
+  let laters = Laters::of(py, core)?.into_bound(py).into_any();
+  let started = owner.start(laters, number, awaitable);
+  if started.is_err() {
+    drop(core.work.take_later(number));
+  }
+  started.map(|()| number)
 }
 
 /// What an event loop gives outcomes to.
@@ -91,6 +111,13 @@ pub struct Laters(Arc<Core>);
 #[pymethods]
 impl Laters {
   fn resolve(&self, py: Python<'_>, number: u32, value: &Bound<'_, PyAny>) {
+    if let Ok(loaded) = value.cast::<Loaded>() {
+      let module = loaded.get().0;
+      // SAFETY: inside of the runtime, with bytes to write to.
+      return self.submit(number, move |table, isolate, out| unsafe {
+        (table.finish_import)(isolate, number, module, out)
+      });
+    }
     match returned(py, &self.0, value) {
       Ok(tape) => self.answer(number, answer::RETURN, tape),
       Err(error) => self.answer(number, answer::RAISE, raised(py, &self.0, error)),
@@ -104,7 +131,25 @@ impl Laters {
 }
 
 impl Laters {
+  /// # Errors
+  ///
+  /// What Python raises.
+  pub fn of(py: Python<'_>, core: &Arc<Core>) -> PyResult<Py<Self>> {
+    Py::new(py, Self(Arc::clone(core)))
+  }
+
   fn answer(&self, number: u32, answer: c_int, bytes: Vec<u8>) {
+    // SAFETY: inside of the runtime, with bytes that stay.
+    self.submit(number, move |table, isolate, out| unsafe {
+      (table.resolve)(isolate, number, answer, Span::of(&bytes), out)
+    });
+  }
+
+  fn submit(
+    &self,
+    number: u32,
+    run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
+  ) {
     let core = &self.0;
     let Some(owner) = core.work.take_later(number) else {
       return;
@@ -115,12 +160,10 @@ impl Laters {
     core.work.driver.submit(
       core,
       Job {
-        // SAFETY: inside of the runtime, with bytes that stay.
-        run: Box::new(move |table, isolate, out| unsafe {
-          (table.resolve)(isolate, number, answer, Span::of(&bytes), out)
-        }),
+        run: Run::Inside(Box::new(run)),
         pending: None,
-        owner: Some(owner),
+        owner,
+        kind: None,
       },
     );
   }

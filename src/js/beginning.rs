@@ -10,10 +10,13 @@ use super::abi::{Bytes, Isolate, Table};
 use super::call;
 use super::config::seconds;
 use super::core::Core;
-use super::driver::Job;
+use super::counts::Kind;
+use super::driver::{Job, Run};
 use super::owner::Owner;
 use super::pending::Pending;
+use super::process;
 use super::promise;
+use super::synchronous;
 
 /// Begins a call, and gives what it will come to as a `JsPromise`, which keeps `whose`.
 ///
@@ -25,23 +28,28 @@ pub fn begin<'py, T>(
   core: &Arc<Core>,
   timeout: Option<&Bound<'py, PyAny>>,
   whose: &Bound<'py, T>,
+  kind: Option<Kind>,
   run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
   let timeout = timeout.map(seconds).transpose()?.or(core.timeout);
   call::check(core)?;
+  if process::is_behind(core.table) {
+    return Err(synchronous::refusal());
+  }
   let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
   let owner = Owner::here(py, deadline)?;
   if let Some(owner) = &owner {
     core.work.set_home(Arc::clone(owner));
   }
-  let pending = Arc::new(Pending::new(timeout, deadline));
+  let pending = Arc::new(Pending::new(timeout, deadline, owner.clone()));
   let promise = promise::make(py, core, Arc::clone(&pending), whose.as_any())?;
   core.work.driver.submit(
     core,
     Job {
-      run: Box::new(run),
+      run: Run::Inside(Box::new(run)),
       pending: Some(pending),
       owner,
+      kind,
     },
   );
   Ok(promise)

@@ -17,7 +17,9 @@ use super::handles::{Handles, unfit};
 use super::main_thread;
 use super::owner::Owner;
 use super::pending::Pending;
+use super::process;
 use super::promise;
+use super::synchronous;
 use super::watchdog::watch;
 use super::work;
 use crate::values::{Reader, wire};
@@ -191,8 +193,7 @@ pub fn inside(
     .filter(|_| core.end() == End::Open)
     .ok_or(Failure::Ended)?;
   core.forget_released();
-  let is_watched =
-    deadline.is_some() || is_main || core.limits.heap > 0 || whom.pending.is_some();
+  let is_watched = deadline.is_some() || is_main || core.limits.heap > 0 || whom.pending.is_some();
   let watch = is_watched.then(|| watch(core, deadline, is_main));
   if let Some(watch) = &watch {
     watched(watch.number());
@@ -210,15 +211,17 @@ pub fn inside(
     core.end_timeout();
   }
   let mut raised = None;
-  if core.is_out_of_memory() {
-    core.mark_ended(End::OutOfMemory);
-  } else {
-    raised = core.take_raised();
-    if has_timed_out || raised.is_some() {
-      core.resume();
-    }
+  let own_end = core.own_end();
+  if let Some(end) = own_end {
+    core.mark_ended(end);
   }
-  let pending = (status == status::PENDING && !has_timed_out)
+  if own_end != Some(End::OutOfMemory) {
+    raised = core.take_raised();
+  }
+  if own_end.is_none() && (has_timed_out || raised.is_some()) {
+    core.resume();
+  }
+  let pending = (status == status::PENDING && !has_timed_out && !process::is_behind(core.table))
     .then(|| await_promise(core, isolate, out.number(), whom.pending));
   drop(entered);
   Ok(Outcome {
@@ -237,7 +240,7 @@ fn await_promise(
   number: u32,
   pending: Option<&Arc<Pending>>,
 ) -> Arc<Pending> {
-  let pending = pending.map_or_else(|| Arc::new(Pending::new(None, None)), Arc::clone);
+  let pending = pending.map_or_else(|| Arc::new(Pending::new(None, None, None)), Arc::clone);
   if pending.is_open() {
     core.work.add_promise(number, Arc::clone(&pending));
     // V8 may have asked for something while nobody waited.
@@ -269,7 +272,7 @@ pub fn give<'py>(
     return Err(ended(core));
   }
   // Its deadline has passed, whatever JavaScript has made of that.
-  if outcome.has_timed_out && core.end() == End::Open {
+  if outcome.has_timed_out && matches!(core.end(), End::Open | End::Lost) {
     return Err(timed_out(py, timeout.unwrap_or_default().as_secs_f64()));
   }
   match outcome.status {
@@ -283,12 +286,12 @@ pub fn give<'py>(
     status::UNFIT => Err(unfit(bytes)),
     status::PENDING => match outcome.pending {
       Some(pending) => promise::of(py, core, pending),
-      None => Ok(py.None().into_bound(py)),
+      None => Err(synchronous::refusal()),
     },
     status::NO_STACK => Err(PyRecursionError::new_err(
       "Too little of this thread's stack is left to run JavaScript",
     )),
-    status::NO_FUNCTION => Err(PyRuntimeError::new_err("The function was closed")),
+    status::NO_FUNCTION => Err(PyRuntimeError::new_err("Function has been closed")),
     _ if core.end() != End::Open => Err(ended(core)),
     _ => Err(RuntimeTerminated::new_err(
       "The call was terminated with the one around it",

@@ -13,12 +13,14 @@ use super::abi::{Bytes, Host, Span, answer};
 use super::asynchronous;
 use super::core::Core;
 use super::handles::Handles;
+use super::importing;
 use super::parking;
 use crate::values::{Reader, Writer};
 
 /// What the engine is told to call.
 pub static HOST: Host = Host {
   call,
+  import: importing::import,
   interrupted,
   settled: asynchronous::settled,
   timer: asynchronous::timer,
@@ -29,28 +31,37 @@ pub static HOST: Host = Host {
 
 /// JavaScript calls a function. On the thread that runs it, with the isolate locked and without the GIL.
 extern "C" fn call(user: *mut c_void, function: u32, arguments: Span, out: *mut Bytes) -> c_int {
+  // SAFETY: what the engine was told, and bytes that it keeps while it calls.
+  unsafe {
+    answer_with(user, out, |py, core| {
+      result_of(py, core, function, arguments.as_slice())
+    })
+  }
+}
+
+/// Answers the engine by code of Python's.
+///
+/// # Safety
+///
+/// What the engine was told, and bytes of its own.
+pub unsafe fn answer_with(
+  user: *mut c_void,
+  out: *mut Bytes,
+  result: impl FnOnce(Python<'_>, &Arc<Core>) -> PyResult<Answer>,
+) -> c_int {
   let called = catch_unwind(AssertUnwindSafe(|| {
-    // SAFETY: what the engine was told, and bytes that it keeps while it calls.
-    let (core, arguments, out) = unsafe {
-      let arguments = std::slice::from_raw_parts(arguments.data, arguments.length);
-      (Core::from_user(user), arguments, &mut *out)
-    };
+    // SAFETY: the caller's promise.
+    let (core, out) = unsafe { (Core::from_user(user), &mut *out) };
     let core = core.filter(|core| !core.must_stop())?;
     // Python that comes to its end takes nobody in any more.
-    let answer = Python::try_attach(|py| answer_call(py, &core, function, arguments, out))?;
+    let answer = Python::try_attach(|py| answer(py, &core, out, result(py, &core)))?;
     (!core.must_stop()).then_some(answer)
   }));
   called.ok().flatten().unwrap_or(answer::STOP)
 }
 
-fn answer_call(
-  py: Python<'_>,
-  core: &Arc<Core>,
-  function: u32,
-  arguments: &[u8],
-  out: &mut Bytes,
-) -> c_int {
-  let (answer, bytes) = match result_of(py, core, function, arguments) {
+fn answer(py: Python<'_>, core: &Arc<Core>, out: &mut Bytes, result: PyResult<Answer>) -> c_int {
+  let (answer, bytes) = match result {
     Ok(Answer::Value(tape)) => (answer::RETURN, tape),
     Ok(Answer::Later(number)) => {
       let mut handles = Handles::new(core);
@@ -102,7 +113,7 @@ pub fn returned(py: Python<'_>, core: &Arc<Core>, value: &Bound<'_, PyAny>) -> P
 }
 
 /// What a function has come to.
-enum Answer {
+pub enum Answer {
   Value(Vec<u8>),
   /// It is asynchronous: what it has come to is told by this number.
   Later(u32),

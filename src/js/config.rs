@@ -1,10 +1,12 @@
 //! `RuntimeConfig`, as Rust reads it, and what follows from it for the engine.
 
+use std::collections::HashSet;
 use std::fs;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use super::abi::Limits;
 
@@ -17,10 +19,17 @@ const MOST_DEPTH: u32 = 1000;
 /// V8 needs room to come to its end when its heap is full; it is address space until it is used.
 const HEAD_ROOM: usize = 2560 * MIB;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Config {
   pub limits: Limits,
   pub timeout: Option<Duration>,
+  /// Whether it runs in a process of its own.
+  pub has_process: bool,
+  pub has_console: bool,
+  /// A script that is run first.
+  pub bootstrap: Option<String>,
+  /// Permissions of operations.
+  pub grants: HashSet<String>,
 }
 
 impl Config {
@@ -45,6 +54,19 @@ impl Config {
       }
     };
     let heap = size("max_heap_size")?.unwrap_or(0);
+    if let Some(initial) = size("initial_heap_size")? {
+      // V8 begins as it likes; that is no more than a hint.
+      if heap == 0 {
+        return Err(PyRuntimeError::new_err(
+          "initial_heap_size needs a max_heap_size",
+        ));
+      }
+      if initial > heap {
+        return Err(PyRuntimeError::new_err(
+          "initial_heap_size cannot exceed max_heap_size",
+        ));
+      }
+    }
     let buffers = size("max_buffer_size")?.unwrap_or(heap);
     let depth = size("max_serialization_depth")?.map_or(Ok(DEPTH), |depth| {
       u32::try_from(depth)
@@ -74,27 +96,58 @@ impl Config {
         value: size("max_serialization_bytes")?.unwrap_or(VALUE),
       },
       timeout,
+      grants: match config {
+        Some(config) => grants(&config.getattr("grants")?)?,
+        None => HashSet::new(),
+      },
+      has_console: match config {
+        Some(config) => config.getattr("enable_console")?.is_truthy()?,
+        None => false,
+      },
+      bootstrap: match config {
+        Some(config) => config.getattr("bootstrap")?.extract()?,
+        None => None,
+      },
+      has_process: match config {
+        Some(config) => config.getattr("process")?.is_truthy()?,
+        None => false,
+      },
     })
   }
+}
+
+/// The names of what is granted.
+fn grants(value: &Bound<'_, PyAny>) -> PyResult<HashSet<String>> {
+  let wrong =
+    || PyTypeError::new_err("grants must be names of permissions, as {\"net\", \"read\"}");
+  if value.is_instance_of::<PyString>() {
+    return Err(wrong());
+  }
+  let names = value.try_iter().map_err(|_| wrong())?;
+  names
+    .map(|name| name?.extract().map_err(|_| wrong()))
+    .collect()
 }
 
 /// What `timeout` says: seconds, or a timedelta.
 ///
 /// # Errors
 ///
-/// `ValueError` for what is not positive, `TypeError` for what is no time.
+/// `ValueError` for what is no time, or none that could pass.
 pub fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<Duration> {
   let number = match timeout.call_method0(pyo3::intern!(timeout.py(), "total_seconds")) {
     Ok(seconds) => seconds.extract::<f64>(),
     Err(_) => timeout.extract::<f64>(),
   };
-  let number = number
-    .map_err(|_| PyTypeError::new_err("timeout must be a number of seconds or a timedelta"))?;
-  if number > 0.0 {
+  let wrong = match number {
+    Err(_) => "must be a number of seconds or a timedelta",
+    Ok(number) if !number.is_finite() => "must be finite",
+    Ok(number) if number < 0.0 => "cannot be negative",
+    Ok(0.0) => "cannot be zero",
     // What is longer than a Duration can say is no limit that anybody lives to see.
-    return Ok(Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX));
-  }
-  Err(PyValueError::new_err("timeout must be positive"))
+    Ok(number) => return Ok(Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX)),
+  };
+  Err(PyValueError::new_err(format!("Timeout {wrong}")))
 }
 
 /// No more than what the container gives, half of it: each page that is used counts.

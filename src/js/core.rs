@@ -2,17 +2,18 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::c_void;
-use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 
 use super::abi::{Host, Isolate, Limits, Statistics, Table};
+use super::counts::Counts;
 use super::entry::{EntryLock, Refusal};
+use super::process;
 use super::work::Work;
 use crate::base::lock::lock;
 use crate::values;
@@ -25,6 +26,8 @@ pub enum End {
   Closed,
   Terminated,
   OutOfMemory,
+  /// The process that it ran in has ended.
+  Lost,
 }
 
 impl End {
@@ -33,7 +36,8 @@ impl End {
       0 => Self::Open,
       1 => Self::Closed,
       2 => Self::Terminated,
-      _ => Self::OutOfMemory,
+      3 => Self::OutOfMemory,
+      _ => Self::Lost,
     }
   }
 }
@@ -50,6 +54,7 @@ pub struct Core {
   pub timeout: Option<Duration>,
   /// What is under way while nobody is inside.
   pub work: Work,
+  pub counts: Counts,
   end: AtomicU8,
   /// Calls that have met their deadline and are not out yet.
   timeouts: AtomicUsize,
@@ -70,6 +75,8 @@ pub struct Core {
   process: u32,
   /// What the engine was told of it.
   user: AtomicPtr<c_void>,
+  /// How the process that it ran in has ended.
+  lost: OnceLock<String>,
 }
 
 /// How many exceptions a runtime keeps at most while promises are open.
@@ -94,6 +101,7 @@ impl Core {
       limits,
       timeout,
       work: Work::default(),
+      counts: Counts::default(),
       end: AtomicU8::new(End::Open as u8),
       timeouts: AtomicUsize::new(0),
       in_interrupt: AtomicBool::new(false),
@@ -104,8 +112,9 @@ impl Core {
       raised: Mutex::default(),
       released: Mutex::default(),
       has_released: AtomicBool::new(false),
-      process: process::id(),
+      process: std::process::id(),
       user: AtomicPtr::new(ptr::null_mut()),
+      lost: OnceLock::new(),
     });
     let user = Weak::into_raw(Arc::downgrade(&core)).cast_mut().cast();
     core.user.store(user, Ordering::Release);
@@ -147,7 +156,7 @@ impl Core {
   }
 
   pub fn is_foreign(&self) -> bool {
-    self.process != process::id()
+    self.process != std::process::id()
   }
 
   pub fn end(&self) -> End {
@@ -202,11 +211,33 @@ impl Core {
     self.end() != End::Open || self.timeouts.load(Ordering::Acquire) > 0
   }
 
-  pub fn is_out_of_memory(&self) -> bool {
+  /// What has ended it from within. Inside only.
+  pub fn own_end(&self) -> Option<End> {
+    let isolate = self.isolate()?;
     // SAFETY: callers are inside.
-    self
-      .isolate()
-      .is_some_and(|isolate| unsafe { (self.table.is_out_of_memory)(isolate) } != 0)
+    match unsafe { (self.table.is_out_of_memory)(isolate) } {
+      0 => None,
+      process::HAS_ENDED => {
+        // SAFETY: the isolate of this table, which stays while somebody is inside.
+        if let Some(how) = unsafe { process::end_of(self.table, isolate) } {
+          let _ = self.lost.set(how);
+        }
+        Some(End::Lost)
+      }
+      _ => Some(End::OutOfMemory),
+    }
+  }
+
+  /// How the process that it ran in has ended.
+  pub fn lost(&self) -> &str {
+    self.lost.get().map_or("", String::as_str)
+  }
+
+  /// The number of its process, where it has one of its own.
+  pub fn process_id(&self) -> Option<u32> {
+    let _there = lock(&self.outside);
+    // SAFETY: the isolate of this table, which is there while the lock is held.
+    unsafe { process::id_of(self.table, self.isolate()?) }
   }
 
   /// What was terminated may go on, unless there is another reason for its end. Inside only.

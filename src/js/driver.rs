@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use super::abi::{Bytes, Isolate, Table, status};
 use super::call::{self, Failure, For};
 use super::core::{Core, End};
+use super::counts::Kind;
 use super::entry::Refusal;
 use super::owner::Owner;
 use super::pending::{Pending, Settled};
@@ -27,13 +28,19 @@ const IDLE: Duration = Duration::from_secs(2);
 /// As much as Python's threads have.
 const STACK: usize = 8 * 1024 * 1024;
 
-type Run = Box<dyn FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send>;
+/// What is done inside of the runtime, without the GIL, and what is done by Python, outside of it.
+pub enum Run {
+  Inside(Box<dyn FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send>),
+  Outside(Box<dyn FnOnce(Python<'_>) + Send>),
+}
 
 pub struct Job {
   pub run: Run,
   /// Whom the outcome is for, if anybody.
   pub pending: Option<Arc<Pending>>,
   pub owner: Option<Arc<Owner>>,
+  /// As what it counts, if it does.
+  pub kind: Option<Kind>,
 }
 
 #[derive(Default)]
@@ -94,6 +101,16 @@ impl Driver {
 
   pub fn submit(&self, core: &Arc<Core>, job: Job) {
     self.change(core, |state| state.jobs.push_back(job));
+  }
+
+  pub fn submit_outside(&self, core: &Arc<Core>, run: impl FnOnce(Python<'_>) + Send + 'static) {
+    let job = Job {
+      run: Run::Outside(Box::new(run)),
+      pending: None,
+      owner: None,
+      kind: None,
+    };
+    self.submit(core, job);
   }
 
   pub fn set_timer(&self, core: &Arc<Core>, number: u32, after: Duration) {
@@ -239,9 +256,12 @@ fn run(core: &Arc<Core>) {
       Next::Timer(number, owner) => timer_job(number, owner),
       Next::Tasks => Job {
         // SAFETY: inside of the runtime.
-        run: Box::new(|table, isolate, _| unsafe { (table.run_tasks)(isolate) }),
+        run: Run::Inside(Box::new(|table, isolate, _| unsafe {
+          (table.run_tasks)(isolate)
+        })),
         pending: None,
         owner: None,
+        kind: None,
       },
     };
     perform(core, job);
@@ -252,9 +272,12 @@ fn run(core: &Arc<Core>) {
 fn timer_job(number: u32, owner: Option<Arc<Owner>>) -> Job {
   Job {
     // SAFETY: inside of the runtime, with bytes to write to.
-    run: Box::new(move |table, isolate, out| unsafe { (table.fire)(isolate, number, out) }),
+    run: Run::Inside(Box::new(move |table, isolate, out| unsafe {
+      (table.fire)(isolate, number, out)
+    })),
     pending: None,
     owner,
+    kind: None,
   }
 }
 
@@ -263,7 +286,15 @@ fn perform(core: &Arc<Core>, job: Job) {
     run,
     pending,
     owner,
+    kind,
   } = job;
+  let run = match run {
+    Run::Inside(run) => run,
+    Run::Outside(run) => {
+      let _ = Python::try_attach(run);
+      return;
+    }
+  };
   if pending.as_ref().is_some_and(|pending| !pending.is_open()) {
     return;
   }
@@ -288,7 +319,9 @@ fn perform(core: &Arc<Core>, job: Job) {
       .driver
       .set_running(Some((pending.as_ref().map(Arc::clone), watch)));
   };
+  let counting = kind.map(|kind| core.counts.count(kind));
   let outcome = call::inside(core, &whom, watched, run);
+  drop(counting);
   core.work.driver.set_running(None);
   let settled = match outcome {
     Ok(outcome) if outcome.status == status::PENDING && pending.is_some() => return,

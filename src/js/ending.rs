@@ -1,9 +1,11 @@
 //! The end of a runtime, while somebody may be inside of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::core::{self, Core, End};
+use super::engine;
 use super::watchdog::keep_terminating;
 use super::work;
 
@@ -36,5 +38,34 @@ pub fn stop_all() {
         .driver
         .wait_for_end(deadline.saturating_duration_since(Instant::now()));
     }
+  }
+}
+
+/// From this one on V8 ends the process where an isolate is left when Node.js takes V8 down: Node.js 24.
+const CHECKS_ISOLATES: u32 = 137;
+
+/// What the process will end with, once it is known.
+static EXIT_CODE: AtomicI32 = AtomicI32::new(0);
+
+/// The process ends: what nobody is in is freed, and then nobody goes on in V8.
+pub fn leave(exit_code: Option<i32>) {
+  if let Some(code) = exit_code {
+    EXIT_CODE.store(code, Ordering::Release);
+  }
+  for core in core::all() {
+    if !core.entry.is_taken() {
+      let _ = core.destroy(|| true);
+    }
+  }
+  engine::close_gate();
+}
+
+/// Node.js is about to take V8 down, which it does only where the process ends by itself. With threads that are kept within
+/// runtimes that would not go well, so the process ends here.
+pub fn end_before_v8() {
+  let is_checked = engine::opened().is_some_and(|table| table.module_version >= CHECKS_ISOLATES);
+  if is_checked && core::all().iter().any(|core| core.isolate().is_some()) {
+    // SAFETY: ends the process, and runs nothing.
+    unsafe { libc::_exit(EXIT_CODE.load(Ordering::Acquire)) }
   }
 }

@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::abi::{self, Bytes, Evaluation, Host, Limits, Span, Table, answer, status};
+use super::abi::{self, Bytes, Evaluation, Limits, Span, Table, answer, status};
 use super::node::{self, NodeFacts};
+use super::synchronous;
 use crate::base::lock::lock;
 
 /// Versions of Node.js that the whole suite has passed on, by their numbers of the binary interface.
@@ -97,7 +98,7 @@ fn is_tested(facts: &NodeFacts) -> bool {
   })
 }
 
-fn path_for(facts: &NodeFacts) -> Result<PathBuf, String> {
+pub fn path_for(facts: &NodeFacts) -> Result<PathBuf, String> {
   let extension = if cfg!(target_os = "macos") {
     "dylib"
   } else {
@@ -121,7 +122,7 @@ fn path_for(facts: &NodeFacts) -> Result<PathBuf, String> {
 }
 
 /// The file of this addon.
-fn own_path() -> Option<PathBuf> {
+pub fn own_path() -> Option<PathBuf> {
   let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
   // SAFETY: an address of this addon's; the structure is filled in where the outcome is not 0.
   let path = unsafe {
@@ -146,7 +147,7 @@ unsafe fn text(text: *const libc::c_char) -> Option<String> {
 }
 
 /// Opens an engine for good.
-fn load(path: &Path, facts: &NodeFacts) -> Result<&'static Table, String> {
+pub fn load(path: &Path, facts: &NodeFacts) -> Result<&'static Table, String> {
   let name = CString::new(path.as_os_str().as_bytes())
     .map_err(|_| format!("{} is no path.", path.display()))?;
   let flags = libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_NODELETE;
@@ -191,16 +192,12 @@ const TRIAL: &str = "const m = { exports: {} }; const [, addon, engine, facts] =
 /// Has a child process of this Node.js try an engine: where it crashes, it is not this process that does.
 fn try_in_a_child(facts: &NodeFacts, engine: &Path) -> Result<(), String> {
   let addon = own_path().ok_or("The file of amphis' addon was not found.")?;
-  let described = format!(
-    "{{\"version\":{:?},\"moduleVersion\":{},\"program\":{:?}}}",
-    facts.version, facts.module_version, facts.program
-  );
   let outcome = Command::new(&facts.program)
     .args([OsStr::new("-e"), OsStr::new(TRIAL)])
     .args([
       addon.as_os_str(),
       engine.as_os_str(),
-      OsStr::new(&described),
+      OsStr::new(&facts.to_json()),
     ])
     .env_remove("NODE_OPTIONS")
     // The addon asks for Python's symbols when it is loaded: the child gets the library that this process has.
@@ -231,7 +228,7 @@ fn try_in_a_child(facts: &NodeFacts, engine: &Path) -> Result<(), String> {
 }
 
 /// The libpython that is loaded.
-fn libpython() -> Option<PathBuf> {
+pub fn libpython() -> Option<PathBuf> {
   // SAFETY: looks a name up, and asks whose it is.
   unsafe {
     let symbol = libc::dlsym(libc::RTLD_DEFAULT, c"Py_GetVersion".as_ptr());
@@ -253,20 +250,7 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
   extern "C" fn call(_: *mut c_void, _: u32, _: Span, _: *mut Bytes) -> std::ffi::c_int {
     answer::STOP
   }
-  extern "C" fn nothing(_: *mut c_void) {}
-  extern "C" fn settled(_: *mut c_void, _: u32, _: std::ffi::c_int, _: Span) {}
-  extern "C" fn timer(_: *mut c_void, _: u32, _: f64) {}
-  extern "C" fn timer_cleared(_: *mut c_void, _: u32) {}
-  extern "C" fn unhandled(_: *mut c_void, _: Span) {}
-  let host = Host {
-    call,
-    interrupted: nothing,
-    settled,
-    timer,
-    timer_cleared,
-    unhandled,
-    wake: nothing,
-  };
+  let host = synchronous::host(call);
   let limits = Limits {
     heap: 64 << 20,
     buffers: 64 << 20,
@@ -304,14 +288,20 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
     ] {
       let mut out = Bytes::new();
       let name = Span::of(b"trial");
-      is_well &= (table.eval)(isolate, Span::of(source.as_bytes()), name, Evaluation::Script, &raw mut out) == expected;
+      is_well &= (table.eval)(
+        isolate,
+        Span::of(source.as_bytes()),
+        name,
+        Evaluation::Script,
+        &raw mut out,
+      ) == expected;
     }
     (table.destroy)(isolate);
     is_well
   }
 }
 
-/// The process ends: nobody goes on in V8. Waits a little for those who are there.
+/// Nobody goes on in V8 from here on. Waits a little for those who are there.
 pub fn close_gate() {
   static CLOSED: std::sync::Mutex<bool> = std::sync::Mutex::new(false);
   let Some(table) = opened() else { return };

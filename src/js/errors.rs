@@ -34,7 +34,7 @@ fn timeout_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 }
 
 pub fn timed_out(py: Python<'_>, seconds: f64) -> PyErr {
-  let message = format!("JavaScript has run for longer than its timeout of {seconds} s");
+  let message = format!("JavaScript timed out: it has run for longer than {seconds} s");
   match timeout_type(py) {
     Ok(class) => PyErr::from_type(class.clone(), message),
     Err(error) => error,
@@ -55,11 +55,15 @@ pub fn timed_out_pending(py: Python<'_>, seconds: f64) -> PyErr {
 pub fn ended(core: &Core) -> PyErr {
   match core.end() {
     End::Open | End::Closed => {
-      PyRuntimeError::new_err("The runtime is closed. Make a new Runtime.")
+      PyRuntimeError::new_err("Runtime has been shut down: it is closed. Make a new Runtime.")
     }
     End::Terminated => {
       RuntimeTerminated::new_err("The runtime was terminated. Make a new Runtime.")
     }
+    End::Lost => RuntimeTerminated::new_err(format!(
+      "The process of the runtime is not there any more. {} Make a new Runtime.",
+      core.lost()
+    )),
     End::OutOfMemory => RuntimeTerminated::new_err(
       "Heap limit exceeded: the runtime was terminated. Make a new Runtime, with a larger max_heap_size if that was too small.",
     ),

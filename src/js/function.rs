@@ -39,7 +39,7 @@ impl JsFunction {
   /// `RuntimeError` once it is closed.
   pub fn number(&self) -> PyResult<u32> {
     if self.is_closed.load(Ordering::Acquire) {
-      return Err(PyRuntimeError::new_err("The function was closed"));
+      return Err(PyRuntimeError::new_err("Function has been closed"));
     }
     Ok(self.number)
   }

@@ -7,8 +7,10 @@ use super::abi::Span;
 use super::beginning;
 use super::call;
 use super::config::seconds;
+use super::counts::Kind;
 use super::function::JsFunction;
 use super::handles::Handles;
+use super::support;
 use crate::values::Writer;
 
 #[pymethods]
@@ -24,6 +26,7 @@ impl JsFunction {
     let number = self.number()?;
     let timeout = timeout.map(seconds).transpose()?;
     let tape = self.arguments(args)?;
+    let _counting = self.core.counts.count(Kind::Call);
     call::run(py, &self.core, timeout, |table, isolate, out| {
       // SAFETY: inside of the runtime, with bytes that stay.
       unsafe { (table.call)(isolate, number, Span::of(&tape), out) }
@@ -40,16 +43,18 @@ impl JsFunction {
     let this = slf.get();
     let number = this.number()?;
     let tape = this.arguments(args)?;
-    beginning::begin(slf.py(), &this.core, timeout, slf, move |table, isolate, out| {
+    beginning::begin(slf.py(), &this.core, timeout, slf, Some(Kind::CallAsync), move |table, isolate, out| {
       // SAFETY: inside of the runtime, with bytes that stay.
       unsafe { (table.call)(isolate, number, Span::of(&tape), out) }
     })
   }
 
-  /// Lets JavaScript collect the function; calls raise RuntimeError from here on.
+  /// Lets JavaScript collect the function; calls raise RuntimeError from here on. What this gives may be awaited, and
+  /// need not be.
   #[pyo3(name = "close")]
-  fn py_close(&self) {
+  fn py_close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
     self.close();
+    support::get(py, "_DONE")
   }
 
   #[getter]

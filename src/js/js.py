@@ -15,6 +15,7 @@ nothing of Node.js inside. What JavaScript may do is what Python binds to it.
 import asyncio as _asyncio
 import atexit as _atexit
 import contextvars as _contextvars
+import sys as _sys
 import threading as _threading
 from dataclasses import dataclass as _dataclass
 
@@ -26,7 +27,8 @@ from amphis import (
     Undefined,
     undefined,
 )
-from amphis._js import JsFunction, JsPromise, Runtime, RuntimeTerminated
+from amphis._js import JsFunction, JsPromise, ModuleError, Runtime, RuntimeTerminated
+from amphis._js import seconds as _seconds
 from amphis._js import stop_all as _stop_all
 
 __all__ = [
@@ -37,6 +39,8 @@ __all__ = [
     "JavaScriptTimeout",
     "JsFunction",
     "JsPromise",
+    "JsUndefined",
+    "ModuleError",
     "Runtime",
     "RuntimeConfig",
     "RuntimeStats",
@@ -48,6 +52,7 @@ __all__ = [
     "eval",
     "eval_async",
     "get_default_runtime",
+    "install_as",
     "undefined",
 ]
 
@@ -56,7 +61,7 @@ class JavaScriptTimeout(RuntimeError, TimeoutError):
     """JavaScript ran for longer than its timeout. The runtime can still be used."""
 
 
-@_dataclass(frozen=True)
+@_dataclass
 class RuntimeConfig:
     """What a runtime may use.
 
@@ -66,6 +71,12 @@ class RuntimeConfig:
         max_buffer_size: bytes of array buffers; None: max_heap_size.
         max_serialization_depth: how many containers may be within each other in a value that crosses; at most 1000.
         max_serialization_bytes: bytes of one such value.
+        initial_heap_size: bytes that V8 may begin with; a hint.
+        bootstrap: a script that is run first, and again after `reset()`.
+        enable_console: whether what JavaScript writes by `console` goes to the logger `amphis.js.console`; otherwise its
+            methods do nothing.
+        process: whether the runtime gets a process of its own, which is killed where it does not obey its limits.
+        grants: names of the permissions that operations have here; see Runtime.register_op.
     """
 
     timeout: object = None
@@ -73,6 +84,18 @@ class RuntimeConfig:
     max_buffer_size: int | None = None
     max_serialization_depth: int = 100
     max_serialization_bytes: int = 10 << 20
+    initial_heap_size: int | None = None
+    bootstrap: str | None = None
+    enable_console: bool = False
+    process: bool = False
+    grants: frozenset = frozenset()
+
+    def __setattr__(self, name, value):
+        if name == "timeout" and value is not None:
+            value = _seconds(value)
+        elif name in ("max_serialization_depth", "max_serialization_bytes") and value is None:
+            value = getattr(type(self), name)
+        object.__setattr__(self, name, value)
 
 
 @_dataclass(frozen=True)
@@ -80,22 +103,48 @@ class RuntimeStats:
     """What a runtime uses.
 
     Attributes:
-        total_heap_size: bytes that V8 has taken for the heap.
-        used_heap_size: bytes of it that are in use.
-        heap_size_limit: bytes that it may take.
-        physical_heap_size: bytes of it that are in memory.
-        external_memory: bytes outside of the heap that it holds.
+        heap_total_bytes: bytes that V8 has taken for the heap.
+        heap_used_bytes: bytes of it that are in use.
+        heap_limit_bytes: bytes that it may take.
+        physical_total_bytes: bytes of it that are in memory.
+        external_memory_bytes: bytes outside of the heap that it holds.
         buffer_bytes: bytes of array buffers.
         functions: functions that Python has handles of.
+        total_execution_time_ms: milliseconds that all calls have taken, with what they called back.
+        last_execution_time_ms: milliseconds that the last one has taken.
+        last_execution_kind: which it was, as "eval_sync" or "call_function_async"; None: there was none.
+        eval_sync_count: how often a script was evaluated.
+        eval_async_count: the same, asynchronously.
+        eval_module_sync_count: how often a module was.
+        eval_module_async_count: the same, asynchronously.
+        call_function_sync_count: how often a function was called.
+        call_function_async_count: the same, asynchronously.
+        active_timers: timeouts that have not come.
+        active_intervals: intervals that were not cleared.
+        active_async_ops: asynchronous functions of Python's that have not come to their end.
+        open_resources: timers of both kinds.
     """
 
-    total_heap_size: int
-    used_heap_size: int
-    heap_size_limit: int
-    physical_heap_size: int
-    external_memory: int
+    heap_total_bytes: int
+    heap_used_bytes: int
+    heap_limit_bytes: int
+    physical_total_bytes: int
+    external_memory_bytes: int
     buffer_bytes: int
     functions: int
+    total_execution_time_ms: float
+    last_execution_time_ms: float
+    last_execution_kind: str | None
+    eval_sync_count: int
+    eval_async_count: int
+    eval_module_sync_count: int
+    eval_module_async_count: int
+    call_function_sync_count: int
+    call_function_async_count: int
+    active_timers: int
+    active_intervals: int
+    active_async_ops: int
+    open_resources: int
 
 
 class _Owned:
@@ -179,6 +228,25 @@ def bind_function(name, function):
 def bind_object(name, object):  # noqa: A002
     """`Runtime.bind_object` in the runtime of this task or thread."""
     get_default_runtime().bind_object(name, object)
+
+
+JsUndefined = Undefined
+
+
+def install_as(name="jsrun"):
+    """Makes `import jsrun`, and what is below it, this module: programs that were written for it run unchanged.
+
+    Call it before they are imported.
+
+    Raises:
+        RuntimeError: another module of this name was imported already.
+    """
+    module = _sys.modules[__name__]
+    if _sys.modules.get(name, module) is not module:
+        message = f"Another module {name} was imported already: call install_as({name!r}) before that"
+        raise RuntimeError(message)
+    setattr(module, f"_{name}", module)
+    _sys.modules[name] = _sys.modules[f"{name}._{name}"] = module
 
 
 _atexit.register(_stop_all)

@@ -2,14 +2,17 @@
 
 use pyo3::prelude::*;
 
+use super::config;
 use super::ending;
 use super::engine;
 use super::errors::{EngineUnavailable, RuntimeTerminated};
 use super::function::JsFunction;
+use super::importing::Loaded;
 use super::runtime::Runtime;
 use super::support::NATIVE;
 
 const CODE: &str = include_str!("js.py");
+const MODULES: &str = include_str!("modules.py");
 const ASYNCHRONOUS: &str = include_str!("asynchronous.py");
 
 /// Fills the module.
@@ -26,10 +29,13 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
   native.add_class::<JsFunction>()?;
   native.add("RuntimeTerminated", py.get_type::<RuntimeTerminated>())?;
   native.add_function(wrap_pyfunction!(stop_all, &native)?)?;
+  native.add_function(wrap_pyfunction!(seconds, &native)?)?;
   py.import("sys")?
     .getattr("modules")?
     .set_item(NATIVE, &native)?;
+  native.add_class::<Loaded>()?;
   execute(&native, ASYNCHRONOUS, "<amphis>/asynchronous.py")?;
+  execute(&native, MODULES, "<amphis>/modules.py")?;
   execute(module, CODE, "<amphis>/js.py")
 }
 
@@ -45,4 +51,10 @@ fn execute(module: &Bound<'_, PyModule>, code: &str, name: &str) -> PyResult<()>
 #[pyfunction]
 fn stop_all(py: Python<'_>) {
   py.detach(ending::stop_all);
+}
+
+/// What a timeout says, in seconds.
+#[pyfunction]
+fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<f64> {
+  config::seconds(timeout).map(|seconds| seconds.as_secs_f64())
 }

@@ -20,6 +20,16 @@ pub struct NodeFacts {
   pub process: u32,
 }
 
+impl NodeFacts {
+  /// As a process of the same Node.js takes them.
+  pub fn to_json(&self) -> String {
+    format!(
+      "{{\"version\":{:?},\"moduleVersion\":{},\"program\":{:?}}}",
+      self.version, self.module_version, self.program
+    )
+  }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub struct Platform(pub *mut c_void);
 

@@ -1,12 +1,13 @@
 //! An outcome that is not there yet: of a promise, or of a call that has not begun. Threads and event loops wait for it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
 use super::call::Outcome;
+use super::owner::Owner;
 use super::work::Wake;
 use crate::base::lock::lock;
 
@@ -34,16 +35,23 @@ pub struct Pending {
   number: AtomicU32,
   pub timeout: Option<Duration>,
   pub deadline: Option<Instant>,
+  /// Whose call it is, if it is one.
+  pub owner: Option<Arc<Owner>>,
 }
 
 impl Pending {
-  pub fn new(timeout: Option<Duration>, deadline: Option<Instant>) -> Self {
+  pub fn new(
+    timeout: Option<Duration>,
+    deadline: Option<Instant>,
+    owner: Option<Arc<Owner>>,
+  ) -> Self {
     Self {
       state: Mutex::new(State::Open(Vec::new())),
       changed: Condvar::new(),
       number: AtomicU32::new(0),
       timeout,
       deadline,
+      owner,
     }
   }
 

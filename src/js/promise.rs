@@ -91,13 +91,19 @@ impl Promise {
     loop {
       let now = Instant::now();
       if until.is_some_and(|until| until <= now) {
-        if self.pending.deadline.is_some_and(|deadline| deadline <= now) {
-          self.time_out();
+        if self
+          .pending
+          .deadline
+          .is_some_and(|deadline| deadline <= now)
+        {
+          self.time_out(py);
         }
         return Ok(self.is_done());
       }
       let next = if is_main { Some(now + LOOK) } else { None };
-      let next = until.map_or(next, |until| Some(next.map_or(until, |next| next.min(until))));
+      let next = until.map_or(next, |until| {
+        Some(next.map_or(until, |next| next.min(until)))
+      });
       if py.detach(|| self.pending.wait(next)) {
         return Ok(true);
       }
@@ -123,24 +129,28 @@ impl Promise {
     })
   }
 
-  fn time_out(&self) {
-    self.end(Settled::TimedOut);
+  fn time_out(&self, py: Python<'_>) {
+    self.end(py, Settled::TimedOut);
   }
 
-  fn cancel(&self) -> bool {
-    self.end(Settled::Cancelled)
+  fn cancel(&self, py: Python<'_>) -> bool {
+    self.end(py, Settled::Cancelled)
   }
 }
 
 impl Promise {
-  /// Nobody waits for JavaScript any more: what has not begun does not begin, and what runs is terminated.
-  fn end(&self, settled: Settled) -> bool {
+  /// Nobody waits for JavaScript any more: what has not begun does not begin, and what runs is terminated, in
+  /// both languages.
+  fn end(&self, py: Python<'_>, settled: Settled) -> bool {
     if !self.core.work.settle(&self.pending, settled) {
       return false;
     }
     self.core.work.driver.cancel(&self.pending);
     if let Some(number) = self.pending.number() {
       drop(self.core.work.take_promise(number));
+    }
+    if let Some(owner) = &self.pending.owner {
+      owner.cancel(py);
     }
     work::flush(&self.core);
     true

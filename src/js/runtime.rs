@@ -1,27 +1,31 @@
 //! `Runtime`: an isolate of V8's in Python's hands.
 
-use std::ffi::c_int;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::abi::{Evaluation, Span, status};
+use super::abi::{Evaluation, Span};
 use super::beginning;
-use super::call;
+use super::call::{self, check};
 use super::callback::HOST;
 use super::config::{Config, seconds};
 use super::core::{Core, End};
+use super::counts::Kind;
+use super::defining::{define, without_value};
 use super::ending::stop;
 use super::engine;
 use super::errors::{EngineUnavailable, foreign};
-use super::handles::Handles;
+use super::importing::modules;
 use super::node;
-use super::owner::Owner;
+use super::ops::{self, Operations};
+use super::process;
 use super::reaper::reap;
-use crate::values::Writer;
+use super::set_up::set_up;
+use super::statistics;
+use crate::base::lock::lock;
 
 /// An isolated JavaScript runtime: a heap, globals and limits of its own, with nothing of Node.js inside.
 ///
@@ -32,8 +36,10 @@ use crate::values::Writer;
 ///         runtime.eval("1 + 1")
 #[pyclass(name = "Runtime", module = "amphis.js", frozen, weakref)]
 pub struct Runtime {
-  core: Arc<Core>,
+  pub core: Arc<Core>,
   config: Config,
+  /// Once one was registered.
+  operations: Mutex<Option<Py<Operations>>>,
 }
 
 #[pymethods]
@@ -61,10 +67,24 @@ impl Runtime {
       return Err(foreign());
     }
     let table = engine::open().map_err(EngineUnavailable::new_err)?;
+    let table = if config.has_process {
+      &process::TABLE
+    } else {
+      table
+    };
     let core = py
       .detach(|| Core::new(table, config.limits, config.timeout, &HOST))
-      .ok_or_else(|| PyRuntimeError::new_err("V8 has made no isolate"))?;
-    Ok(Self { core, config })
+      .ok_or_else(|| {
+        let problem = process::problem();
+        PyRuntimeError::new_err(problem.unwrap_or_else(|| "V8 has made no isolate".to_owned()))
+      })?;
+    let made = Self {
+      core,
+      config,
+      operations: Mutex::default(),
+    };
+    set_up(py, &made.core, &made.config)?;
+    Ok(made)
   }
 
   /// Runs a script, and gives the value of its last expression. What it declares stays.
@@ -91,6 +111,7 @@ impl Runtime {
       Some(timeout) => Some(seconds(timeout)?),
       None => self.config.timeout,
     };
+    let _counting = self.core.counts.count(Kind::Eval);
     call::run(py, &self.core, timeout, |table, isolate, out| {
       let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
       // SAFETY: inside of the runtime, with texts that stay.
@@ -118,7 +139,7 @@ impl Runtime {
   ) -> PyResult<Bound<'py, PyAny>> {
     let name = name.to_owned();
     let this = slf.get();
-    beginning::begin(slf.py(), &this.core, timeout, slf, move |table, isolate, out| {
+    beginning::begin(slf.py(), &this.core, timeout, slf, Some(Kind::EvalAsync), move |table, isolate, out| {
       let (code, name) = (Span::of(code.as_bytes()), Span::of(name.as_bytes()));
       // SAFETY: inside of the runtime, with texts that stay.
       unsafe { (table.eval)(isolate, code, name, Evaluation::Awaiting, out) }
@@ -136,7 +157,7 @@ impl Runtime {
         "{name} must be a function"
       )));
     }
-    self.define(py, name, function)
+    define(py, &self.core, name, function)
   }
 
   /// Makes a mapping a global object of JavaScript: its functions can be called, the rest is copied.
@@ -147,7 +168,7 @@ impl Runtime {
       )));
     }
     let plain = py.get_type::<PyDict>().call1((object,))?;
-    self.define(py, name, &plain)
+    define(py, &self.core, name, &plain)
   }
 
   /// Binds a function, under its own name or another: `@runtime.bind`, `@runtime.bind(name="add")`.
@@ -172,6 +193,114 @@ impl Runtime {
     Ok(function)
   }
 
+  /// Makes a source importable, as `name` and as `amphis:static/NAME`.
+  ///
+  /// Args:
+  ///     name: what JavaScript imports; with slashes, relative imports between such modules work.
+  ///     source: the module; bytes, text or plain data where it is imported with a `type`.
+  fn add_static_module(
+    &self,
+    py: Python<'_>,
+    name: &str,
+    source: &Bound<'_, PyAny>,
+  ) -> PyResult<()> {
+    check(&self.core)?;
+    modules(py, &self.core)?
+      .call_method1("add", (name, source))
+      .map(drop)
+  }
+
+  /// Sets what decides about specifiers: `resolver(specifier, importer)` gives the module's URL, or None for those of
+  /// `add_static_module`. None takes it off.
+  fn set_module_resolver(&self, py: Python<'_>, resolver: &Bound<'_, PyAny>) -> PyResult<()> {
+    check(&self.core)?;
+    modules(py, &self.core)?
+      .call_method1("set_resolver", (resolver,))
+      .map(drop)
+  }
+
+  /// Sets what gives sources: `loader(url)` gives text, bytes (or plain data, for `type: "json"`), or an awaitable of it.
+  /// None takes it off.
+  fn set_module_loader(&self, py: Python<'_>, loader: &Bound<'_, PyAny>) -> PyResult<()> {
+    check(&self.core)?;
+    modules(py, &self.core)?
+      .call_method1("set_loader", (loader,))
+      .map(drop)
+  }
+
+  /// Imports a module, and gives what it exports as a dict. Each is run once.
+  ///
+  /// Raises:
+  ///     ModuleError: it, or what it imports, cannot be had.
+  ///     JavaScriptError: it has a syntax error, or threw.
+  #[pyo3(signature = (specifier, *, timeout=None))]
+  fn eval_module<'py>(
+    &self,
+    py: Python<'py>,
+    specifier: &str,
+    timeout: Option<&Bound<'py, PyAny>>,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    check(&self.core)?;
+    let timeout = self.timeout(timeout)?;
+    modules(py, &self.core)?.call_method1("evaluate", (specifier, timeout))
+  }
+
+  /// The same for whoever awaits: loaders may be asynchronous, and modules await outside of functions.
+  #[pyo3(signature = (specifier, *, timeout=None))]
+  fn eval_module_async<'py>(
+    slf: &Bound<'py, Self>,
+    specifier: &str,
+    timeout: Option<&Bound<'py, PyAny>>,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    let this = slf.get();
+    check(&this.core)?;
+    let timeout = this.timeout(timeout)?;
+    // It keeps the runtime.
+    modules(slf.py(), &this.core)?.call_method1("evaluate_async", (specifier, timeout, slf))
+  }
+
+  /// Registers a function that JavaScript calls by a number, `__host_op_sync__(number, …)` or, for a promise of what a
+  /// coroutine function gives, `__host_op_async__(number, …)`. Gives the number.
+  ///
+  /// Args:
+  ///     name: its name in errors; each only once.
+  ///     handler: the function; it is called as one of bind_function's.
+  ///     mode: "sync", or "async" for a coroutine function.
+  ///     permissions: names of what it does. Unless the config grants all of them, a call is a PermissionError.
+  #[pyo3(signature = (name, handler, *, mode="sync", permissions=Vec::new()))]
+  fn register_op(
+    &self,
+    py: Python<'_>,
+    name: &str,
+    handler: &Bound<'_, PyAny>,
+    mode: &str,
+    permissions: Vec<String>,
+  ) -> PyResult<usize> {
+    let is_async = ops::is_async_mode(mode)?;
+    check(&self.core)?;
+    if !handler.is_callable() {
+      return Err(pyo3::exceptions::PyTypeError::new_err(format!(
+        "{name} must be a function"
+      )));
+    }
+    let known = lock(&self.operations)
+      .as_ref()
+      .map(|known| known.clone_ref(py));
+    let operations = match known {
+      Some(operations) => operations,
+      None => {
+        let made = Bound::new(py, Operations::new(self.config.grants.clone()))?;
+        define(py, &self.core, ops::NAME, made.as_any())?;
+        let asynchronous = ops::AsyncOperations(made.clone().unbind());
+        define(py, &self.core, ops::ASYNC_NAME, Bound::new(py, asynchronous)?.as_any())?;
+        lock(&self.operations)
+          .get_or_insert(made.unbind())
+          .clone_ref(py)
+      }
+    };
+    operations.get().add(name, handler, is_async, &permissions)
+  }
+
   /// Ends what runs in it, from any thread. It raises RuntimeTerminated there, and the runtime takes no more calls.
   fn terminate(&self) -> PyResult<()> {
     if self.core.is_foreign() {
@@ -188,6 +317,7 @@ impl Runtime {
     }
     stop(&self.core, End::Closed);
     drop(self.core.take_functions());
+    drop(self.core.work.take_modules());
     if self.core.entry.is_mine() {
       reap(Arc::clone(&self.core));
     } else {
@@ -218,27 +348,26 @@ impl Runtime {
     })?;
     drop(self.core.take_functions());
     self.core.work.driver.clear_timers();
+    if let Some(modules) = self.core.work.modules(py) {
+      modules.bind(py).call_method0("forget_all")?;
+    }
+    let operations = lock(&self.operations).take();
+    drop(operations);
+    set_up(py, &self.core, &self.config)?;
     Ok(())
   }
 
   /// What it uses, in bytes and numbers, as RuntimeStats.
   fn get_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-    let mut found = None;
-    call::run(py, &self.core, None, |_, _, _| {
-      found = self.core.statistics();
-      status::NOTHING
-    })?;
-    let found = found.unwrap_or_default();
-    let class = py.import("amphis.js")?.getattr("RuntimeStats")?;
-    class.call1((
-      found.total_heap,
-      found.used_heap,
-      found.heap_limit,
-      found.physical,
-      found.external,
-      found.buffers,
-      found.functions,
-    ))
+    statistics::of(py, &self.core)
+  }
+
+  /// How many functions Python has handles of; for tests of leaks.
+  fn _debug_tracked_function_count(&self, py: Python<'_>) -> PyResult<u64> {
+    if self.is_closed() {
+      return Ok(0);
+    }
+    self.get_stats(py)?.getattr("functions")?.extract()
   }
 
   fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
@@ -254,43 +383,31 @@ impl Runtime {
     match self.core.end() {
       End::Open => "<Runtime>",
       End::Closed => "<closed Runtime>",
-      End::Terminated | End::OutOfMemory => "<terminated Runtime>",
+      End::Terminated | End::OutOfMemory | End::Lost => "<terminated Runtime>",
     }
   }
 
   fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-    self.core.visit(|function| visit.call(function))
+    if let Ok(operations) = self.operations.try_lock() {
+      visit.call(&*operations)?;
+    }
+    self.core.visit(|function| visit.call(function))?;
+    self.core.work.visit(|modules| visit.call(modules))
   }
 
   fn __clear__(&self) {
+    let operations = lock(&self.operations).take();
+    drop(operations);
     drop(self.core.take_functions());
+    drop(self.core.work.take_modules());
   }
 }
 
 impl Runtime {
-  fn define(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-    let mut handles = Handles::granting(&self.core);
-    let mut writer = Writer::new(py, &mut handles).within(self.core.values_limits());
-    writer.value(value, name)?;
-    let tape = writer.finish().bytes;
-    if let Some(here) = Owner::here(py, None)? {
-      self.core.work.set_home(here);
-    }
-    call::run(py, &self.core, None, |table, isolate, out| {
-      let name = Span::of(name.as_bytes());
-      // SAFETY: inside of the runtime, with bytes that stay.
-      without_value(unsafe { (table.bind)(isolate, name, Span::of(&tape), out) })
-    })
-    .map(drop)
-  }
-}
-
-/// The status of what gives no value where it goes well.
-fn without_value(status: c_int) -> c_int {
-  if status == status::TAPE {
-    status::NOTHING
-  } else {
-    status
+  /// In seconds.
+  fn timeout(&self, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<f64>> {
+    let timeout = timeout.map(seconds).transpose()?.or(self.core.timeout);
+    Ok(timeout.map(|timeout| timeout.as_secs_f64()))
   }
 }
 

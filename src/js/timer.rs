@@ -25,7 +25,9 @@ impl Timers {
   pub fn set(&mut self, number: u32, after: Duration, owner: Option<Arc<Owner>>) {
     self.turns += 1;
     let turn = self.turns;
-    self.due.push(Reverse((Instant::now() + after, turn, number)));
+    self
+      .due
+      .push(Reverse((Instant::now() + after, turn, number)));
     self.set.insert(number, Set { turn, owner });
   }
 

@@ -30,7 +30,7 @@ pub struct Work {
   /// By the engine's numbers.
   promises: Mutex<HashMap<u32, Arc<Pending>>>,
   /// By our own.
-  laters: Mutex<HashMap<u32, Arc<Owner>>>,
+  laters: Mutex<HashMap<u32, Option<Arc<Owner>>>>,
   next_later: AtomicU32,
   wakes: Mutex<Vec<Wake>>,
   /// Tapes of what was thrown.
@@ -39,6 +39,8 @@ pub struct Work {
   current: Mutex<Option<Arc<Owner>>>,
   /// Who was there last, or when something was bound: for what nobody in particular has begun.
   home: Mutex<Option<Arc<Owner>>>,
+  /// What has been said of modules.
+  modules: Mutex<Option<Py<PyAny>>>,
   pub driver: Driver,
 }
 
@@ -81,14 +83,26 @@ impl Work {
     lock(&self.promises).remove(&number)
   }
 
+  /// How many functions of Python's have not come to their end.
+  pub fn under_way(&self) -> u64 {
+    lock(&self.laters).len() as u64
+  }
+
   pub fn add_later(&self, owner: Arc<Owner>) -> u32 {
     let number = self.next_later.fetch_add(1, Ordering::Relaxed);
-    lock(&self.laters).insert(number, owner);
+    lock(&self.laters).insert(number, Some(owner));
+    number
+  }
+
+  /// The runtime's own thread does it.
+  pub fn add_ownerless_later(&self) -> u32 {
+    let number = self.next_later.fetch_add(1, Ordering::Relaxed);
+    lock(&self.laters).insert(number, None);
     number
   }
 
   /// The owner of what has come to its end, once.
-  pub fn take_later(&self, number: u32) -> Option<Arc<Owner>> {
+  pub fn take_later(&self, number: u32) -> Option<Option<Arc<Owner>>> {
     lock(&self.laters).remove(&number)
   }
 
@@ -99,6 +113,30 @@ impl Work {
     };
     lock(&self.wakes).extend(waiters);
     true
+  }
+
+  pub fn modules(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    lock(&self.modules)
+      .as_ref()
+      .map(|modules| modules.clone_ref(py))
+  }
+
+  /// Those that are there, or these.
+  pub fn set_modules(&self, modules: Py<PyAny>, py: Python<'_>) -> Py<PyAny> {
+    lock(&self.modules).get_or_insert(modules).clone_ref(py)
+  }
+
+  /// To be dropped by a caller that holds no lock.
+  pub fn take_modules(&self) -> Option<Py<PyAny>> {
+    lock(&self.modules).take()
+  }
+
+  /// Shows the collector what has been said of modules; nothing where somebody else is looking.
+  pub fn visit<E>(&self, mut visit: impl FnMut(&Py<PyAny>) -> Result<(), E>) -> Result<(), E> {
+    match self.modules.try_lock() {
+      Ok(modules) => modules.iter().try_for_each(&mut visit),
+      Err(_) => Ok(()),
+    }
   }
 
   pub fn report(&self, thrown: &[u8]) {
@@ -115,7 +153,10 @@ impl Work {
     for pending in promises.into_values().chain(jobs) {
       self.settle(&pending, Settled::Ended);
     }
-    let mut owners: Vec<Arc<Owner>> = lock(&self.laters).drain().map(|(_, owner)| owner).collect();
+    let mut owners: Vec<Arc<Owner>> = lock(&self.laters)
+      .drain()
+      .filter_map(|(_, owner)| owner)
+      .collect();
     owners.dedup_by(|one, other| Arc::ptr_eq(one, other));
     drop(lock(&self.home).take());
     owners
@@ -156,7 +197,10 @@ pub fn flush(core: &Core) {
 fn by_loop(wakes: Vec<Wake>) -> Vec<(Py<PyAny>, Vec<Py<PyAny>>)> {
   let mut loops: Vec<(Py<PyAny>, Vec<Py<PyAny>>)> = Vec::new();
   for wake in wakes {
-    match loops.iter_mut().find(|(known, _)| known.is(&wake.event_loop)) {
+    match loops
+      .iter_mut()
+      .find(|(known, _)| known.is(&wake.event_loop))
+    {
       Some((_, futures)) => futures.push(wake.future),
       None => loops.push((wake.event_loop, vec![wake.future])),
     }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use napi_derive::napi;
 
-use crate::js::engine;
 use crate::js::node::{self, NodeFacts, Platform};
+use crate::js::process_child;
+use crate::js::{ending, engine};
 use crate::python::signals::node_code::symbol;
 
 /// This Node.js, as it describes itself.
@@ -33,10 +34,16 @@ pub fn try_engine(engine: String, description: NodeDescription) -> bool {
   engine::try_out(Path::new(&engine), &facts(description))
 }
 
+/// Has a runtime for another process, and ends with that; for a process that does nothing else. Why it could not begin.
+#[napi(catch_unwind)]
+pub fn serve_runtime(engine: String, description: NodeDescription) -> Option<String> {
+  process_child::serve(Path::new(&engine), &facts(description)).err()
+}
+
 /// The process is about to end: no thread goes on in a runtime.
 #[napi(catch_unwind)]
 pub fn leave_runtimes() {
-  engine::close_gate();
+  ending::leave(None);
 }
 
 fn facts(description: NodeDescription) -> NodeFacts {

@@ -17,7 +17,7 @@ use crate::bridge;
 use crate::bridge::command::Command;
 use crate::bridge::host::Host;
 use crate::bridge::record::RECORD;
-use crate::js::engine;
+use crate::js::ending;
 use crate::lifecycle::calls;
 use crate::lifecycle::leave::leave;
 
@@ -106,10 +106,10 @@ impl HostHandle {
   }
 
   /// Shuts this environment's apps down and, on the main thread, leaves Python, within two seconds.
-  /// For the process' `exit` event; blocks.
+  /// For the process' `exit` event, with its code; blocks.
   #[napi(catch_unwind)]
-  pub fn leave(&self) {
-    leave_all(&self.host);
+  pub fn leave(&self, exit_code: i32) {
+    leave_all(&self.host, Some(exit_code));
   }
 
   pub(crate) fn host(&self) -> &Arc<Host> {
@@ -123,10 +123,10 @@ fn records_value(env: &Env, records: Int32Array) -> Result<sys::napi_value> {
 }
 
 /// The environment ends, and with the main one all of V8: first Python leaves, then nobody goes on in its runtimes.
-fn leave_all(host: &Arc<Host>) {
+fn leave_all(host: &Arc<Host>, exit_code: Option<i32>) {
   leave(host);
   if host.is_main {
-    engine::close_gate();
+    ending::leave(exit_code);
   }
 }
 
@@ -136,7 +136,7 @@ unsafe extern "C" fn environment_ends(hook: *mut c_void) {
   let (host, function) =
     *unsafe { Box::from_raw(hook.cast::<(Arc<Host>, sys::napi_threadsafe_function)>()) };
   let _ = catch_unwind(AssertUnwindSafe(|| {
-    leave_all(&host);
+    leave_all(&host, None);
     calls::host_goes(host.index);
   }));
   if host.close().is_some() {
@@ -152,4 +152,7 @@ unsafe extern "C" fn environment_ends(hook: *mut c_void) {
       .push(|batch| batch.commands.push(Command::Release(body)));
   }
   bridge::get().remove_host(host.index);
+  if host.is_main {
+    ending::end_before_v8();
+  }
 }

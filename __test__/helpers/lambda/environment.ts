@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { NodeProcess } from '../node-process.js'
-import { testOptions, type HandlerOptions } from '../python.js'
+import { python, testOptions, type HandlerOptions } from '../python.js'
 import { serveFunctionUrl } from './function-url.js'
 import { RuntimeApi } from './runtime-api.js'
 
@@ -22,7 +22,7 @@ export interface Environment {
 /**
  * Starts one.
  *
- * @param name which of the functions in `fixtures/lambda/functions.mjs`
+ * @param name which of the functions in `fixtures/lambda/functions.mjs`, or `FILE#EXPORT`
  * @param options of its app
  * @param timeout milliseconds that an invocation has
  */
@@ -34,9 +34,10 @@ export async function startEnvironment(
   const api = await RuntimeApi.start()
   const front = await serveFunctionUrl(api, timeout)
   const { NODE_OPTIONS: _, NODE_CHANNEL_FD: __, ...env } = process.env
-  const child = spawn(process.execPath, [bootstrap, `${functions}#${name}`], {
+  const child = spawn(process.execPath, [bootstrap, name.includes('#') ? name : `${functions}#${name}`], {
     env: {
       ...env,
+      AMPHIS_PYTHON: python,
       AWS_LAMBDA_RUNTIME_API: api.address,
       FUNCTION_OPTIONS: JSON.stringify({ ...testOptions({ lifespan: 'auto', ...options }), ...more }),
     },

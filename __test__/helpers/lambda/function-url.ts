@@ -44,7 +44,10 @@ async function answer(api: RuntimeApi, request: IncomingMessage, response: Serve
   response.end(Buffer.from(given.body ?? '', given.isBase64Encoded === true ? 'base64' : 'utf8'))
 }
 
-function writeHead(response: ServerResponse, { statusCode, headers = {}, multiValueHeaders = {}, cookies = [] }: Answer) {
+function writeHead(
+  response: ServerResponse,
+  { statusCode, headers = {}, multiValueHeaders = {}, cookies = [] }: Answer,
+) {
   for (const [name, value] of Object.entries({ ...headers, ...multiValueHeaders })) response.setHeader(name, value)
   if (cookies.length > 0) response.setHeader('set-cookie', cookies)
   response.writeHead(statusCode)

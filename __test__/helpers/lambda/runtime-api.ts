@@ -78,7 +78,10 @@ export class RuntimeApi {
     this.#running.set(next.id, next)
     asking.setHeader('lambda-runtime-aws-request-id', next.id)
     asking.setHeader('lambda-runtime-deadline-ms', String(next.deadline))
-    asking.setHeader('lambda-runtime-invoked-function-arn', 'arn:aws:lambda:eu-central-1:123456789012:function:function')
+    asking.setHeader(
+      'lambda-runtime-invoked-function-arn',
+      'arn:aws:lambda:eu-central-1:123456789012:function:function',
+    )
     asking.setHeader('content-type', 'application/json')
     asking.end(JSON.stringify(next.event))
   }

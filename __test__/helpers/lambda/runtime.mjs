@@ -100,7 +100,7 @@ function openStream(api, id) {
 export async function serve(api, handler) {
   for (;;) {
     const { headers, text } = await ask(api, 'GET', '/invocation/next')
-    const id = headers['lambda-runtime-aws-request-id']
+    const id = String(headers['lambda-runtime-aws-request-id'])
     const context = {
       callbackWaitsForEmptyEventLoop: true,
       functionName: 'function',

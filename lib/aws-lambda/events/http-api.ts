@@ -19,11 +19,11 @@ export const httpApi: EventKind<HttpApiEvent> = {
     if (cookies !== undefined && cookies.length > 0) {
       headers.push('cookie', cookies.join('; '))
     }
-    const { http, stage = '$default' } = requestContext!
+    const { http, stage } = requestContext!
     const asked = encodeRest(event.rawPath ?? http.path).replaceAll('?', '%3F')
     return requestOf({
       method: http.method,
-      ...cutPath(asked, basePath ?? (stage === '$default' ? '' : `/${stage}`)),
+      ...cutPath(asked, basePath ?? ((stage ?? '$default') === '$default' ? '' : `/${stage}`)),
       query: rawQueryString === '' ? '' : `?${encodeRest(rawQueryString)}`,
       headers,
       body: bodyOf(event.body, event.isBase64Encoded),

@@ -1,5 +1,14 @@
 // VPC Lattice, of both versions; `@types/aws-lambda` does not have it.
-import { bodyOf, cutPath, encodeRest, lastForwarded, listHeaders, queryOf, requestOf, type EventParameters } from './parts.js'
+import {
+  bodyOf,
+  cutPath,
+  encodeRest,
+  lastForwarded,
+  listHeaders,
+  queryOf,
+  requestOf,
+  type EventParameters,
+} from './parts.js'
 import type { EventHeaders, EventKind } from './request.js'
 
 interface LatticeEvent {

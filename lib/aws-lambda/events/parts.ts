@@ -138,6 +138,7 @@ export function lastForwarded(headers: readonly string[]): string | undefined {
 
 /** A path without what it begins with, and that. */
 export function cutPath(path: string, prefix: string): { path: string; rootPath: string } {
-  const isBelow = prefix !== '' && path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/')
+  const isBelow =
+    prefix !== '' && path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/')
   return isBelow ? { path: path.slice(prefix.length), rootPath: prefix } : { path, rootPath: '' }
 }

@@ -1,5 +1,7 @@
 // What every event of HTTP has, whatever it came by: the request that the app is given, and how it is answered.
-import type { AnswerKind } from '../response.js'
+
+/** Shapes of answers: who has cookies apart, who takes several headers of a name. */
+export type AnswerKind = 'rest' | 'http-api' | 'function-url' | 'load-balancer' | 'load-balancer-multi' | 'lattice'
 
 /** A request as `handle()` takes it. */
 export interface EventRequest {

@@ -1,6 +1,9 @@
 // API Gateway, WebSocket API: each message is an invocation, and so a request of its own, which the app gets as a POST to
 // the path of its route.
-import type { APIGatewayProxyWebsocketEventV2WithRequestContext, APIGatewayEventWebsocketRequestContextV2 } from 'aws-lambda'
+import type {
+  APIGatewayProxyWebsocketEventV2WithRequestContext,
+  APIGatewayEventWebsocketRequestContextV2,
+} from 'aws-lambda'
 import { bodyOf, headerOf, encodeParameter, listHeaders, queryOf, requestOf, type EventParameters } from './parts.js'
 import type { EventHeaders, EventKind } from './request.js'
 

@@ -8,10 +8,18 @@ import { packageRoot } from '../../package-root.js'
 export interface Choices {
   name: string
   language: 'ts' | 'js'
+  /** @default 'express' */
+  template?: TemplateName
 }
+
+/** The projects that there are, the usual one first. */
+export const TEMPLATES = ['express', 'aws-lambda'] as const
+
+export type TemplateName = (typeof TEMPLATES)[number]
 
 const ROOT = fileURLToPath(packageRoot)
 const TEMPLATE = join(ROOT, 'template')
+const LAMBDA = 'aws-lambda'
 
 /** Versions of what the project needs beside amphis. */
 export const PACKAGES = {
@@ -22,6 +30,9 @@ export const PACKAGES = {
   '@types/node': '^20.19.43',
 } as const
 
+/** Lambda's runtime client: the newest that runs on every Node.js that amphis does. */
+const RUNTIME_CLIENT = '^3.3.0'
+
 const ONLY_TYPESCRIPT = new Set(['tsconfig.json'])
 
 /**
@@ -29,25 +40,27 @@ const ONLY_TYPESCRIPT = new Set(['tsconfig.json'])
  */
 export async function projectFiles(choices: Choices): Promise<Map<string, string>> {
   const files = new Map([['package.json', await manifest(choices)]])
-  for (const path of await templatePaths()) {
-    if (choices.language === 'js' && ONLY_TYPESCRIPT.has(path)) continue
-    const text = await readFile(join(TEMPLATE, path), 'utf8')
+  const folder = choices.template === LAMBDA ? join(TEMPLATE, LAMBDA) : TEMPLATE
+  for (const path of await pathsIn(folder)) {
+    const isOthers = folder === TEMPLATE && path.startsWith(`${LAMBDA}/`)
+    if (isOthers || (choices.language === 'js' && ONLY_TYPESCRIPT.has(path))) continue
+    const text = await readFile(join(folder, path), 'utf8')
     files.set(targetOf(path, choices), fill(text, choices))
   }
   return files
 }
 
-async function templatePaths(): Promise<string[]> {
-  const entries = await readdir(TEMPLATE, { withFileTypes: true, recursive: true })
+async function pathsIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
   return entries
     .filter((entry) => entry.isFile() && !entry.name.endsWith('.pyc'))
-    .map((entry) => join(entry.parentPath, entry.name).slice(TEMPLATE.length + 1))
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
     .toSorted()
 }
 
 function targetOf(path: string, { language }: Choices): string {
   // npm leaves files of that name out of packages.
-  if (path === 'gitignore') return '.gitignore'
+  if (path === 'gitignore' || path === 'dockerignore') return `.${path}`
   return path === 'server.ts' ? `server.${language}` : path
 }
 
@@ -55,7 +68,8 @@ function fill(text: string, { name, language }: Choices): string {
   return text.replaceAll('PROJECT_NAME', name).replaceAll('server.ts', `server.${language}`)
 }
 
-async function manifest({ name, language }: Choices): Promise<string> {
+async function manifest({ name, language, template }: Choices): Promise<string> {
+  if (template === LAMBDA) return lambdaManifest(name)
   const server = `server.${language}`
   const { express, tsx, ...types } = PACKAGES
   const isTypeScript = language === 'ts'
@@ -74,6 +88,19 @@ async function manifest({ name, language }: Choices): Promise<string> {
     devDependencies: isTypeScript ? { ...types } : { tsx },
     // It works without, and npm asks about each that it does not know.
     allowScripts: { esbuild: false },
+  }
+  return `${JSON.stringify(project, undefined, 2)}\n`
+}
+
+async function lambdaManifest(name: string): Promise<string> {
+  const project = {
+    name,
+    private: true,
+    type: 'module',
+    scripts: { dev: 'amphis venv && amphis main:app --app-dir app --reload' },
+    dependencies: { amphis: await ownVersion(), 'aws-lambda-ric': RUNTIME_CLIENT },
+    // It is compiled.
+    allowScripts: { 'aws-lambda-ric': true },
   }
   return `${JSON.stringify(project, undefined, 2)}\n`
 }

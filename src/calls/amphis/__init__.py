@@ -37,22 +37,23 @@ __all__ = [
 ]
 
 
+_fill = {"amphis.aws_lambda": fill_aws_lambda, "amphis.js": fill_js}
+
+
 class _Finder:
     """Finds the modules of the package that are made when they are first imported."""
 
-    _fill = {"amphis.aws_lambda": fill_aws_lambda, "amphis.js": fill_js}
-
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        return _ModuleSpec(name, cls, origin="built-in") if name in cls._fill else None
+        return _ModuleSpec(name, cls, origin="built-in") if name in _fill else None
 
     @staticmethod
     def create_module(spec):
         return None
 
-    @classmethod
-    def exec_module(cls, module):
-        cls._fill[module.__name__](module)
+    @staticmethod
+    def exec_module(module):
+        _fill[module.__name__](module)
 
 
 _sys.meta_path.append(_Finder)
@@ -64,6 +65,14 @@ def __getattr__(name):
 
         return import_module("amphis.js")
     raise AttributeError(f"module 'amphis' has no attribute {name!r}")
+
+
+_FRAME_KEYS = {
+    "function_name": "function",
+    "file_name": "file",
+    "line_number": "line",
+    "column_number": "column",
+}
 
 
 class JavaScriptFrame:
@@ -80,6 +89,22 @@ class JavaScriptFrame:
 
     def __init__(self, function, file, line=None, column=None):
         self.function, self.file, self.line, self.column = function, file, line, column
+
+    # As a dict with the names that jsrun has for them; what is not known is not there.
+
+    def keys(self):
+        return [key for key, name in _FRAME_KEYS.items() if getattr(self, name) not in (None, "")]
+
+    def __contains__(self, key):
+        return key in self.keys()
+
+    def __getitem__(self, key):
+        if key not in self.keys():
+            raise KeyError(key)
+        return getattr(self, _FRAME_KEYS[key])
+
+    def get(self, key, default=None):
+        return self[key] if key in self.keys() else default
 
     def __repr__(self):
         return f"JavaScriptFrame({self.function!r}, {self.file!r}, {self.line!r}, {self.column!r})"

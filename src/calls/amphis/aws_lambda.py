@@ -1,10 +1,10 @@
 """What an app under `amphis/aws-lambda` is told of its invocation of AWS Lambda.
 
-    from amphis.aws_lambda import LambdaContext
+from amphis.aws_lambda import LambdaContext
 
 
-    def handler(event: dict, context: LambdaContext):
-        ...
+def handler(event: dict, context: LambdaContext):
+    ...
 """
 
 import json as _json
@@ -68,36 +68,28 @@ class LambdaContext:
         client_context (ClientContext | None)
     """
 
-    __slots__ = (
-        "_deadline",
-        "aws_request_id",
-        "client_context",
-        "function_name",
-        "function_version",
-        "identity",
-        "invoked_function_arn",
-        "log_group_name",
-        "log_stream_name",
-        "memory_limit_in_mb",
-    )
+    __slots__ = ("_said",)
 
     def __init__(self, said):
-        get = said.get
-        self.aws_request_id = get("awsRequestId")
-        self.function_name = get("functionName")
-        self.function_version = get("functionVersion")
-        self.invoked_function_arn = get("invokedFunctionArn")
-        self.memory_limit_in_mb = get("memoryLimitInMB")
-        self.log_group_name = get("logGroupName")
-        self.log_stream_name = get("logStreamName")
-        self.identity = CognitoIdentity(get("identity") or {})
-        client = get("clientContext")
-        self.client_context = ClientContext(client) if client else None
-        self._deadline = get("deadline")
+        self._said = said
+
+    aws_request_id = property(lambda self: self._said.get("awsRequestId"))
+    function_name = property(lambda self: self._said.get("functionName"))
+    function_version = property(lambda self: self._said.get("functionVersion"))
+    invoked_function_arn = property(lambda self: self._said.get("invokedFunctionArn"))
+    memory_limit_in_mb = property(lambda self: self._said.get("memoryLimitInMB"))
+    log_group_name = property(lambda self: self._said.get("logGroupName"))
+    log_stream_name = property(lambda self: self._said.get("logStreamName"))
+    identity = property(lambda self: CognitoIdentity(self._said.get("identity") or {}))
+
+    @property
+    def client_context(self):
+        said = self._said.get("clientContext")
+        return ClientContext(said) if said else None
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends this invocation; 0 when that is over."""
-        return max(0, int(self._deadline - _time.time() * 1000))
+        return max(0, int(self._said["deadline"] - _time.time() * 1000))
 
     def __repr__(self):
         return f"LambdaContext(aws_request_id={self.aws_request_id!r}, function_name={self.function_name!r})"
@@ -118,17 +110,23 @@ def _open(module, name):
     for part in name.split("."):
         function = getattr(function, part)
     if not callable(function):
-        raise TypeError(f"{module}:{name} is no function that takes an event and a context: {function!r}")
+        raise TypeError(
+            f"{module}:{name} is no function that takes an event and a context: {function!r}"
+        )
     _functions[module, name] = function
-    return _iscoroutinefunction(function) or _iscoroutinefunction(getattr(function, "__call__", None))
+    return _iscoroutinefunction(function) or _iscoroutinefunction(type(function).__call__)
 
 
 def _call(module, name, event, context):
-    return _written(_functions[module, name](_json.loads(event), LambdaContext(_json.loads(context))))
+    return _written(
+        _functions[module, name](_json.loads(event), LambdaContext(_json.loads(context)))
+    )
 
 
 async def _call_async(module, name, event, context):
-    return _written(await _functions[module, name](_json.loads(event), LambdaContext(_json.loads(context))))
+    return _written(
+        await _functions[module, name](_json.loads(event), LambdaContext(_json.loads(context)))
+    )
 
 
 def _written(result):

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use super::vectors::vectors;
-use super::{Limits, Reader, wire};
+use super::{Limits, Reader, from_hex, wire};
 use super::{Stub, with_python};
 use crate::bridge::bytes::Memory;
 
@@ -174,6 +174,68 @@ fn wires_that_were_damaged_are_a_value_or_an_error() {
         }
       }
       let _ = read_wire(py, &bytes);
+    }
+    Ok(())
+  });
+}
+
+/// What `v8.Serializer` of the supported Node.js writes, by name.
+fn wires(py: Python<'_>) -> PyResult<Vec<(String, Vec<u8>)>> {
+  let json = include_str!("../../../fixtures/wires.json");
+  let loads = py.import("json")?.getattr("loads")?;
+  let wires = loads.call1((json,))?;
+  wires
+    .try_iter()?
+    .map(|wire| {
+      let wire = wire?;
+      let text = |key: &str| wire.get_item(key)?.extract::<String>();
+      Ok((text("name")?, from_hex(&text("wire")?)))
+    })
+    .collect()
+}
+
+#[test]
+fn what_v8_writes_is_a_value_and_cut_short_it_is_an_error() {
+  with_python(|py| {
+    let wires = wires(py)?;
+    assert!(wires.len() > 30);
+    for (name, wire) in wires {
+      match read_wire(py, &wire) {
+        Ok(()) => {}
+        // Python has no such date.
+        Err(error) => assert!(name == "invalid date", "{name}: {error}"),
+      }
+      for end in 0..wire.len() {
+        assert!(read_wire(py, &wire[..end]).is_err(), "{name} cut at {end}");
+      }
+    }
+    Ok(())
+  });
+}
+
+#[test]
+fn wires_that_were_mixed_are_a_value_or_an_error() {
+  with_python(|py| {
+    let wires = wires(py)?;
+    let mut random = Random(0x5555_1234_9876_abcd);
+    for (_, wire) in &wires {
+      for _ in 0..400 {
+        let mut bytes = wire.clone();
+        // A part of another one, in a place of this one.
+        let (_, other) = &wires[random.below(wires.len())];
+        let from = random.below(other.len());
+        let part = &other[from..other.len().min(from + random.below(12))];
+        let at = 2 + random.below(bytes.len() - 2);
+        if random.below(2) == 0 {
+          bytes.truncate(at);
+        }
+        bytes.splice(at..at, part.iter().copied());
+        for _ in 0..random.below(3) {
+          let at = random.below(bytes.len());
+          bytes[at] = random.byte();
+        }
+        let _ = read_wire(py, &bytes);
+      }
     }
     Ok(())
   });

@@ -1,0 +1,203 @@
+"""Isolated JavaScript runtimes, by the engine that the argument names: what each call costs, in microseconds."""
+
+import gc
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+sys.path.append(str(Path(__file__).parents[1] / "calls"))
+
+if "BENCH_CHANNEL_FD" in os.environ:
+    # amphis' own Node has been kept from taking the channel for its own.
+    os.environ["NODE_CHANNEL_FD"] = os.environ.pop("BENCH_CHANNEL_FD")
+
+ITEMS = [
+    {
+        "id": 1000 + index,
+        "name": f"lamp {index}",
+        "price": 19.5 + index / 4,
+        "isNew": index % 3 == 0,
+        "tags": ["light", "desk" if index % 2 else "wall", "büro"],
+        "size": {"width": 10 + index, "height": 20, "depth": 7.5},
+        "note": None if index % 5 == 0 else "übersetzt",
+    }
+    for index in range(64)
+]
+DOCUMENT = {"page": 1, "total": len(ITEMS), "items": ITEMS}
+
+
+class Amphis:
+    def make(self):
+        from amphis import js
+
+        return js.Runtime()
+
+    def bind(self, runtime, name, function):
+        runtime.bind_function(name, function)
+
+    def function(self, runtime, code):
+        return runtime.eval(code)
+
+
+class Processes(Amphis):
+    def make(self):
+        from amphis import js
+
+        return js.Runtime(process=True)
+
+
+class Jsrun(Amphis):
+    def make(self):
+        import jsrun
+
+        return jsrun.Runtime()
+
+
+class MiniRacer:
+    def make(self):
+        from py_mini_racer import MiniRacer
+
+        return MiniRacer()
+
+    def bind(self, runtime, name, function):
+        raise NotImplementedError("mini-racer has no synchronous callbacks")
+
+    def function(self, runtime, code):
+        runtime.eval(f"globalThis.f = {code}; 0")
+        return lambda value: runtime.call("f", value)
+
+
+engine = {"amphis": Amphis, "processes": Processes, "jsrun": Jsrun, "mini-racer": MiniRacer}[
+    sys.argv[1]
+]()
+
+
+def blocking(call, milliseconds, check=None):
+    times = []
+    end = perf_counter() + milliseconds / 1000
+    while (begun := perf_counter()) < end:
+        result = call()
+        times.append(perf_counter() - begun)
+        if check is not None and result != check:
+            raise ValueError(f"it gave {result!r}")
+    return median(times) * 1e6
+
+
+def create(milliseconds):
+    def once():
+        runtime = engine.make()
+        result = runtime.eval("1 + 1")
+        runtime.close()
+        return result
+
+    return blocking(once, milliseconds, 2)
+
+
+def evaluate(milliseconds):
+    runtime = engine.make()
+    try:
+        return blocking(lambda: runtime.eval("1 + 1"), milliseconds, 2)
+    finally:
+        runtime.close()
+
+
+def callback(milliseconds):
+    runtime = engine.make()
+    try:
+        engine.bind(runtime, "same", lambda value: value)
+        code = "n = 0; for (let i = 0; i < 1000; i++) n += same(1); n"
+        return blocking(lambda: runtime.eval(code), milliseconds, 1000) / 1000
+    finally:
+        runtime.close()
+
+
+def result(milliseconds):
+    runtime = engine.make()
+    try:
+        runtime.eval(f"const document_ = JSON.parse({json.dumps(json.dumps(DOCUMENT))}); 0")
+        return blocking(
+            lambda: runtime.eval("document_"),
+            milliseconds,
+            None if engine.__class__ is MiniRacer else DOCUMENT,
+        )
+    finally:
+        runtime.close()
+
+
+def argument(milliseconds):
+    runtime = engine.make()
+    try:
+        take = engine.function(runtime, "value => value.total")
+        return blocking(lambda: take(DOCUMENT), milliseconds, 64)
+    finally:
+        runtime.close()
+
+
+def threads(milliseconds):
+    """What each of the calls of eight threads costs, with a runtime each."""
+    counts = [0] * 8
+    barrier = threading.Barrier(9)
+
+    def work(number):
+        runtime = engine.make()
+        runtime.eval("1 + 1")
+        barrier.wait()
+        end = perf_counter() + milliseconds / 1000
+        while perf_counter() < end:
+            runtime.eval("1 + 1")
+            counts[number] += 1
+        barrier.wait()
+        runtime.close()
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for worker in workers:
+        worker.start()
+    barrier.wait()
+    begun = perf_counter()
+    barrier.wait()
+    took = perf_counter() - begun
+    for worker in workers:
+        worker.join()
+    return took / sum(counts) * 1e6
+
+
+def memory(_):
+    """MB that each of fifty has of its own."""
+    gc.collect()
+    before = resident()
+    runtimes = [engine.make() for _ in range(50)]
+    for runtime in runtimes:
+        runtime.eval("1 + 1")
+    used = resident() - before
+    for runtime in runtimes:
+        runtime.close()
+    return used / 50 / 1e6
+
+
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+WAYS = {
+    "create": create,
+    "eval": evaluate,
+    "callback": callback,
+    "result": result,
+    "argument": argument,
+    "threads": threads,
+    "memory": memory,
+}
+
+if len(sys.argv) > 2:
+    # By hand: all of them, once.
+    for name in sys.argv[2:]:
+        print(name, round(WAYS[name](500), 3))
+else:
+    import orders
+
+    orders.obey({"measure": lambda order: WAYS[order["what"]](order["milliseconds"])})

@@ -1,0 +1,87 @@
+// From a server of development to the process of the app, over a Unix socket.
+import { type IncomingMessage, request as ask, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { hopByHop } from '../wire/hop-by-hop.js'
+
+/** A request as it was when it came. */
+type Incoming = IncomingMessage & { originalUrl?: string | undefined }
+
+/** What the connection in front says of itself, in the place of what a client may have said. */
+function forwarded({ socket }: Incoming): [string, string][] {
+  const { remoteAddress } = socket
+  return [
+    ...(remoteAddress === undefined ? [] : ([['x-forwarded-for', remoteAddress]] satisfies [string, string][])),
+    ['x-forwarded-proto', 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'],
+  ]
+}
+
+const OWN = new Set(['x-forwarded-for', 'x-forwarded-proto'])
+
+function fieldsOf(request: Incoming, isLeftOut: (name: string) => boolean): [string, string][] {
+  const { rawHeaders } = request
+  const fields: [string, string][] = []
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!.toLowerCase()
+    const value = rawHeaders[at + 1]!
+    if (name === ':authority') fields.push(['host', value])
+    else if (!name.startsWith(':') && !OWN.has(name) && !isLeftOut(name)) fields.push([name, value])
+  }
+  return [...fields, ...forwarded(request)]
+}
+
+/**
+ * Passes a request on, and its answer back.
+ *
+ * @param onError told what keeps it from being answered
+ */
+export function passOn(
+  socketPath: string,
+  request: Incoming,
+  response: ServerResponse,
+  onError: (error: Error) => void,
+): void {
+  const headers: Record<string, string | string[]> = {}
+  for (const [name, value] of fieldsOf(request, hopByHop(request.headers.connection ?? null))) {
+    const before = headers[name]
+    headers[name] = before === undefined ? value : [before, value].flat()
+  }
+  // Node.js itself frames the bodies of some methods only.
+  if (request.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked'
+  const path = request.originalUrl ?? request.url
+  const outgoing = ask({ socketPath, path, method: request.method, headers, setHost: false })
+  outgoing.once('response', (answer) => {
+    const isLeftOut = hopByHop(answer.headers.connection ?? null)
+    for (const [name, value] of Object.entries(answer.headers)) {
+      if (value !== undefined && !isLeftOut(name)) response.setHeader(name, value)
+    }
+    response.statusCode = answer.statusCode ?? 500
+    // Events are awaited by who hears of the response first.
+    response.flushHeaders()
+    answer.pipe(response)
+    answer.once('error', () => response.destroy())
+  })
+  outgoing.once('error', (error) => {
+    if (response.headersSent) response.destroy()
+    else onError(error)
+  })
+  response.once('close', () => outgoing.destroy())
+  request.pipe(outgoing)
+}
+
+/** Passes a handshake on, and all that follows. */
+export function passUpgradeOn(socketPath: string, request: Incoming, socket: Duplex, head: Buffer): void {
+  const onward = connect(socketPath)
+  const lines = fieldsOf(request, () => false).map(([name, value]) => `${name}: ${value}\r\n`)
+  onward.write(`${request.method} ${request.originalUrl ?? request.url} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1')
+  onward.write(head)
+  socket.pipe(onward).pipe(socket)
+  // One does not outlive the other.
+  for (const [one, other] of [
+    [socket, onward],
+    [onward, socket],
+  ] as const) {
+    one.once('error', () => other.destroy())
+    one.once('close', () => other.destroy())
+  }
+}
