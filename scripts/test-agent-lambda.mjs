@@ -10,7 +10,7 @@ import { closingLine, runAll, summarise } from './lib/report.mjs'
 import { run } from './lib/run.mjs'
 import { say } from './lib/say.mjs'
 import { complete, setUp } from './lib/setup.mjs'
-import { avaTotals } from './lib/test-totals.mjs'
+import { avaTotals, playwrightTotals } from './lib/test-totals.mjs'
 
 const folder = 'examples/agent-lambda'
 const infra = inRoot(folder, 'lambda/infra')
@@ -36,6 +36,7 @@ await main(async () => {
     {
       name: 'service',
       run: () => run(inRoot(folder, 'node_modules/.bin/playwright'), ['test', ...filters], { cwd: inRoot(folder) }),
+      totals: playwrightTotals,
     },
   ])
   summarise(outcomes)
