@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { Python } from '../index.js'
+import { Python, PythonHandler } from '../index.js'
 import { fixtures, loop, python as interpreter } from './helpers/python.js'
 
 // Who may ask examples/agent-lambda, and whose its sessions are.
@@ -13,11 +13,15 @@ type Owner = (
 ) => Promise<string | number>
 
 const appDir = fileURLToPath(new URL('../examples/agent-lambda/lambda/function', import.meta.url))
+// Read when the app is imported.
+process.env['ALLOWED_ORIGINS'] = 'https://one.example https://two.example'
+const http = new PythonHandler({ app: 'app.api:app', appDir, python: interpreter, loop, lifespan: 'off' })
 const app = new Python({ appDir, python: interpreter, loop })
 const python = new Python({ appDir: fixtures, python: interpreter, loop })
 test.after.always(async () => {
   await python.close()
   await app.close()
+  await http.close()
 })
 
 const open = async (): Promise<Owner> => {
@@ -40,7 +44,13 @@ test('each key is an owner, whose name tells nothing of it', async (t) => {
 
 test('without a key that is known nobody gets in, and where there is no key nobody at all', async (t) => {
   const owner = await open()
-  for (const headers of [{}, { 'x-api-key': '' }, { 'x-api-key': 'key-of' }, { authorization: 'Bearer ' }]) {
+  const wrong: Record<string, string>[] = [
+    {},
+    { 'x-api-key': '' },
+    { 'x-api-key': 'key-of' },
+    { authorization: 'Bearer ' },
+  ]
+  for (const headers of wrong) {
     t.is(await owner('api-key', keys, headers), 401, JSON.stringify(headers))
     t.is(await owner('api-key', [], headers), 401, JSON.stringify(headers))
   }
@@ -55,4 +65,15 @@ test('by IAM a user or role is an owner, however a session of the role is called
   t.is(await owner('iam', [], {}, 'AROAROLE:session-2'), role)
   t.not(await owner('iam', [], {}, 'AROAOTHER:session-1'), role)
   t.is(await owner('iam', keys, { 'x-api-key': 'key-of-one' }, null), 401)
+})
+
+test('browsers are told of pages that are allowed, and of no others', async (t) => {
+  const ask = async (origin: string) => {
+    const headers = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-api-key' }
+    const response = await http.handle({ method: 'OPTIONS', url: '/claude-code', headers })
+    return [response.status, response.headers.get('access-control-allow-origin')] as const
+  }
+  t.deepEqual(await ask('https://two.example'), [200, 'https://two.example'])
+  t.deepEqual(await ask('https://three.example'), [400, null])
+  t.deepEqual(await ask('null'), [400, null])
 })
