@@ -53,7 +53,8 @@ test('the files of a conversation come back as they were, and nothing else of th
     'projects/-tmp-work/0/tool-results/1.txt': 'result',
   }
   for (const [name, text] of Object.entries(kept)) await write(config, name, text)
-  for (const name of ['settings.json', '.credentials.json', 'projects/-tmp-work/evil.sh']) await write(config, name, 'x')
+  for (const name of ['settings.json', '.credentials.json', 'projects/-tmp-work/evil.sh'])
+    await write(config, name, 'x')
   await symlink('/etc/passwd', join(config, 'projects/-tmp-work/link.jsonl'))
   const [packed, said] = await archive.pack(await at(config))
   t.is(said.files, '3')

@@ -6,7 +6,7 @@ export default defineConfig({
   testDir: 'tests',
   // One after another: each turn is a process of 200 MB.
   workers: 1,
-  timeout: 120_000,
+  timeout: 300_000,
   reporter: 'list',
   forbidOnly: true,
   globalSetup: './tests/helpers/setup.ts',

@@ -43,3 +43,18 @@ export function avaTotals(output) {
     skipped: sum(closing, /^\s*(\d+) tests? (?:skipped|todo)/gm),
   }
 }
+
+/**
+ * Playwright's closing lines.
+ *
+ * @param {string} output
+ * @returns {Totals}
+ */
+export function playwrightTotals(output) {
+  const text = stripVTControlCharacters(output)
+  return {
+    passed: sum(text, /^\s*(\d+) (?:passed|flaky)/gm),
+    failed: sum(text, /^\s*(\d+) (?:failed|interrupted|errors? (?:was|were) not a part of any test)/gm),
+    skipped: sum(text, /^\s*(\d+) (?:skipped|did not run)/gm),
+  }
+}

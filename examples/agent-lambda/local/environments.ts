@@ -53,12 +53,16 @@ export class LocalFunction {
   async invoke(event: unknown, timeout?: number): Promise<Outcome> {
     const environment = this.#idle.pop() ?? (await (this.#count < MOST ? this.#make() : this.#next()))
     const outcome = await environment.api.invoke(event, timeout)
-    void environment.api.idle().then(() => {
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#idle.push(environment)
-      else next(environment)
-    })
+    void this.#giveBack(environment)
     return outcome
+  }
+
+  /** To whoever waits, once it has asked for more. */
+  async #giveBack(environment: Environment): Promise<void> {
+    await environment.api.idle()
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#idle.push(environment)
+    else next(environment)
   }
 
   async close(): Promise<void> {
@@ -85,7 +89,8 @@ export class LocalFunction {
       env: { ...this.#env, AWS_LAMBDA_RUNTIME_API: api.address },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => (this.log += piece.toString()))
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (piece: Buffer) => (this.log += piece.toString()))
     const environment = { api, child }
     this.#all.push(environment)
     const ended = once(child, 'close').then(() => {

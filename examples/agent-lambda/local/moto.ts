@@ -78,7 +78,12 @@ export class Moto {
   }
 
   /** @throws unless it is answered by 2xx */
-  async ask(method: string, path: string, body?: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
+  async ask(
+    method: string,
+    path: string,
+    body?: string | Uint8Array<ArrayBuffer>,
+    headers: Record<string, string> = {},
+  ) {
     const response = await fetch(this.url + path, {
       method,
       headers: { authorization: signedByAnybody, ...headers },

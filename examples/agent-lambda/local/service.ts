@@ -57,7 +57,8 @@ export class Service {
     await moto.makeBucket(BUCKET)
     const { PATH, LANG, ANTHROPIC_API_KEY } = process.env
     const all = {
-      ...{ PATH, LANG },
+      PATH,
+      LANG,
       PYTHON: fileURLToPath(new URL('../.venv', import.meta.url)),
       ...SECRETS,
       ...(isReal ? { ANTHROPIC_API_KEY } : { ANTHROPIC_BASE_URL: api.url, AGENT_RETRIES: '1' }),

@@ -17,7 +17,10 @@ test.describe('integration', () => {
   })
 
   test('two sessions know nothing of each other, at the same time', async () => {
-    const [one, two] = await Promise.all([api.turn('My name is Ada. Say: hello'), api.turn('My name is Bob. Say: hello')])
+    const [one, two] = await Promise.all([
+      api.turn('My name is Ada. Say: hello'),
+      api.turn('My name is Bob. Say: hello'),
+    ])
     const questions = ['What am I called, one?', 'What am I called, two?']
     const answers = await Promise.all([
       api.turn(questions[0]!, one.session_id),

@@ -27,7 +27,10 @@ test('an agent that prints all it can read finds no secret, and the log has none
     expect(results).toContain('ANTHROPIC_AUTH_TOKEN=stand-in-')
     // The command itself is in what is printed; a whole secret is not.
     for (const secret of secrets) expect(results, secret).not.toContain(secret)
-    expect(results.match(/\n?LOUD=/)).toBeNull()
+    // Nor, in its own environment, what is no secret.
+    const own = textOf(messages.filter(({ type }) => type === 'user').slice(0, 1)).split('tool_use_id')[1]
+    expect(own).toContain('marker')
+    expect(own).not.toContain('a variable of the function')
     for (const secret of secrets) expect(service.log, secret).not.toContain(secret)
     // The token that it has is worth nothing at the real address.
     const token = /ANTHROPIC_AUTH_TOKEN=(stand-in-[\w-]+)/.exec(results)![1]!

@@ -27,7 +27,9 @@ def _by_iam(event: Any) -> str:
     # Of a role that is assumed the part before the colon is the role's, what follows is made up by whoever assumes it.
     user = str(iam.get("userId") or "").split(":")[0]
     if not user:
-        raise ApiError(401, "the request is not signed: this function is for callers that IAM allows")
+        raise ApiError(
+            401, "the request is not signed: this function is for callers that IAM allows"
+        )
     return f"iam-{_hash(user)[:32]}"
 
 

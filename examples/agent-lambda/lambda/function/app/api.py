@@ -64,7 +64,9 @@ async def claude_code(ask: Ask, owner: Annotated[str, Depends(owner)], request: 
     events = turns.run(ask, owner, _seconds_of(request), partial=streams)
     if streams:
         text = as_text(*await first_of(events))
-        return StreamingResponse(text, media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return StreamingResponse(
+            text, media_type="text/event-stream", headers={"cache-control": "no-store"}
+        )
     done: dict[str, Any] = {}
     async for _, done in events:  # noqa: B007
         pass
@@ -98,7 +100,10 @@ async def answer_invalid(_request: Request, error: RequestValidationError) -> JS
 @app.exception_handler(404)
 @app.exception_handler(405)
 async def answer_unknown(request: Request, error: Any) -> JSONResponse:
-    return _answer(error.status_code, f"there is no {request.method} {request.url.path}: POST /claude-code is what there is")
+    return _answer(
+        error.status_code,
+        f"there is no {request.method} {request.url.path}: POST /claude-code is what there is",
+    )
 
 
 @app.exception_handler(Exception)

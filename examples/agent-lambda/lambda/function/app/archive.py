@@ -1,7 +1,7 @@
 """A session as a zip: the files that the agent keeps of its conversation, and no others.
 
-What is unpacked was written by this service, but it lies in a bucket that others may write to: names, kinds, numbers and
-sizes are checked before anything is written, and sizes again while it is.
+What is unpacked was written by this service, but it lies in a bucket that others may write to: names,
+kinds, numbers and sizes are checked before anything is written, and sizes again while it is.
 """
 
 import io
@@ -126,5 +126,12 @@ def unpack(packed: bytes, folder: Path) -> int:
                             raise ArchiveError("it has an entry that is larger than it says")
                         target.write(piece)
             return len(entries)
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        ValueError,
+        OSError,
+        NotImplementedError,
+    ) as error:
         raise ArchiveError(f"it cannot be read ({type(error).__name__})") from error

@@ -124,22 +124,31 @@ class Sessions:
         except archive.TooLarge as error:
             raise ApiError(413, f"this turn was not kept: {error}", known) from error
         if len(packed) > self._settings.session_bytes:
-            message = f"this turn was not kept: the session has {len(packed)} bytes, of {self._settings.session_bytes} at most"
+            most = self._settings.session_bytes
+            message = (
+                f"this turn was not kept: the session has {len(packed)} bytes, of {most} at most"
+            )
             raise ApiError(413, message, known)
         metadata = {**said, "owner": session.owner}
         try:
             tag = await self._host.write(session.key, packed, session.etag, metadata)
         except JavaScriptError as error:
-            raise ApiError(503, f"the agent has answered, but the session was not kept: {error.message}", known) from error
+            raise ApiError(
+                503, f"the agent has answered, but the session was not kept: {error.message}", known
+            ) from error
         if tag is None:
-            raise ApiError(409, "this turn was not kept: another one has written the session", known)
+            raise ApiError(
+                409, "this turn was not kept: another one has written the session", known
+            )
         return await self._host.urlOf(session.key)
 
     async def _release(self, session_id: str) -> None:
         try:
             await self._host.release(session_id)
         except JavaScriptError as error:
-            log.error("%s cannot be gone on with for %s s: %s", session_id, LEASE_SECONDS, error.message)
+            log.error(
+                "%s cannot be gone on with for %s s: %s", session_id, LEASE_SECONDS, error.message
+            )
 
     async def _ask(self, call: Any) -> Any:
         try:

@@ -40,7 +40,11 @@ async def as_text(first: Event, events: AsyncIterator[Event]) -> AsyncIterator[s
             failed = Failed(error=error.error, session_id=error.session_id)
             queue.put_nowait(event_text("error", failed.model_dump(exclude_none=True)))
         except Exception:
-            queue.put_nowait(event_text("error", Failed(error="something has gone wrong").model_dump(exclude_none=True)))
+            queue.put_nowait(
+                event_text(
+                    "error", Failed(error="something has gone wrong").model_dump(exclude_none=True)
+                )
+            )
             raise
         finally:
             queue.put_nowait(None)

@@ -30,8 +30,10 @@ class Turns:
         self._settings = settings
         self._sessions = Sessions(host, settings)
 
-    async def run(self, ask: Ask, owner: str, seconds: float, partial: bool = False) -> AsyncIterator[Event]:
-        """Gives `session` once it is restored, a `message` for each of the agent's, and at last `done`, when it is kept.
+    async def run(
+        self, ask: Ask, owner: str, seconds: float, partial: bool = False
+    ) -> AsyncIterator[Event]:
+        """Gives `session` once it is restored, a `message` for each of the agent's, `done` when it is kept.
 
         Args:
             seconds: that are left of the invocation
@@ -52,7 +54,9 @@ class Turns:
             url = await self._sessions.keep(session)
             yield "done", Done(session_id=session.id, messages=messages, s3_url=url).model_dump()
 
-    async def _messages(self, ask: Ask, session: Session, deadline: float, partial: bool) -> AsyncIterator[dict]:
+    async def _messages(
+        self, ask: Ask, session: Session, deadline: float, partial: bool
+    ) -> AsyncIterator[dict]:
         known = session.id if session.etag else None
         task = {
             "prompt": ask.prompt,
@@ -95,5 +99,7 @@ class Turns:
                 await asyncio.wait({step}, timeout=5)
                 step.cancel()
         if result is None or result.get("is_error") or result.get("subtype") != "success":
-            why = (result or {}).get("result") or (result or {}).get("subtype") or "it gave no result"
+            why = (
+                (result or {}).get("result") or (result or {}).get("subtype") or "it gave no result"
+            )
             raise ApiError(502, f"the agent has failed, and this turn was not kept: {why}", known)

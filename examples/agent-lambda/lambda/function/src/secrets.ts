@@ -83,7 +83,10 @@ async function takeFromSecretsManager(id: string): Promise<void> {
     }
   } catch (error) {
     // Neither its message nor its cause may show what stands in the secret.
-    throw new Error(`the secret ${id} could not be read (${(error as Error).name}): it has to be JSON, and the role has to be allowed`)
+    // oxlint-disable-next-line preserve-caught-error
+    throw new Error(
+      `the secret ${id} could not be read (${(error as Error).name}): it has to be JSON, and the role has to be allowed`,
+    )
   } finally {
     client.destroy()
   }

@@ -20,16 +20,19 @@ interface Lease {
   readonly until: number
 }
 
-let client: S3Client | undefined
+let made: { client: S3Client } | undefined
 
+/** Made when it is first needed: before, there are no secrets to make it with. */
 function s3(): S3Client {
-  client ??= new S3Client({
-    ...awsClientOptions(),
-    // A server of one's own has no names of buckets in its host.
-    forcePathStyle: Boolean(process.env['AWS_ENDPOINT_URL']),
-    requestHandler: { connectionTimeout: 3000, requestTimeout: 20_000 },
-  })
-  return client
+  made ??= {
+    client: new S3Client({
+      ...awsClientOptions(),
+      // A server of one's own has no names of buckets in its host.
+      forcePathStyle: Boolean(process.env['AWS_ENDPOINT_URL']),
+      requestHandler: { connectionTimeout: 3000, requestTimeout: 20_000 },
+    }),
+  }
+  return made.client
 }
 
 function bucket(): string {

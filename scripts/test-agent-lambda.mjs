@@ -1,0 +1,45 @@
+// npm run test:agent-lambda [-- FILTER …]: the tests of examples/agent-lambda: the service with the real agent SDK before a
+// stand-in of the Messages API, S3 of moto's, and the infrastructure with Pulumi's mocks. Filters are Playwright's. With
+// LAMBDA_API_URL the tests that any deployment passes run against that one.
+import { join } from 'node:path'
+import { infraPackages, setUpAgentLambda } from './lib/agent-lambda.mjs'
+import { avaArguments } from './lib/checks.mjs'
+import { inRoot } from './lib/paths.mjs'
+import { main } from './lib/problem.mjs'
+import { closingLine, runAll, summarise } from './lib/report.mjs'
+import { run } from './lib/run.mjs'
+import { say } from './lib/say.mjs'
+import { complete, setUp } from './lib/setup.mjs'
+import { avaTotals, playwrightTotals } from './lib/test-totals.mjs'
+
+const folder = 'examples/agent-lambda'
+const infra = inRoot(folder, 'lambda/infra')
+
+await main(async () => {
+  const filters = process.argv.slice(2)
+  await setUp()
+  await setUpAgentLambda()
+  await complete([infraPackages])
+  const isWhole = filters.length === 0 && !process.env.LAMBDA_API_URL
+  const outcomes = await runAll([
+    ...(isWhole
+      ? [
+          { name: 'tsc, infrastructure', run: () => run(join(infra, 'node_modules/.bin/tsc'), ['-p', infra]) },
+          { name: 'tsc, tests', run: () => run(inRoot('node_modules/.bin/tsc'), ['--noEmit', '-p', inRoot(folder)]) },
+          {
+            name: 'infrastructure',
+            run: () => run(process.execPath, avaArguments(['--config', 'ava.agent-lambda.config.mjs'])),
+            totals: avaTotals,
+          },
+        ]
+      : []),
+    {
+      name: 'service',
+      run: () => run(inRoot(folder, 'node_modules/.bin/playwright'), ['test', ...filters], { cwd: inRoot(folder) }),
+      totals: playwrightTotals,
+    },
+  ])
+  summarise(outcomes)
+  say(`\n${closingLine(outcomes)}`)
+  return outcomes.every(({ ok }) => ok) ? 0 : 1
+})
