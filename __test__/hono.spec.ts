@@ -11,6 +11,7 @@ import { request, requestHead } from './helpers/client.js'
 import { listen } from './helpers/listen.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { createHandler, shareHandler } from './helpers/python.js'
+import { RawConnection } from './helpers/raw-connection.js'
 import { Recorder } from './helpers/recorder.js'
 
 // `amphis/hono`, on Hono and its server for Node.js.
@@ -225,6 +226,38 @@ test('an error of the app goes to onError', async (t) => {
   const answer = await request(`${url}/before`)
   t.is(answer.status, 500)
   t.is(answer.text, 'Hono: before the response')
+})
+
+test('an app that does not start is an error of every request, and the rest of Hono goes on', async (t) => {
+  const broken = createHandler(t, { app: 'raises_on_import:app', logger: new Recorder() })
+  const codes: unknown[] = []
+  const app = new Hono()
+    .get('/', (c) => c.text('Hono'))
+    .onError((thrown, c) => {
+      codes.push((thrown as Error & { code: string }).code)
+      return c.text('onError', 500)
+    })
+  const { url } = await serve(t, broken, app)
+  for (let n = 0; n < 2; n++) t.is((await request(`${url}/api/`, { method: 'POST', body: 'x' })).text, 'onError')
+  t.deepEqual(codes, ['AMPHIS_ERR_APP_IMPORT', 'AMPHIS_ERR_APP_IMPORT'])
+  t.is((await request(url)).text, 'Hono')
+})
+
+test('a client that leaves in the middle of its upload is a disconnect, and no error', async (t) => {
+  const told: unknown[] = []
+  const app = new Hono().onError((thrown, c) => {
+    told.push(thrown)
+    return c.text('onError', 500)
+  })
+  const { port } = await serve(t, disconnect, app)
+  const name = unique()
+  const connection = await RawConnection.open(t, port)
+  connection.write(`POST /api/upload?${name} HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\nsome`)
+  await probe.wait(`${name}:idle`)
+  connection.reset()
+  const messages = (await probe.wait(`${name}:message`)) as [string, number][]
+  t.is(messages.at(-1)![0], 'http.disconnect')
+  t.deepEqual(told, [])
 })
 
 test('an error that stands for a status has it, also without onError', async (t) => {

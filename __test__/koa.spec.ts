@@ -10,6 +10,7 @@ import { request, requestHead } from './helpers/client.js'
 import { listen } from './helpers/listen.js'
 import { shareProbe, unique } from './helpers/probe.js'
 import { createHandler, shareHandler } from './helpers/python.js'
+import { RawConnection } from './helpers/raw-connection.js'
 import { Recorder } from './helpers/recorder.js'
 
 // `amphis/koa`, on Koa and koa-mount.
@@ -208,6 +209,38 @@ test('an error that stands for a status has it', async (t) => {
   )
   t.is((await request(`${other.url}/api/`)).status, 503)
   t.deepEqual(codes, ['AMPHIS_ERR_BODY_TOO_LARGE', 'AMPHIS_ERR_CLOSED'])
+})
+
+test('an app that does not start is an error of every request, and the rest of Koa goes on', async (t) => {
+  const broken = createHandler(t, { app: 'raises_on_import:app', logger: new Recorder() })
+  const codes: unknown[] = []
+  const app = mountedAt(broken).use((ctx) => {
+    ctx.body = 'Koa'
+  })
+  const { url } = await serve(
+    t,
+    app.on('error', ({ code }) => codes.push(code)),
+  )
+  for (let n = 0; n < 2; n++) t.is((await request(`${url}/api/`, { method: 'POST', body: 'x' })).status, 500)
+  t.deepEqual(codes, ['AMPHIS_ERR_APP_IMPORT', 'AMPHIS_ERR_APP_IMPORT'])
+  t.is((await request(url)).text, 'Koa')
+})
+
+test('a client that leaves in the middle of its upload is a disconnect; Koa hears what Node says of it, and no more', async (t) => {
+  const told: unknown[] = []
+  const app = new Koa().use(koa(disconnect)).on('error', ({ code }) => told.push(code))
+  const { port } = await serve(t, app)
+  const name = unique()
+  const connection = await RawConnection.open(t, port)
+  connection.write(`POST /upload?${name} HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\nsome`)
+  await probe.wait(`${name}:idle`)
+  connection.leave()
+  const messages = (await probe.wait(`${name}:message`)) as [string, number][]
+  t.is(messages.at(-1)![0], 'http.disconnect')
+  t.false(
+    told.some((code) => String(code).startsWith('AMPHIS_')),
+    String(told),
+  )
 })
 
 test('a body that middleware has read is an error that says so', async (t) => {
