@@ -44,6 +44,7 @@ def connect(host, port):
 def probe(event, context):
     return {
         "root": attempt(lambda: open("/function/mark", "w").close()),
+        "tmp": attempt(lambda: open("/tmp/mark", "w").close()),
         "engine": os.path.exists("/var/run/docker.sock"),
         "metadata": attempt(lambda: connect("169.254.169.254", 80)),
         "capabilities": [line.split()[1] for line in open("/proc/self/status") if line.startswith("CapEff")],
@@ -90,11 +91,12 @@ for (const [runtime, handler, files] of [
   })
 }
 
-test('a function has no network, no rights, no file to write to, and no engine', async (t) => {
+test('a function has no network, no rights, no file to write to but those of its memory, and no engine', async (t) => {
   await client.deploy({ name: 'probe', runtime: 'python', handler: 'app.probe' }, { 'app.py': python })
   const { body } = await client.invoke('probe')
   t.deepEqual(body.result, {
     root: 'OSError',
+    tmp: 'done',
     engine: false,
     metadata: 'OSError',
     capabilities: ['0000000000000000'],

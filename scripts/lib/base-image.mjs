@@ -2,6 +2,7 @@
 // its settings. A Dockerfile for users names an official image by `ARG BASE`, and tests put this one in its place.
 import { execFile, spawn } from 'node:child_process'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -109,6 +110,7 @@ function npmFolder(node) {
  */
 function layOut(own, { node, npm, python }) {
   for (const folder of ['usr/local/bin', 'etc', 'tmp', 'bin', 'root']) mkdirSync(join(own, folder), { recursive: true })
+  chmodSync(join(own, 'tmp'), 0o1777)
   for (const [name, target] of Object.entries({ node, npm: `${npm}/bin/npm-cli.js`, python3: python, python })) {
     symlinkSync(target, join(own, 'usr/local/bin', name))
   }
