@@ -227,9 +227,8 @@ async def metrics(server: TheServer, key: TheKey):
     """Numbers for Prometheus; needs a key that is an admin's."""
     if not key.admin:
         raise ApiError(403, "not_admin", "the key is none of an admin's")
-    waiting = server.turns.queue.waiting
-    running = len(server.turns.running) - waiting
-    return PlainTextResponse(server.turns.metrics.text(running, waiting))
+    turns = server.turns
+    return PlainTextResponse(turns.metrics.text(turns.at_work, turns.queue.waiting))
 
 
 app.router.add_websocket_route("/ws", websocket.endpoint)

@@ -28,6 +28,6 @@ async def check(server: Server) -> tuple[bool, dict]:
         report["database"] = None
         missing.append(f"database: {error.message}")
     report["missing"] = missing
-    report["running"] = len(server.turns.running) - server.turns.queue.waiting
+    report["running"] = server.turns.at_work
     report["waiting"] = server.turns.queue.waiting
     return not missing, {"status": "ok" if not missing else "unavailable", **report}

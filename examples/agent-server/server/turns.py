@@ -52,6 +52,11 @@ class Turns:
     def running(self) -> list[Turn]:
         return [turn for turn in self._turns.values() if not turn.log.ended]
 
+    @property
+    def at_work(self) -> int:
+        """How many have a place, and with it an agent."""
+        return sum(turn.status == "running" for turn in self.running)
+
     def of_session(self, session_id: str) -> Turn | None:
         """The turn of a session that has not ended."""
         return next((turn for turn in self.running if turn.session["id"] == session_id), None)
