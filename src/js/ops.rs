@@ -97,6 +97,7 @@ impl Operations {
     parking::call(handler.bind(py), &rest)
   }
 
+  #[expect(clippy::unused_self, reason = "Python asks an object")]
   #[getter]
   fn __name__(&self) -> &'static str {
     NAME

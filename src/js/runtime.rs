@@ -192,10 +192,10 @@ impl Runtime {
     let operations = match known {
       Some(operations) => operations,
       None => {
-        let made = Bound::new(py, Operations::new(self.config.grants.clone()))?;
-        self.define(py, ops::NAME, made.as_any())?;
+        let new = Bound::new(py, Operations::new(self.config.grants.clone()))?;
+        self.define(py, ops::NAME, new.as_any())?;
         lock(&self.operations)
-          .get_or_insert(made.unbind())
+          .get_or_insert(new.unbind())
           .clone_ref(py)
       }
     };
