@@ -298,7 +298,7 @@ impl Serving {
           let obeyed = lock(&self.orders);
           let waited = self
             .obeyed
-            .wait_while(obeyed, |obeyed| *obeyed != head.number);
+            .wait_while(obeyed, |obeyed| is_before(*obeyed, head.number));
           drop(waited.unwrap_or_else(PoisonError::into_inner));
           (table.resume)(isolate);
           None
@@ -307,6 +307,11 @@ impl Serving {
       }
     }
   }
+}
+
+/// Whether so many orders are fewer than those. More may have come meanwhile; the numbers begin anew at their end.
+fn is_before(obeyed: u32, sent: u32) -> bool {
+  (1..=u32::MAX / 2).contains(&sent.wrapping_sub(obeyed))
 }
 
 /// JavaScript calls a function of Python's: the parent has it.
@@ -362,6 +367,15 @@ mod tests {
     let opening = Opening::new(&limits);
     assert_eq!(Opening::of(&opening.to_bytes()), Some(opening));
     assert_eq!(Opening::of(&opening.to_bytes()[1..]), None);
+  }
+
+  #[test]
+  fn orders_are_waited_for_and_not_those_behind_them() {
+    assert!(is_before(3, 4));
+    assert!(!is_before(4, 4));
+    assert!(!is_before(5, 4));
+    assert!(is_before(u32::MAX, 1));
+    assert!(!is_before(1, u32::MAX));
   }
 
   #[test]
