@@ -156,6 +156,8 @@ export const houses = {
   ],
 }
 
+const promised = 'what a call comes to may be a promise, and what a promise comes to is the outcome of a call'
+const answered = 'a function of Python that is called may come back later, by the same answers'
 // What is awaited is a class of Python's: it can be neither generic nor hold a trait object without an allocation each time.
 const awaitable = 'a cycle and what its `receive` and `send` return, which looks at the cycle each time it is woken'
 
@@ -166,5 +168,14 @@ export const pairs = {
     { files: ['asgi/awaitable.rs', 'asgi/http_cycle.rs'], why: awaitable },
     { files: ['asgi/awaitable.rs', 'asgi/websocket_cycle.rs'], why: awaitable },
     { files: ['asgi/awaitable.rs', 'asgi/lifespan.rs'], why: awaitable },
+    { files: ['js/asynchronous.rs', 'js/callback.rs'], why: answered },
+    { files: ['js/asynchronous.rs', 'js/importing.rs'], why: answered },
+    { files: ['js/core.rs', 'js/work.rs'], why: 'a runtime, and what is under way in it' },
+    { files: ['js/core.rs', 'js/driver.rs'], why: 'what is under way in a runtime, and the thread that does it' },
+    { files: ['js/core.rs', 'js/owner.rs'], why: 'a runtime, and for whom it runs' },
+    { files: ['js/core.rs', 'js/support.rs'], why: 'a runtime, and what it tells Python of itself' },
+    { files: ['js/core.rs', 'js/call.rs'], why: 'a runtime, and the calls that its own thread makes' },
+    { files: ['js/core.rs', 'js/pending.rs'], why: promised },
+    { files: ['js/core.rs', 'js/promise.rs'], why: promised },
   ],
 }
