@@ -24,12 +24,10 @@ test('the lifespan runs once, at init, and its shutdown at the end of the enviro
   for (let count = 0; count < 3; count++) {
     t.is((await request(`${url}/empty/`)).status, 204)
   }
-  const asked = performance.now()
   process.child.kill('SIGTERM')
   const { code, stdout } = await process.ends()
   t.is(code, 0)
   t.deepEqual(stdout.trim().split('\n'), ['lifespan startup', 'init is over', 'lifespan shutdown'])
-  t.true(process.endedAt - asked < 300, `${process.endedAt - asked} ms`)
 })
 
 test('a streaming function: the same', async (t) => {

@@ -79,8 +79,9 @@ enum AmphisEvaluation {
 struct AmphisHost {
   // `arguments`: a varint count, then that many values. One of `AmphisAnswer`.
   int (*call)(void* user, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
-  // JavaScript calls `import()`. `request`: the values specifier and name of the importer, and an array of the names and
-  // values of the attributes. One of `AmphisAnswer`; "later" ends by `finish_import`, or by `resolve` where it fails.
+  // JavaScript calls `import()`. `request`: the values specifier and name of the importer, and an array of the names
+  // and values of the attributes. One of `AmphisAnswer`; "later" ends by `finish_import`, or by `resolve` where it
+  // fails.
   int (*import)(void* user, AmphisSpan request, AmphisBytes* out);
   // The interrupt that was asked for.
   void (*interrupted)(void* user);

@@ -217,10 +217,12 @@ void* create(const AmphisLimits* limits, const AmphisHost* host, void* user) {
     isolate->SetHostImportModuleDynamicallyCallback(import_module);
     isolate->SetHostInitializeImportMetaObjectCallback(describe_module);
     isolate->SetPromiseRejectCallback(note_rejection);
-    runtime->delegate.tasks->tell([](void* data) {
-      auto* runtime = static_cast<Runtime*>(data);
-      runtime->host.wake(runtime->user);
-    }, runtime);
+    runtime->delegate.tasks->tell(
+        [](void* data) {
+          auto* runtime = static_cast<Runtime*>(data);
+          runtime->host.wake(runtime->user);
+        },
+        runtime);
     isolate->AddNearHeapLimitCallback(near_heap_limit, runtime);
     v8::HandleScope handles(isolate);
     runtime->exception.Reset(isolate, v8::Private::New(isolate));
@@ -275,11 +277,16 @@ void statistics(void* data, AmphisStatistics* out) {
   v8::HeapStatistics heap;
   runtime->isolate->GetHeapStatistics(&heap);
   *out = AmphisStatistics{
-      heap.total_heap_size(),    heap.used_heap_size(),
-      heap.heap_size_limit(),    heap.total_physical_size(),
-      heap.external_memory(),    runtime->allocator.used.load(),
-      runtime->functions.size(), heap.number_of_native_contexts(),
-      0,                         0,
+      heap.total_heap_size(),
+      heap.used_heap_size(),
+      heap.heap_size_limit(),
+      heap.total_physical_size(),
+      heap.external_memory(),
+      runtime->allocator.used.load(),
+      runtime->functions.size(),
+      heap.number_of_native_contexts(),
+      0,
+      0,
       runtime->promises.size(),
   };
   for (const auto& [id, timer] : runtime->timers) (timer.is_repeated ? out->intervals : out->timeouts)++;

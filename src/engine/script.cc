@@ -13,7 +13,8 @@ namespace amphis {
 namespace {
 
 // The result, once all promises that can go on have gone on.
-int result_of(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v8::Value> outcome, AmphisBytes* out) {
+int result_of(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLocal<v8::Value> outcome,
+              AmphisBytes* out) {
   v8::Local<v8::Context> context = entry.context();
   v8::Local<v8::Value> value;
   bool has_value = outcome.ToLocal(&value);
@@ -46,7 +47,8 @@ int result_of(Runtime* runtime, Entry& entry, v8::TryCatch& block, v8::MaybeLoca
 
 v8::MaybeLocal<v8::String> source_text(v8::Isolate* isolate, AmphisSpan text) {
   if (text.length > static_cast<size_t>(v8::String::kMaxLength)) {
-    isolate->ThrowException(v8::Exception::RangeError(v8::String::NewFromUtf8Literal(isolate, "Invalid string length")));
+    isolate->ThrowException(
+        v8::Exception::RangeError(v8::String::NewFromUtf8Literal(isolate, "Invalid string length")));
     return {};
   }
   auto length = static_cast<int>(text.length);

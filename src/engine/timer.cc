@@ -13,8 +13,8 @@ namespace {
 // What a guest may have open at once: timers are memory of the host's.
 constexpr size_t kMostTimers = size_t{1} << 16;
 constexpr double kLongest = 2147483647;
-// From so many timers on, each made by the one before it, none is shorter than this, as in browsers: a chain of them must
-// not take all of a core.
+// From so many timers on, each made by the one before it, none is shorter than this, as in browsers: a chain of them
+// must not take all of a core.
 constexpr uint32_t kFreelyNested = 5;
 constexpr double kLeastNested = 4;
 
@@ -104,8 +104,8 @@ int fire(void* data, uint32_t id, AmphisBytes* out) {
   for (const auto& argument : found->second.arguments) arguments.push_back(argument.Get(isolate));
   runtime->timer_nesting = found->second.nesting;
   if (!found->second.is_repeated) runtime->timers.erase(found);
-  auto outcome = callback->Call(entry.context(), v8::Undefined(isolate), static_cast<int>(arguments.size()),
-                                arguments.data());
+  auto outcome =
+      callback->Call(entry.context(), v8::Undefined(isolate), static_cast<int>(arguments.size()), arguments.data());
   // Microtasks belong to the timer as well.
   v8::MaybeLocal<v8::Value> nothing;
   if (!outcome.IsEmpty()) nothing = v8::Undefined(isolate).As<v8::Value>();

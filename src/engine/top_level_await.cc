@@ -43,7 +43,8 @@ bool may_split(std::u16string_view code, size_t place) {
   if (code[place] != u';' && code[place] != u'\n') return false;
   size_t line = code.rfind(u'\n', place == 0 ? 0 : place - 1);
   size_t begin = line == std::u16string_view::npos ? 0 : line + 1;
-  if (code[place] == u';' && begin < place && code.substr(begin, place - begin).find(u"//") != std::u16string_view::npos) {
+  if (code[place] == u';' && begin < place &&
+      code.substr(begin, place - begin).find(u"//") != std::u16string_view::npos) {
     return false;
   }
   size_t next = place + 1;

@@ -145,7 +145,6 @@ impl Operations {
     self.call(arguments, false)
   }
 
-  #[expect(clippy::unused_self, reason = "Python asks an object")]
   #[getter]
   #[expect(clippy::unused_self, reason = "a getter of Python's")]
   fn __name__(&self) -> &'static str {
