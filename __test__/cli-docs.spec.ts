@@ -21,7 +21,7 @@ test('docs/cli.md has the options as they are', (t) => {
 test('what docs/cli.md and docs/deployment.md show can be typed', (t) => {
   const pages = page + read('deployment.md')
   const commands = [
-    ...pages.replaceAll(/\\\n */g, '').matchAll(/(?:npx |bin\/)amphis (?!run|init|venv|types|-)(.*)$/gm),
+    ...pages.replaceAll(/\\\n */g, '').matchAll(/(?:npx |bin\/)amphis (?!run|init|venv|types|openapi|-)(.*)$/gm),
   ]
   t.true(commands.length > 10)
   for (const [, line = ''] of commands) {

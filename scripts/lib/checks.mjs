@@ -33,8 +33,8 @@ const check = (name, command, args, env = async () => ({})) => ({
 const ruff = inRoot('.venv/bin/ruff')
 const clangFormat = inRoot('.venv/bin/clang-format')
 const engineSources = () => {
-  const folder = inRoot('src/engine')
-  return readdirSync(folder)
+  const folder = 'src/engine'
+  return readdirSync(inRoot(folder))
     .filter((name) => /\.(?:cc|h)$/.test(name))
     .map((name) => inRoot(folder, name))
 }

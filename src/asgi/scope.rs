@@ -152,6 +152,14 @@ fn add_keys(py: Python<'_>, scope: &Bound<'_, PyDict>, json: &[u8]) -> PyResult<
     .map(drop)
 }
 
+/// Whether a request wants no body in its response.
+pub fn asks_for_head(head: &[u8]) -> bool {
+  let mut fields = Fields(head);
+  // The context.
+  fields.next();
+  fields.next() == b"HEAD"
+}
+
 /// What a WebSocket's handshake says that matters to its cycle.
 pub struct Offer {
   pub subprotocols: Vec<String>,

@@ -41,7 +41,7 @@ pub fn execute(py: Python<'_>, command: Command, arena: &[u8]) {
         let head = head.of(arena);
         let (scope, letters) = scope::http_scope(py, &app.constants, head)?;
         let traits = RequestTraits {
-          head_only: head.starts_with(b"HEAD\0"),
+          head_only: scope::asks_for_head(head),
           more_body,
           awaits_continue,
           abilities: Abilities::parse(letters),

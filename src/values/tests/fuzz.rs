@@ -202,11 +202,16 @@ fn what_v8_writes_is_a_value_and_cut_short_it_is_an_error() {
     for (name, wire) in wires {
       match read_wire(py, &wire) {
         Ok(()) => {}
-        // Python has no such date.
-        Err(error) => assert!(name == "invalid date", "{name}: {error}"),
+        // Python has no such date, and no set of sets.
+        Err(error) => assert!(["invalid date", "set"].contains(&&*name), "{name}: {error}"),
       }
       for end in 0..wire.len() {
-        assert!(read_wire(py, &wire[..end]).is_err(), "{name} cut at {end}");
+        // A view stands behind its buffer, which is a value by itself.
+        let is_whole = name == "data view" && end >= 8;
+        assert!(
+          is_whole || read_wire(py, &wire[..end]).is_err(),
+          "{name} cut at {end}"
+        );
       }
     }
     Ok(())
