@@ -4,7 +4,7 @@ const HEAD = `\
 Usage: amphis APP [options]                     serves a Python app inside this Node.js process
        amphis run FILE | -m MODULE | -c CODE    runs Python without a server (amphis run --help)
        amphis init | amphis venv                write a project | make its .venv (each: --help)
-       amphis types FILE.py | amphis openapi APP   types of modules | the API of an app (each: --help)
+       amphis types FILE | amphis openapi APP   types of modules | the API of an app (each: --help)
 APP is module:attribute, as in main:app or package.module:create_app; ASGI or WSGI.
 `
 
