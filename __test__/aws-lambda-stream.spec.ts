@@ -57,21 +57,6 @@ async function piece(response: IncomingMessage): Promise<string> {
   return data.toString()
 }
 
-test.serial(
-  'sources that take no stream get their answer as a whole, and events the result of their function',
-  async (t) => {
-    const connect = await api.invoke(webSocketEvent('$connect', { queryStringParameters: { token: 'good' } }))
-    t.like(JSON.parse(await text(connect.body)), { statusCode: 200 })
-    for (const event of [httpApiEvent({ rawPath: '/cookies/' }), loadBalancerEvent({ path: '/cookies/' })]) {
-      const outcome = await api.invoke(event)
-      t.is(outcome.contentType, 'application/json')
-      t.like(JSON.parse(await text(outcome.body)), { statusCode: 201, body: 'cookies' })
-    }
-    const outcome = await api.invoke(queueEvent('ok', 'fail'))
-    t.deepEqual(JSON.parse(await text(outcome.body)), { batchItemFailures: [{ itemIdentifier: 'message-1' }] })
-  },
-)
-
 test.serial('events of an event stream come one by one, after a head that comes before the first', async (t) => {
   const name = unique()
   const { response, isComplete } = await open(`/events/${name}`)
@@ -161,3 +146,18 @@ test.serial('a REST API that streams has several headers of a name', async (t) =
   })
   t.is(body, 'cookies')
 })
+
+test.serial(
+  'sources that take no stream get their answer as a whole, and events the result of their function',
+  async (t) => {
+    const connect = await api.invoke(webSocketEvent('$connect', { queryStringParameters: { token: 'good' } }))
+    t.like(JSON.parse(await text(connect.body)), { statusCode: 200 })
+    for (const event of [httpApiEvent({ rawPath: '/cookies/' }), loadBalancerEvent({ path: '/cookies/' })]) {
+      const outcome = await api.invoke(event)
+      t.is(outcome.contentType, 'application/json')
+      t.like(JSON.parse(await text(outcome.body)), { statusCode: 201, body: 'cookies' })
+    }
+    const outcome = await api.invoke(queueEvent('ok', 'fail'))
+    t.deepEqual(JSON.parse(await text(outcome.body)), { batchItemFailures: [{ itemIdentifier: 'message-1' }] })
+  },
+)

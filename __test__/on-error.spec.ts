@@ -5,6 +5,7 @@ import { WebSocket } from 'ws'
 import { createServer as createPythonServer, PythonError, PythonHandler, type AmphisError } from '../index.js'
 import { request } from './helpers/client.js'
 import { listen } from './helpers/listen.js'
+import { unique } from './helpers/probe.js'
 import { createHandler, type HandlerOptions } from './helpers/python.js'
 import { Recorder } from './helpers/recorder.js'
 
@@ -102,9 +103,9 @@ test('it hears of fetch and handle, with what they were given', async (t) => {
 test('it hears of a request that takes too long, by each way', async (t) => {
   const { python, next } = heard(t, { app: 'limits:app', timeoutRequest: 20 })
   const { url } = await listen(t, createServer(python.listener))
-  t.is((await request(`${url}/forever`)).status, 504)
+  t.is((await request(`${url}/hold/${unique()}`)).status, 504)
   t.is((await next(1)).error.code, 'AMPHIS_ERR_REQUEST_TIMEOUT')
-  await t.throwsAsync(python.handle({ url: '/forever' }))
+  await t.throwsAsync(python.handle({ url: `/hold/${unique()}` }))
   t.is((await next(2)).error.code, 'AMPHIS_ERR_REQUEST_TIMEOUT')
 })
 

@@ -1,4 +1,5 @@
-// The calls of this environment (the main thread or a worker), in both directions.
+// The calls of this environment (the main thread or a worker), in both directions. Copies of this package in one environment,
+// as bundlers leave them, have one bridge, and so one table of calls: the first one's. Each serves the calls of its own owners.
 import type { Bridge, CallRecords } from '../bridge/bridge.js'
 import { JavaScriptObjects } from './objects.js'
 import { closed, Owner, type Calls, type Pending } from './owner.js'
@@ -10,7 +11,7 @@ import { abort } from './signal.js'
 class CallsEnvironment implements Calls, Serving, CallRecords {
   readonly bridge: Bridge
   readonly objects = new JavaScriptObjects()
-  readonly owners = new Map<number, Owner>()
+  readonly #owners = new Map<number, { owner: Owner; serve: typeof serve }>()
   /** By number. One is used again when Python has answered. */
   readonly #pending: (Pending | undefined)[] = []
   readonly #free: number[] = []
@@ -19,7 +20,15 @@ class CallsEnvironment implements Calls, Serving, CallRecords {
 
   constructor(bridge: Bridge) {
     this.bridge = bridge
-    bridge.calls = this
+  }
+
+  /** @param serveCall that of the owner's copy of this package, which knows its classes */
+  open(owner: Owner, serveCall: typeof serve): void {
+    this.#owners.set(owner.native.index, { owner, serve: serveCall })
+  }
+
+  close(owner: Owner): void {
+    this.#owners.delete(owner.native.index)
   }
 
   add(pending: Pending): number {
@@ -69,9 +78,10 @@ class CallsEnvironment implements Calls, Serving, CallRecords {
   }
 
   onInvoke(call: number, index: number, text: string, at: number, buffers: readonly Buffer[], buffer: number): void {
-    const owner = this.owners.get(index)
-    if (owner !== undefined) {
-      serve({ owner, call, controller: undefined, isAborted: false }, this, text, at, buffers, buffer)
+    const known = this.#owners.get(index)
+    if (known !== undefined) {
+      const { owner } = known
+      known.serve({ owner, call, controller: undefined, isAborted: false }, this, text, at, buffers, buffer)
     }
   }
 
@@ -99,14 +109,17 @@ class CallsEnvironment implements Calls, Serving, CallRecords {
   }
 }
 
-let environment: CallsEnvironment | undefined
+/** The calls of an environment, by its end of the bridge. */
+function callsOf(bridge: Bridge): CallsEnvironment {
+  return (bridge.calls ??= new CallsEnvironment(bridge)) as CallsEnvironment
+}
 
 /** Makes an owner of calls in this environment. */
 export function openOwner(bridge: Bridge, appDir: string, threads: number): Owner {
-  environment ??= new CallsEnvironment(bridge)
+  const calls = callsOf(bridge)
   const native = new bridge.binding.PythonCalls(bridge.host, appDir, threads)
-  const owner = new Owner(environment, native, appDir)
-  environment.owners.set(native.index, owner)
+  const owner = new Owner(calls, native, appDir)
+  calls.open(owner, serve)
   return owner
 }
 
@@ -119,8 +132,10 @@ export async function closeOwner(owner: Owner, grace: number): Promise<void> {
   }
   owner.isClosing = true
   await owner.idle(grace)
-  environment?.abandon(owner)
+  const { bridge } = owner
+  const calls = callsOf(bridge)
+  calls.abandon(owner)
   owner.proxies.clear()
-  await environment?.bridge.call((token) => owner.native.close(token))
-  environment?.owners.delete(owner.native.index)
+  await bridge.call((token) => owner.native.close(token))
+  calls.close(owner)
 }

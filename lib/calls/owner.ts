@@ -88,6 +88,10 @@ export class Owner implements Caller {
     this.#decoder = new Decoder(this)
   }
 
+  get bridge(): Bridge {
+    return this.#calls.bridge
+  }
+
   /** How many calls are under way. */
   get pending(): number {
     return this.#pending

@@ -1,21 +1,25 @@
 // The signal of the call of Python's that runs.
 
+const CALL: unique symbol = Symbol.for('amphis.call')
+
 /** A call of Python's that is under way. */
 export interface Invocation {
   controller: AbortController | undefined
   isAborted: boolean
 }
 
-let current: Invocation | undefined
+// One for all copies of this package in this environment.
+const shared = globalThis as { [CALL]?: { current: Invocation | undefined } }
+const scope = (shared[CALL] ??= { current: undefined })
 
 /** Runs the synchronous part of what Python has called. */
 export function within<T>(invocation: Invocation, run: () => T): T {
-  const outer = current
-  current = invocation
+  const outer = scope.current
+  scope.current = invocation
   try {
     return run()
   } finally {
-    current = outer
+    scope.current = outer
   }
 }
 
@@ -32,6 +36,7 @@ export function abort(invocation: Invocation): void {
  * @returns a signal that is never aborted where JavaScript has called the function
  */
 export function callSignal(): AbortSignal {
+  const { current } = scope
   if (current === undefined) {
     return new AbortController().signal
   }

@@ -10,7 +10,11 @@ import { bold, dim, duration, green, heading, red, say } from './say.mjs'
  * @property {boolean} ok
  * @property {number} milliseconds
  * @property {Totals} [totals]
+ * @property {string} output
  */
+
+/** Lines of a failed check that are said again at the end: runners tell there what has failed. */
+const LAST = 80
 
 /**
  * Runs every check even when an earlier one failed, so that one run shows all there is to mend.
@@ -28,7 +32,7 @@ export async function runAll(checks) {
     const totals = check.totals?.(output)
     // A runner that exits with 0 and ran nothing has tested nothing.
     const ok = code === 0 && (!totals || (totals.failed === 0 && totals.passed > 0))
-    outcomes.push({ name: check.name, ok, milliseconds: performance.now() - began, totals })
+    outcomes.push({ name: check.name, ok, milliseconds: performance.now() - began, totals, output })
   }
   return outcomes
 }
@@ -51,8 +55,19 @@ function count({ passed, failed, skipped }) {
   return `${passed} passed${failed ? `, ${failed} failed` : ''}${skipped ? `, ${skipped} skipped` : ''}`
 }
 
-/** @param {Outcome[]} outcomes */
+/**
+ * What has failed, then a line for each check: whoever sees but the end of a long log sees what there is to mend.
+ *
+ * @param {Outcome[]} outcomes
+ */
 export function summarise(outcomes) {
+  const failed = outcomes.filter(({ ok, output }) => !ok && output !== '')
+  if (outcomes.length > 1) {
+    for (const { name, output } of failed) {
+      say(`\n${red('✖')} ${bold(`The end of ${name}`)}`)
+      say(output.trimEnd().split('\n').slice(-LAST).join('\n'))
+    }
+  }
   const width = Math.max(...outcomes.map(({ name }) => name.length))
   say(`\n${bold('Summary')}`)
   for (const { name, ok, milliseconds, totals } of outcomes) {
