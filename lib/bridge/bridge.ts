@@ -42,9 +42,13 @@ const FLAG_TEXT = 1 << 12
 export const MORE_BODY = 1
 export const AWAITS_CONTINUE = 2
 export const ALONE = 4
-/** What sending returns: the head is not sound; the answer is there already, for {@link Bridge.take}. */
+/** What sending returns: the head is not sound; the answer is there already; it comes soon. The rest is in src/node/asking.rs. */
 export const REFUSED = 0
-export const ANSWERED = 2
+const ANSWERED = 2
+const SOON = 3
+
+/** Milliseconds for which an answer that comes soon is waited for without sleeping. */
+const AWAKE = 1.5
 
 /** What a piece of a response counts besides its bytes, when Python is told what was taken; `src/body.rs` has it too. */
 export const PIECE_COST = 256
@@ -88,6 +92,9 @@ export class Bridge {
   #isBusy = false
   /** Set by the room `calls`, when it is first used in this environment. */
   calls: CallRecords | undefined
+  /** The event loop is kept from sleeping. */
+  #isAwake = false
+  #awakeUntil = 0
   /** Counts the batches: what comes in one of them came at once. */
   batch = 0
   // Where reading has come in the text and the buffers of the batch at hand.
@@ -133,9 +140,32 @@ export class Bridge {
     this.#isBusy = false
   }
 
-  /** Takes what has come from Python, without waiting to be called. */
-  take(): void {
-    this.host.take()
+  /** Something was sent that is answered; `outcome` is what sending has returned. */
+  sent(outcome: number): void {
+    if (outcome === ANSWERED) {
+      this.host.take()
+    } else if (outcome === SOON) {
+      this.#stayAwake()
+    }
+  }
+
+  /**
+   * Keeps the event loop turning until the answer has come: a thread that sleeps takes long to wake, beside what a quick
+   * answer takes. Sockets, timers and whatever else there is have their turns.
+   */
+  #stayAwake(): void {
+    this.#awakeUntil = performance.now() + AWAKE
+    if (!this.#isAwake) {
+      this.#isAwake = true
+      setImmediate(this.#turn)
+    }
+  }
+
+  readonly #turn = (): void => {
+    this.#isAwake = this.#pending > 0 && performance.now() < this.#awakeUntil
+    if (this.#isAwake) {
+      setImmediate(this.#turn)
+    }
   }
 
   /** A call that is answered by its token. */
@@ -219,7 +249,7 @@ export class Bridge {
    * theirs first, however fast Python is.
    */
   readonly #again = (): void => {
-    setImmediate(() => this.take())
+    setImmediate(() => this.host.take())
   }
 
   #record(operation: number, slot: number, a: number, b: number, c: number): void {

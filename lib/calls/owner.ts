@@ -2,7 +2,6 @@
 import { offAbort, onAbort } from '../base/abort-signals.js'
 import { AmphisError, fromDescription, type ErrorDescription, PythonError } from '../base/errors.js'
 import type { Binding, Bridge } from '../bridge/bridge.js'
-import { ANSWERED } from '../bridge/bridge.js'
 import { Decoder } from '../values/decode.js'
 import { Encoder, type HandleOf } from '../values/encode.js'
 import { chainOf } from './chain.js'
@@ -251,9 +250,7 @@ export class Owner implements Caller {
     if (options !== undefined) {
       this.#limit(pending, options)
     }
-    if (outcome === ANSWERED) {
-      this.#calls.bridge.take()
-    }
+    this.#calls.bridge.sent(outcome)
   }
 
   /** Gives a call up when its time is over, or its signal is aborted. */

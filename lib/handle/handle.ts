@@ -3,7 +3,7 @@ import { offAbort, onAbort } from '../base/abort-signals.js'
 import { AmphisError } from '../base/errors.js'
 import { noteFailedRequest } from '../base/failed-request.js'
 import { tellHost } from '../base/tell-host.js'
-import { ALONE, ANSWERED, MORE_BODY, REFUSED } from '../bridge/bridge.js'
+import { ALONE, MORE_BODY, REFUSED } from '../bridge/bridge.js'
 import type { ExchangeContext } from '../bridge/context.js'
 import type { Exchange } from '../bridge/exchange.js'
 import { pieceOf } from './body.js'
@@ -122,9 +122,7 @@ class HandleExchange implements Exchange {
       this.#pump(stream).catch(this.#onBodyError)
     }
     request.sent?.(this.#giveUp)
-    if (outcome === ANSWERED) {
-      bridge.take()
-    }
+    bridge.sent(outcome)
   }
 
   async #pump(body: AsyncIterable<unknown>): Promise<void> {

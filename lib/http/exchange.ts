@@ -1,7 +1,7 @@
 // One request over a socket: from its head to the end of its response, limits and disconnects.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AmphisError } from '../base/errors.js'
-import { ALONE, ANSWERED, AWAITS_CONTINUE, MORE_BODY, REFUSED } from '../bridge/bridge.js'
+import { ALONE, AWAITS_CONTINUE, MORE_BODY, REFUSED } from '../bridge/bridge.js'
 import type { ExchangeContext } from '../bridge/context.js'
 import type { Exchange, OpenFile } from '../bridge/exchange.js'
 import { isBareError } from '../debug/bare-error.js'
@@ -152,9 +152,7 @@ export class HttpExchange implements Exchange {
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(() => this.#onTimeout(), options.timeoutRequest)
     }
-    if (outcome === ANSWERED) {
-      bridge.take()
-    }
+    bridge.sent(outcome)
     return true
   }
 

@@ -2,7 +2,6 @@
 import type { ServerResponse } from 'node:http'
 import type { WebSocket } from 'ws'
 import { AmphisError } from '../base/errors.js'
-import { ANSWERED } from '../bridge/bridge.js'
 import type { Exchange } from '../bridge/exchange.js'
 import { tellWebSocketError, webSocketObserved } from '../diagnostics.js'
 import { cutOff, ResponseWriter } from '../http/response-writer.js'
@@ -332,9 +331,7 @@ export class WebSocketExchange implements Exchange, LiveWebSocket {
     if (this.#unreceivedBytes >= HIGH_WATER || this.#unreceived.length >= this.#context.options.wsMaxQueue) {
       this.#webSocket?.pause()
     }
-    if (outcome === ANSWERED) {
-      bridge.take()
-    }
+    bridge.sent(outcome)
   }
 
   readonly #onError = (error: Error & { code?: string }): void => {

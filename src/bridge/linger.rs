@@ -8,11 +8,13 @@
 //!   let go of the GIL, and it goes through its loop once for each request, so that timers and sockets of
 //!   apps wait no longer than that;
 //! * JavaScript, having sent the only request there is to a Python that is awake, looks at its outbox for about as long
-//!   as answers take before it goes on ([`Patience`]).
+//!   as answers take before it goes on ([`Patience`]). Where that is longer than anybody else should wait for the thread,
+//!   its event loop goes on, and does not sleep (`stayAwake` in `lib/bridge/bridge.ts`).
 //!
 //! Neither goes on with it where it does not pay: Python lingers after requests that came within [`SOON`] of
-//! the end of the one before, JavaScript awaits apps whose answers take no longer than [`WORTH_AWAITING`]. On one
-//! processor nobody does: the other side could not run meanwhile.
+//! the end of the one before, JavaScript awaits apps whose answers take no longer than [`WORTH_AWAITING`], and stays awake
+//! for those that take no longer than [`WORTH_STAYING`]. On one processor nobody does: the other side could not run
+//! meanwhile.
 
 use std::hint;
 use std::ops::Range;
@@ -26,7 +28,9 @@ const LINGER: Duration = Duration::from_micros(200);
 /// JavaScript awaits answers that usually take no longer. Above that, the time that it is awake for costs more than the
 /// wake that it saves.
 const WORTH_AWAITING: Duration = Duration::from_micros(150);
-/// How long JavaScript stays awake for an answer: at least, for the quickest apps vary too, and at most.
+/// JavaScript does not sleep while it waits for answers that usually take no longer. Above that, a wake is little of it.
+const WORTH_STAYING: Duration = Duration::from_micros(800);
+/// How long JavaScript awaits an answer: at least, for the quickest apps vary too, and at most.
 const AWAIT: Range<Duration> = Duration::from_micros(60)..Duration::from_micros(220);
 /// A request that comes so soon after the end of the last one, with both wakes, would have been worth lingering.
 const SOON: Duration = Duration::from_micros(300);
@@ -111,6 +115,16 @@ pub fn linger(has_come: impl Fn() -> bool) -> bool {
   spin(LINGER, has_come)
 }
 
+/// What JavaScript does while a request is under way.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Advice {
+  /// Looks for the answer, for as long.
+  Await(Duration),
+  /// Goes on, and does not sleep.
+  Stay,
+  Sleep,
+}
+
 /// JavaScript's side: how long answers take, and so how long to await the next. Asked on the environment's thread; told
 /// by whichever thread sees an answer first.
 #[derive(Default)]
@@ -122,14 +136,20 @@ pub struct Patience {
 }
 
 impl Patience {
-  /// A request is sent, whose answer is timed. How long to await it; `None`: not at all.
-  pub fn ask(&self) -> Option<Duration> {
+  /// A request is sent, whose answer is timed. What to do meanwhile.
+  pub fn ask(&self) -> Advice {
     if !is_worth_it() {
-      return None;
+      return Advice::Sleep;
     }
     self.asked.store(clock(), Ordering::Relaxed);
     let usual = Duration::from_nanos(self.usual.load(Ordering::Relaxed));
-    (usual <= WORTH_AWAITING).then(|| (usual + usual / 2).clamp(AWAIT.start, AWAIT.end))
+    if usual <= WORTH_AWAITING {
+      Advice::Await((usual + usual / 2).clamp(AWAIT.start, AWAIT.end))
+    } else if usual <= WORTH_STAYING {
+      Advice::Stay
+    } else {
+      Advice::Sleep
+    }
   }
 
   /// An answer is there.
@@ -146,7 +166,7 @@ impl Patience {
 
   fn note(&self, took: Duration) {
     // One that takes long says little of the others.
-    let took = took.min(AWAIT.end);
+    let took = took.min(2 * WORTH_STAYING);
     let usual = Duration::from_nanos(self.usual.load(Ordering::Relaxed));
     let usual = if usual.is_zero() {
       took
@@ -174,7 +194,7 @@ fn clock() -> u64 {
 mod tests {
   use super::*;
 
-  fn after(answers: impl IntoIterator<Item = u64>) -> Option<Duration> {
+  fn after(answers: impl IntoIterator<Item = u64>) -> Advice {
     let patience = Patience::default();
     for micros in answers {
       patience.note(Duration::from_micros(micros));
@@ -184,25 +204,25 @@ mod tests {
 
   #[test]
   fn an_answer_is_awaited_for_as_long_as_answers_take_and_half_of_that() {
-    assert_eq!(after([]), Some(AWAIT.start));
-    assert_eq!(after([5; 20]), Some(AWAIT.start));
-    assert_eq!(after([100; 20]), Some(Duration::from_micros(150)));
+    assert_eq!(after([]), Advice::Await(AWAIT.start));
+    assert_eq!(after([5; 20]), Advice::Await(AWAIT.start));
+    assert_eq!(after([100; 20]), Advice::Await(Duration::from_micros(150)));
+    assert_eq!(after([500; 20]), Advice::Stay);
   }
 
   #[test]
   fn answers_that_take_too_long_are_not_awaited_and_quick_ones_are_again() {
-    assert_eq!(after([10_000; 20]), None);
+    assert_eq!(after([10_000; 20]), Advice::Sleep);
     let again = after([[10_000; 20], [50; 20]].concat());
     assert!(
-      again.is_some_and(|limit| limit < Duration::from_micros(80)),
+      matches!(again, Advice::Await(limit) if limit < Duration::from_micros(90)),
       "{again:?}"
     );
   }
 
   #[test]
   fn one_slow_answer_changes_little() {
-    assert!(
-      after([[70; 20].as_slice(), &[50_000]].concat()).is_some_and(|limit| limit <= AWAIT.end)
-    );
+    let after_all = after([[70; 20].as_slice(), &[50_000], &[70; 8]].concat());
+    assert!(matches!(after_all, Advice::Await(_)), "{after_all:?}");
   }
 }

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::linger::{Patience, await_answer};
+use super::linger::{Advice, Patience, await_answer};
 use super::record::{RECORD, RecordMark, Records};
 use crate::base::lock::lock;
 
@@ -109,15 +109,19 @@ impl Outbox {
 
   /// JavaScript is about to look for records itself, so that nobody has to wake it. `None` where answers do not come
   /// soon enough.
-  pub fn expect(&self) -> Option<Expectation<'_>> {
-    self.patience.ask().map(|limit| {
-      self.flushed.store(false, Ordering::Relaxed);
-      self.expected.store(true, Ordering::SeqCst);
-      Expectation {
-        outbox: self,
-        limit,
+  pub fn expect(&self) -> Expected<'_> {
+    match self.patience.ask() {
+      Advice::Await(limit) => {
+        self.flushed.store(false, Ordering::Relaxed);
+        self.expected.store(true, Ordering::SeqCst);
+        Expected::Awaited(Expectation {
+          outbox: self,
+          limit,
+        })
       }
-    })
+      Advice::Stay => Expected::Soon,
+      Advice::Sleep => Expected::Late,
+    }
   }
 
   /// The environment is gone. Returns what it did not take.
@@ -144,6 +148,15 @@ impl Outbox {
     let waiting = !lock(&self.pending).records.integers.is_empty();
     waiting && self.needs_wake()
   }
+}
+
+/// When an answer is expected.
+pub enum Expected<'a> {
+  /// So soon that JavaScript looks for it.
+  Awaited(Expectation<'a>),
+  /// JavaScript does best not to sleep.
+  Soon,
+  Late,
 }
 
 /// While it is there JavaScript looks for records itself.

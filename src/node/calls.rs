@@ -7,21 +7,17 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use super::arguments::bytes_of;
+use super::asking::{SENT, ask};
 use super::environment::HostHandle;
 use super::payload;
 use crate::bridge;
 use crate::bridge::bytes::BodyPart;
 use crate::bridge::command::Command;
 use crate::bridge::host::Host;
-use crate::bridge::outbox::Expectation;
 use crate::calls::owner::{self, Owner};
 use crate::calls::waiters::{self, Payload, Visitor};
 use crate::calls::{opening, pool};
 use crate::lifecycle::calls as lifecycle;
-
-/// What [`CallsHandle::call`] returns; `lib/bridge/bridge.ts` has the other half of this table.
-const SENT: u32 = 1;
-const ANSWERED: u32 = 2;
 
 /// Whose calls are.
 #[napi(js_name = "PythonCalls")]
@@ -95,13 +91,7 @@ impl CallsHandle {
       }
       return Ok(SENT);
     }
-    let inbox = bridge::get().inbox();
-    let outbox = &self.host.outbox;
-    // Before the append, so that whoever answers knows.
-    let expectation = (alone && inbox.is_lingering())
-      .then(|| outbox.expect())
-      .flatten();
-    inbox.push(|batch| {
+    ask(&self.host, alone, |batch| {
       let payload = batch.copy(slice);
       batch.commands.push(Command::Call {
         owner,
@@ -110,11 +100,7 @@ impl CallsHandle {
         buffers,
         alone,
       });
-    });
-    Ok(if expectation.is_some_and(Expectation::wait) {
-      ANSWERED
-    } else {
-      SENT
+      Ok(SENT)
     })
   }
 

@@ -10,23 +10,19 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use super::arguments::{Piece, append_head, bytes_of};
+use super::asking::{REFUSED, SENT, ask};
 use super::environment::HostHandle;
 use super::options::HandlerOptions;
 use crate::bridge;
 use crate::bridge::command::{Batch, Command};
 use crate::bridge::host::Host;
-use crate::bridge::outbox::Expectation;
 use crate::dispatch::handlers::{self, Handler};
 use crate::lifecycle::{answer, close, start};
 
-/// Flags of [`HandlerHandle::request`] and what it and [`HandlerHandle::message`] return; `lib/bridge.ts` has the
-/// other half of this table.
+/// Flags of [`HandlerHandle::request`]; `lib/bridge/bridge.ts` has the other half of this table.
 const MORE_BODY: u32 = 1;
 const AWAITS_CONTINUE: u32 = 2;
 const ALONE: u32 = 4;
-const REFUSED: u32 = 0;
-const SENT: u32 = 1;
-const ANSWERED: u32 = 2;
 
 /// The native handler of one app.
 #[napi(js_name = "PythonHandler")]
@@ -111,7 +107,7 @@ impl HandlerHandle {
   ) -> Result<u32> {
     let body = Piece::of(bytes_of(&env, &body)?, is_users);
     let alone = flags & ALONE != 0;
-    self.ask(alone, |batch| {
+    ask(&self.host, alone, |batch| {
       let Some(head) = append_head(env, &head, length, fields, &mut batch.arena)? else {
         return Ok(REFUSED);
       };
@@ -169,7 +165,7 @@ impl HandlerHandle {
     alone: bool,
   ) -> Result<u32> {
     let bytes = Piece::of(bytes_of(&env, &bytes)?, false);
-    self.ask(alone, |batch| {
+    ask(&self.host, alone, |batch| {
       let part = bytes.into_part(batch);
       batch.commands.push(Command::Message {
         host: self.host.index,
@@ -274,26 +270,6 @@ impl HandlerHandle {
       host: self.host.index,
       slot,
     });
-  }
-
-  /// Sends what is answered, perhaps so soon that JavaScript does best to stay for it.
-  fn ask(&self, alone: bool, append: impl FnOnce(&mut Batch) -> Result<u32>) -> Result<u32> {
-    let inbox = bridge::get().inbox();
-    let outbox = &self.host.outbox;
-    // Before the append, so that whoever answers knows.
-    let expectation = (alone && inbox.is_lingering())
-      .then(|| outbox.expect())
-      .flatten();
-    let outcome = inbox.push(append);
-    if !expectation.is_some_and(Expectation::wait) {
-      return outcome;
-    }
-    if matches!(outcome, Ok(SENT)) {
-      return Ok(ANSWERED);
-    }
-    // What has come is somebody else's, who was not woken for it.
-    self.host.wake();
-    outcome
   }
 
   fn chunk_command(&self, slot: u32, bytes: Piece, more_body: bool) -> impl FnOnce(&mut Batch) {

@@ -1,6 +1,7 @@
 //! What touches Node-API: the classes and functions that JavaScript calls, and the way back to it.
 
 pub mod arguments;
+mod asking;
 pub mod buffers;
 mod calls;
 pub mod delivery;
