@@ -2,11 +2,11 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { mirrorOf } from './apt-sources.mjs'
+import { programOf } from './debian-packages.mjs'
 import { readStamp, writeStamp } from './fingerprint.mjs'
 import { isDebianLike } from './machine.mjs'
 import { fetchProblem } from './network.mjs'
 import { inRoot, root } from './paths.mjs'
-import { Problem } from './problem.mjs'
 import { run } from './run.mjs'
 
 /** The versions that Debian's unstable release has, and older releases of a distribution mostly have not. */
@@ -61,7 +61,7 @@ export const debianRoot = {
     return []
   },
   async run() {
-    await installMmdebstrap()
+    await programOf('mmdebstrap', ['mmdebstrap'])
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(dirname(folder), { recursive: true })
     const { uri, options } = mirror() ?? { uri: '', options: {} }
@@ -85,19 +85,6 @@ export const debianRoot = {
     if (code !== 0) throw fetchProblem('mmdebstrap', output)
     writeStamp(stampFile, packages)
   },
-}
-
-async function installMmdebstrap() {
-  const there = await run('mmdebstrap', ['--version'], { quiet: true })
-  if (there.code === 0) return
-  const env = { DEBIAN_FRONTEND: 'noninteractive' }
-  await run('apt-get', ['update', '--quiet'], { env, quiet: true })
-  const { code } = await run('apt-get', ['install', '--yes', '--quiet', '--no-install-recommends', 'mmdebstrap'], {
-    env,
-  })
-  if (code !== 0) {
-    throw new Problem('mmdebstrap is missing', '`apt-get install mmdebstrap` does not work: its own message is above')
-  }
 }
 
 // In a mount namespace of its own, so that everything is unmounted when the last process in it has ended, however it

@@ -6,14 +6,13 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { answers } from './containers.mjs'
+import { findProgram, installPackages } from './debian-packages.mjs'
 import { undoRules } from './firewall.mjs'
-import { fetchProblem } from './network.mjs'
 import { Problem } from './problem.mjs'
 import { run } from './run.mjs'
 
 const forwarding = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding']
 const filters = ['iptables', 'ip6tables']
-const policy = '/usr/sbin/policy-rc.d'
 
 /**
  * What a daemon changes outside of its folder.
@@ -72,28 +71,9 @@ function feed(command, args, input) {
   })
 }
 
-async function install() {
-  const present = await run('dockerd', ['--version'], { quiet: true })
-  if (present.code === 0) return
-  const env = { DEBIAN_FRONTEND: 'noninteractive' }
-  const patient = ['-o', 'DPkg::Lock::Timeout=120', '--quiet']
-  // The package would start a daemon of the machine's.
-  const own = !existsSync(policy)
-  if (own) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  try {
-    await run('apt-get', ['update', ...patient], { env, quiet: true })
-    const packages = ['docker.io', 'iptables', 'iproute2']
-    const args = ['install', ...patient, '--yes', '--no-install-recommends', ...packages]
-    const { code, output } = await run('apt-get', args, { env, quiet: true })
-    if (code !== 0) throw fetchProblem(`apt-get install ${packages.join(' ')}`, output)
-  } finally {
-    if (own) rmSync(policy, { force: true })
-  }
-}
-
 /** @returns {Promise<{ socket: string, stop: () => Promise<void> }>} */
 export async function startEngine() {
-  await install()
+  if (!findProgram('dockerd')) await installPackages(['docker.io', 'iptables', 'iproute2'])
   const before = await machineState()
   const folder = await mkdtemp(join(tmpdir(), 'amphis-containers-'))
   const socket = join(folder, 'docker.sock')
