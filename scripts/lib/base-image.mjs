@@ -1,5 +1,6 @@
-// A base image for the tests where no hub is to be had: the machine's own Node.js, npm, Python and C library, nothing of
-// its settings. A Dockerfile for users names an official image by `ARG BASE`, and tests put this one in its place.
+// Base images for the tests where no hub is to be had: the machine's own Node.js, npm, Python and C library, nothing of
+// its settings, and other programs of the machine where they are asked for. A Dockerfile for users names an official image
+// by `ARG BASE`, and tests put one of these in its place.
 import { execFile, spawn } from 'node:child_process'
 import {
   chmodSync,
@@ -14,8 +15,9 @@ import {
 } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { promisify } from 'node:util'
+import { findProgram } from './debian-packages.mjs'
 import { pythonOf } from './paths.mjs'
 import { Problem } from './problem.mjs'
 
@@ -58,37 +60,58 @@ print(json.dumps({
 }
 
 /**
+ * What an image has besides.
+ *
+ * @typedef {object} Extra
+ * @property {string} name of the image, with its tag
+ * @property {string[]} programs by name or path
+ * @property {string[]} [folders]
+ */
+
+/**
  * Imports the image into an engine, unless it is there.
  *
  * @param {string} socketPath
  * @param {string} venv the environment whose base Python is taken
+ * @param {Extra} [extra]
+ * @returns {Promise<string>} its name
  */
-export async function importBaseImage(socketPath, venv) {
-  if ((await ask(socketPath, 'GET', `/images/${baseImage}/json`)).status === 200) return baseImage
+export async function importBaseImage(socketPath, venv, extra = { name: baseImage, programs: [] }) {
+  if ((await ask(socketPath, 'GET', `/images/${extra.name}/json`)).status === 200) return extra.name
   const python = await pythonParts(pythonOf(venv))
   const node = realpathSync(process.execPath)
   const npm = npmFolder(node)
   const extensions = extensionsOf(join(python.stdlib, 'lib-dynload'))
-  const programs = [node, python.executable, python.library, '/bin/sh', '/usr/bin/env', ...extensions]
+  const named = ['/bin/sh', '/usr/bin/env', ...extra.programs].map(pathOf)
+  const programs = [node, python.executable, python.library, ...named, ...extensions]
   const libraries = new Set((await Promise.all(programs.map(librariesOf))).flat())
   for (const library of libraries) {
     if (!/\/libc\.so/.test(library)) continue
     for (const name of readdirSync(dirname(library)))
       if (loadedLater.test(name)) libraries.add(join(dirname(library), name))
   }
-  const files = [node, python.executable, python.library, python.stdlib, '/bin/sh', '/usr/bin/env', npm, ...libraries]
+  const folders = [python.stdlib, npm, ...(extra.folders ?? [])]
+  const files = [node, python.executable, python.library, ...named, ...folders, ...libraries]
   const own = mkdtempSync(join(tmpdir(), 'amphis-base-'))
   try {
     layOut(own, { node, npm, python: python.executable })
     await importTar(
       socketPath,
+      extra.name,
       files.flatMap((file) => [file, realpathSync(file)]),
       own,
     )
   } finally {
     rmSync(own, { recursive: true, force: true })
   }
-  return baseImage
+  return extra.name
+}
+
+/** @param {string} program */
+function pathOf(program) {
+  const path = isAbsolute(program) ? program : findProgram(program)
+  if (!path) throw new Problem(`${program} is missing`, 'install it: a base image for the tests is made of it')
+  return path
 }
 
 /** npm, wherever this Node has it. @param {string} node */
@@ -120,10 +143,11 @@ function layOut(own, { node, npm, python }) {
 
 /**
  * @param {string} socketPath
+ * @param {string} name
  * @param {string[]} files
  * @param {string} own
  */
-async function importTar(socketPath, files, own) {
+async function importTar(socketPath, name, files, own) {
   // Top folders that are links on the machine (/lib, /bin) are links in the image.
   const links = ['/bin', '/lib', '/lib64', '/sbin'].filter((path) => existsSync(path) && realpathSync(path) !== path)
   const options = [
@@ -153,7 +177,7 @@ async function importTar(socketPath, files, own) {
   const tar = spawn('tar', args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   tar.stderr.on('data', (chunk) => (said += chunk))
-  const [repo, tag] = baseImage.split(':')
+  const [repo, tag] = name.split(':')
   const change = encodeURIComponent('ENV PATH=/usr/local/bin:/usr/bin:/bin')
   const answer = await ask(
     socketPath,

@@ -92,8 +92,21 @@ def _storage_error(error: DBAPIError) -> ApiError:
         return ApiError(503, "database_locked", message, {"retry-after": "1"})
     if "full" in text or "no space" in text or "disk i/o" in text:
         return ApiError(507, "disk_full", "the disk of the database is full")
+    return _unavailable()
+
+
+def _unavailable() -> ApiError:
     message = "the database cannot be reached; try again"
     return ApiError(503, "database_unavailable", message, {"retry-after": "5"})
+
+
+def _refusals(*, sqlite: bool) -> tuple[type[Exception], ...]:
+    """What PostgreSQL says instead of a connection, while it starts or has too many: SQLAlchemy leaves it as it is."""
+    if sqlite:
+        return ()
+    import asyncpg
+
+    return (asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Database:
@@ -103,6 +116,7 @@ class Database:
         sqlite = url.startswith("sqlite")
         # SQLite has one writer at a time: ours wait for each other here, and for other programs by its own time-out.
         self._writing = asyncio.Lock() if sqlite else nullcontext()
+        self._refusals = _refusals(sqlite=sqlite)
         options: dict[str, Any] = {} if sqlite else {"pool_pre_ping": True}
         # The statement's parameters are prompts and answers: they are in no message of an error.
         self._engine = create_async_engine(url, hide_parameters=True, **options)
@@ -125,14 +139,21 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise _storage_error(error) from error
-        except OSError as error:
-            message = "the database cannot be reached; try again"
-            raise ApiError(503, "database_unavailable", message, {"retry-after": "5"}) from error
+        except (OSError, *self._refusals) as error:
+            raise _unavailable() from error
 
-    async def open(self) -> None:
-        """Makes the tables where they are not there."""
-        async with self._begin() as connection:
-            await connection.run_sync(metadata.create_all)
+    async def open(self, seconds: float = 0) -> None:
+        """Makes the tables where they are not there; so long it waits for a database that does not answer yet."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                async with self._begin() as connection:
+                    await connection.run_sync(metadata.create_all)
+                return
+            except ApiError as error:
+                if error.code != "database_unavailable" or time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(0.25)
 
     async def mark_cut_off(self) -> int:
         """Marks turns that ended with a server that was killed; says how many."""

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from . import processes
 from . import settings as settings_module
 from .database import Database, sessions
+from .errors import ApiError
 from .keys import Keys
 from .settings import Settings
 from .turns import Turns
@@ -51,7 +52,10 @@ async def start() -> None:
     settings = await settings_module.read()
     host = await node.import_module("../agent/host.mjs")
     database = Database(settings.database_url)
-    await database.open()
+    try:
+        await database.open(settings.database_seconds)
+    except ApiError as error:
+        raise SystemExit(f"DATABASE_URL: {error.message} ({error.__cause__})") from None
     cut_off = await database.mark_cut_off()
     if cut_off:
         logger.warning("%d turns were cut off when the server ended last", cut_off)

@@ -33,6 +33,8 @@ class Settings:
 
     data: Path
     database_url: str = field(repr=False)
+    #: Seconds for the database to answer at the start.
+    database_seconds: float
     #: 'api_key', 'oauth', or '' where there is none.
     token: str
     api_keys: tuple[str, ...] = field(repr=False)
@@ -101,6 +103,7 @@ async def read() -> Settings:
         database_url=secrets.get("DATABASE_URL")
         or os.environ.get("DATABASE_URL")
         or f"sqlite+aiosqlite:///{data / 'agents.db'}",
+        database_seconds=_number("DATABASE_SECONDS", 30),
         token=secrets.get("token", ""),
         api_keys=tuple(secrets.get("API_KEYS", "").replace(",", " ").split()),
         webhook_secret=secrets.get("WEBHOOK_SECRET", ""),

@@ -1,23 +1,21 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { AgentServer, type Done } from './helpers/agent-server.js'
 
 // Sessions in PostgreSQL, a real one: Debian's and Ubuntu's package `postgresql` has it.
 
+const { postgresHome } = (await import(
+  new URL('../../../scripts/lib/agent-server-image.mjs', import.meta.url).href
+)) as { postgresHome(): Promise<string> }
+
 const run = promisify(execFile)
 
-async function findPrograms(): Promise<string> {
-  const versions = await readdir('/usr/lib/postgresql').catch(() => [])
-  const newest = versions.toSorted((a, b) => Number(a) - Number(b)).at(-1)
-  if (newest === undefined) throw new Error('PostgreSQL is not installed: apt install postgresql')
-  return join('/usr/lib/postgresql', newest, 'bin')
-}
-
-test('a session and its usage are kept in PostgreSQL', async (t) => {
-  const programs = await findPrograms()
+/** A database of the test's own, which does not run yet. */
+async function database(t: ExecutionContext) {
+  const programs = join(await postgresHome(), 'bin')
   // It does not run as root.
   const root = process.getuid!() === 0
   const as = async (command: string) => {
@@ -27,16 +25,25 @@ test('a session and its usage are kept in PostgreSQL', async (t) => {
   const folder = await mkdtemp('/tmp/amphis-postgres-')
   await chmod(folder, 0o777)
   const data = join(folder, 'data')
+  const control = (words: string) => as(`${programs}/pg_ctl -D ${data} -w ${words}`)
   t.teardown(async () => {
-    await as(`${programs}/pg_ctl -D ${data} -m immediate stop`)
+    await control('-m immediate stop').catch(() => {})
     await rm(folder, { recursive: true, force: true })
   })
   await as(`${programs}/initdb -D ${data} -U agents --auth trust`)
   const options = `-c listen_addresses= -c unix_socket_directories=${folder} -c fsync=off`
-  await as(`${programs}/pg_ctl -D ${data} -l ${folder}/log -w -o "${options}" start`)
-  await as(`${programs}/createdb -h ${folder} -U agents agents`)
+  return {
+    url: `postgresql+asyncpg://agents@/agents?host=${folder}`,
+    start: () => control(`-l ${folder}/log -o "${options}" start`),
+    stop: () => control('-m fast stop'),
+    create: () => as(`${programs}/createdb -h ${folder} -U agents agents`),
+  }
+}
 
-  const DATABASE_URL = `postgresql+asyncpg://agents@/agents?host=${folder}`
+test.serial('a session and its usage are kept in PostgreSQL', async (t) => {
+  const { url: DATABASE_URL, start, create } = await database(t)
+  await start()
+  await create()
   const server = await AgentServer.start({ env: { DATABASE_URL } })
   t.teardown(() => server.close())
   const id = await server.session({ title: 'In PostgreSQL' })
@@ -57,4 +64,32 @@ test('a session and its usage are kept in PostgreSQL', async (t) => {
   t.like(await next.json('POST', '/query', { prompt: 'x' }), { status: 429, body: { error: { code: 'limit_turns' } } })
   t.is((await next.request('DELETE', `/sessions/${id}`)).status, 200)
   t.is((await next.request('GET', `/sessions/${id}`)).status, 404)
+})
+
+test.serial('a start waits for the database; one that goes away is told, and used again when it is back', async (t) => {
+  const { url: DATABASE_URL, start, stop, create } = await database(t)
+  const starting = AgentServer.start({ env: { DATABASE_URL } })
+  // It has no socket yet, then no database of the name, then all.
+  await start()
+  await create()
+  const server = await starting
+  t.teardown(() => server.close())
+  const id = await server.session()
+  await stop()
+  const missing = { status: 503, body: { error: { code: 'database_unavailable' } } }
+  t.like(await server.json('POST', '/sessions', {}), missing)
+  const health = await server.json<{ missing: string[] }>('GET', '/health')
+  t.is(health.status, 503)
+  t.regex(health.body.missing.join(), /^database: /)
+  await start()
+  t.is((await server.request('GET', `/sessions/${id}`)).status, 200)
+  t.like(await server.query({ prompt: 'Hello' }), { status: 'completed' })
+})
+
+test.serial('a start without its database ends with a line that says so, and no password', async (t) => {
+  const DATABASE_URL = 'postgresql+asyncpg://agents:do-not-tell@127.0.0.1:1/agents'
+  const failing = AgentServer.start({ env: { DATABASE_URL, DATABASE_SECONDS: '0.5' } })
+  const { message } = await t.throwsAsync(failing)
+  t.regex(message, /DATABASE_URL: the database cannot be reached; try again \(.*refused/i)
+  t.false(message.includes('do-not-tell'))
 })

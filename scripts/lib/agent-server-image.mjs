@@ -1,0 +1,86 @@
+// The image of examples/agent-server for its tests, built by its build.sh: from the official image where the engine reaches
+// a hub, else from one that is made of this machine.
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { importBaseImage } from './base-image.mjs'
+import { installPackages, programOf } from './debian-packages.mjs'
+import { inRoot, pythonOf } from './paths.mjs'
+import { Problem } from './problem.mjs'
+import { run } from './run.mjs'
+
+const folder = 'examples/agent-server'
+const venv = inRoot(folder, '.venv')
+
+export const agentServerImage = 'amphis-test-agent-server:latest'
+
+/** What a slim Debian has, as far as Dockerfile, server and the agents of the tests use it. */
+const programs =
+  'bash cat chmod chown cp cut date dirname echo false find grep head id kill ln ls mkdir mktemp mv pgrep ps rm rmdir sed setsid sleep sort tail tini touch tr true uname useradd wc'
+
+/**
+ * @param {import('./containers.mjs').Engine} engine
+ * @returns {Promise<NodeJS.ProcessEnv>} what build.sh is told of this engine
+ */
+async function buildEnvironment(engine) {
+  if (!engine.started) return engine.env
+  // One that is started here has no network for its builds, and no hub: see containers.mjs.
+  await programOf('tini', ['tini'])
+  const BASE = await importBaseImage(engine.socket, venv, {
+    name: 'amphis-machine-base:agent-server',
+    programs: programs.split(' '),
+  })
+  return { ...engine.env, BASE, OFFLINE: '1', DOCKER_BUILDKIT: '0', PYTHON: pythonOf(venv) }
+}
+
+/**
+ * Builds it.
+ *
+ * @param {import('./containers.mjs').Engine} engine
+ * @param {string[]} [options] of build.sh
+ * @returns {Promise<string>} what was printed
+ */
+export async function buildAgentServerImage(engine, options = []) {
+  const env = { ...(await buildEnvironment(engine)), TAG: agentServerImage }
+  const { code, output } = await run('sh', [inRoot(folder, 'build.sh'), ...options], { env, quiet: true })
+  if (code !== 0) throw new Problem(`the agent server's image was not built: ${output.slice(-4000)}`, 'see above')
+  return output
+}
+
+export const postgresImage = 'amphis-test-postgres:latest'
+
+/**
+ * A database for the tests of compose.yaml.
+ *
+ * @param {import('./containers.mjs').Engine} engine
+ * @returns {Promise<string>} the image: the official one where the engine reaches a hub, else one of this machine's
+ */
+export async function postgresFor(engine) {
+  if (!engine.started) return 'postgres:17'
+  const home = await postgresHome()
+  const BASE = await importBaseImage(engine.socket, venv, {
+    name: 'amphis-machine-base:postgres',
+    programs: [
+      ...'cat chmod chown ln mkdir sleep useradd'.split(' '),
+      ...['createdb', 'initdb', 'pg_ctl', 'pg_isready', 'postgres', 'psql'].map((name) => join(home, 'bin', name)),
+    ],
+    folders: [join(home, 'lib'), join('/usr/share/postgresql', basename(home)), '/usr/share/zoneinfo/Etc'],
+  })
+  const context = inRoot(folder, 'tests/postgres-image')
+  const args = ['build', '--tag', postgresImage, '--build-arg', `BASE=${BASE}`, context]
+  const { code, output } = await run('docker', args, { env: { ...engine.env, DOCKER_BUILDKIT: '0' }, quiet: true })
+  if (code !== 0) throw new Problem(`the image of PostgreSQL was not built: ${output.slice(-4000)}`, 'see above')
+  return postgresImage
+}
+
+/** Where Debian and Ubuntu have PostgreSQL: the newest of those installed, or the one that is installed now. */
+export async function postgresHome() {
+  const versions = '/usr/lib/postgresql'
+  const newest = () => {
+    const found = existsSync(versions) ? readdirSync(versions) : []
+    return found.toSorted((a, b) => Number(a) - Number(b)).at(-1)
+  }
+  if (!newest()) await installPackages(['postgresql'])
+  const version = newest()
+  if (!version) throw new Problem('PostgreSQL is missing', 'install it: apt install postgresql')
+  return join(versions, version)
+}
