@@ -1,7 +1,3 @@
-import { createHmac } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -9,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { scripted } from '../../../__test__/helpers/messages-api.js'
 import { AgentServer, type Done, folder, KEY, OTHER_KEY, type Settings, TOKEN } from './helpers/agent-server.js'
 
-// What a key may use, what the server starts with, and whom it tells of a turn's end.
+// What a key may use, and what the server starts with.
 
 async function start(t: ExecutionContext, settings?: Settings): Promise<AgentServer> {
   const server = await AgentServer.start(settings)
@@ -143,64 +139,4 @@ test.serial('prompts and answers are in the log only where it is asked for', asy
     t.false((stdout + stderr).includes(TOKEN))
     t.regex(stdout, /turn turn-\S+ completed in/)
   }
-})
-
-test.serial('a webhook is signed, and tried again', async (t) => {
-  const received: { headers: IncomingHttpHeaders; body: string }[] = []
-  let arrived: () => void = () => {}
-  const done = new Promise<void>((resolve) => (arrived = resolve))
-  const receiver = createServer((req, res) => {
-    let body = ''
-    req.on('data', (text: Buffer) => (body += text.toString()))
-    req.on('end', () => {
-      received.push({ headers: req.headers, body })
-      res.writeHead(received.length === 1 ? 500 : 204).end()
-      if (received.length === 2) arrived()
-    })
-  }).listen(0, '127.0.0.1')
-  await once(receiver, 'listening')
-  t.teardown(() => receiver.close())
-  const host = `127.0.0.1:${(receiver.address() as AddressInfo).port}`
-  const server = await start(t, { env: { WEBHOOK_SECRET: 'shared with the receiver', WEBHOOK_PRIVATE_HOSTS: host } })
-  const id = await server.session({ webhook_url: `http://${host}/hook` })
-  await server.json('POST', `/sessions/${id}/messages`, { prompt: 'Hello' })
-  await done
-  t.is(received.length, 2)
-  const { headers, body } = received[1]!
-  t.like(JSON.parse(body), {
-    type: 'turn.done',
-    data: { session_id: id, status: 'completed', text: 'You said: Hello' },
-  })
-  const signature = createHmac('sha256', 'shared with the receiver').update(
-    `${String(headers['webhook-timestamp'])}.${body}`,
-  )
-  t.is(headers['webhook-signature'], `sha256=${signature.digest('hex')}`)
-  t.is(headers['webhook-id'], received[0]!.headers['webhook-id'])
-  t.is(headers.host, host)
-})
-
-test.serial('a webhook goes into no private network', async (t) => {
-  const server = await start(t, { env: { WEBHOOK_SECRET: 'x' } })
-  for (const url of [
-    'http://example.com/',
-    'https://127.0.0.1/',
-    'https://localhost/',
-    'https://10.1.2.3/',
-    'https://169.254.169.254/latest',
-    'https://[::1]/',
-    'https://[::ffff:10.0.0.1]/',
-    'https://[64:ff9b::a00:1]/',
-    'https://db.internal/',
-    'https://user:password@example.com/',
-    'ftp://example.com/',
-    'nonsense',
-  ]) {
-    const refused = await server.json<Refusal>('POST', '/sessions', { webhook_url: url })
-    t.like(refused, { status: 422, body: { error: { code: 'webhook_url' } } }, url)
-  }
-  const none = await start(t)
-  t.like(await none.json('POST', '/sessions', { webhook_url: 'https://example.com/' }), {
-    status: 422,
-    body: { error: { code: 'no_webhooks' } },
-  })
 })
