@@ -33,17 +33,15 @@ async function buildEnvironment(engine) {
 }
 
 /**
- * Builds it.
+ * Builds it anew.
  *
  * @param {import('./containers.mjs').Engine} engine
- * @param {string[]} [options] of build.sh
- * @returns {Promise<string>} what was printed
  */
-export async function buildAgentServerImage(engine, options = []) {
+export async function buildAgentServerImage(engine) {
   const env = { ...(await buildEnvironment(engine)), TAG: agentServerImage }
-  const { code, output } = await run('sh', [inRoot(folder, 'build.sh'), ...options], { env, quiet: true })
+  const { code, output } = await run('sh', [inRoot(folder, 'build.sh'), '--no-cache'], { env, quiet: true })
   if (code !== 0) throw new Problem(`the agent server's image was not built: ${output.slice(-4000)}`, 'see above')
-  return output
+  if (/Using cache|CACHED/.test(output)) throw new Problem('build.sh --no-cache has used its cache', 'mend build.sh')
 }
 
 export const postgresImage = 'amphis-test-postgres:latest'

@@ -1,86 +1,29 @@
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import test from 'ava'
 import { scripted, startMessagesApi, type StandIn } from '../../../__test__/helpers/messages-api.js'
-import { type Done, folder, KEY, SDKS, TOKEN } from './helpers/agent-server.js'
+import { type Done, KEY, SDKS, TOKEN } from './helpers/agent-server.js'
+import { docker, engine, ensureImage, freePort, TAG, withEngineRun } from './helpers/image.js'
 
 // The image, built by build.sh and run by a real engine.
 
-interface Engine {
-  readonly started: boolean
-  readonly env: NodeJS.ProcessEnv
-  release(): void
-}
-const script = (name: string) => new URL(`../../../scripts/lib/${name}`, import.meta.url).href
-const { containersForTests } = (await import(script('containers.mjs'))) as {
-  containersForTests(say: (line: string) => void): Promise<Engine | undefined>
-}
-
-const run = promisify(execFile)
-const engine = await containersForTests((line) => console.log(line))
 const withEngine = engine ? test.serial : test.serial.skip
 
-const TAG = 'amphis-test-agent-server'
-const BASE = `amphis-test-base:${process.version}`
-const scratch = await mkdtemp(join(tmpdir(), 'amphis-image-'))
 let api: StandIn
 const containers: string[] = []
 const volumes: string[] = []
-
-/** The engine's client. */
-async function docker(...args: string[]): Promise<string> {
-  const { stdout } = await run('docker', args, { env: { ...process.env, ...engine!.env }, maxBuffer: 1e8 })
-  return stdout.trim()
-}
-
-/** An image with Node.js and Python, made of this machine's: an engine that is started here reaches no hub. */
-async function importBase(): Promise<void> {
-  const tar = join(scratch, 'base.tar')
-  const packages = 'ca-certificates,libpython3.11,libstdc++6,procps,python3,python3-venv,tini'
-  const node = `--customize-hook=copy-in ${process.execPath} /usr/local/bin`
-  await run('mmdebstrap', ['--variant=minbase', `--include=${packages}`, node, 'bookworm', tar], { maxBuffer: 1e8 })
-  await docker('import', '--change', 'ENV PATH=/usr/local/bin:/usr/bin:/bin', tar, BASE)
-  await rm(tar)
-}
 
 test.before(async (t) => {
   t.timeout(900_000)
   if (!engine) return
   api = await startMessagesApi({ token: TOKEN })
-  // One that is started here has no network for its builds, and no hub: see containers.mjs.
-  const local = engine.started ? { BASE, OFFLINE: '1', DOCKER_BUILDKIT: '0' } : {}
-  const there = await docker('image', 'inspect', BASE).catch(() => '')
-  if (engine.started && !there) await importBase()
-  const env = { ...process.env, ...engine.env, ...local, TAG }
-  const build = spawn('sh', [join(folder, 'build.sh')], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [build.stdout, build.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()))
-  const [code] = (await once(build, 'close')) as [number]
-  t.is(code, 0, output.slice(-4000))
+  await ensureImage()
 })
 
 test.after.always(async () => {
   for (const id of containers) await docker('rm', '--force', '--volumes', id).catch(() => {})
   for (const volume of volumes) await docker('volume', 'rm', '--force', volume).catch(() => {})
-  if (engine) await docker('image', 'rm', '--force', TAG).catch(() => {})
   await api?.close()
-  await rm(scratch, { recursive: true, force: true })
   engine?.release()
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 interface Running {
   id: string
@@ -241,9 +184,7 @@ withEngine('has nothing of this machine in its layers, and the program of the ag
 })
 
 withEngine('says what to do when its data cannot be written', async (t) => {
-  const failed = await t.throwsAsync(
-    run('docker', ['run', '--rm', '--tmpfs', '/data:uid=0,mode=700', TAG], { env: { ...process.env, ...engine!.env } }),
-  )
+  const failed = await t.throwsAsync(withEngineRun('docker', ['run', '--rm', '--tmpfs', '/data:uid=0,mode=700', TAG]))
   t.regex(
     (failed as unknown as { stderr: string }).stderr,
     /\/data cannot be written by claude \(uid 10001\): chown it/,
