@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import { WebSocket } from 'ws'
 import { scripted } from '../../../__test__/helpers/messages-api.js'
 import { AgentServer, type Done, folder, KEY, OTHER_KEY, SDKS, type Settings, TOKEN } from './helpers/agent-server.js'
 
@@ -75,6 +77,23 @@ for (const sdk of SDKS) {
     })
   }
 
+  test.serial(`${sdk}: the API answers 429, and is asked again after pauses that grow`, async (t) => {
+    const server = await start(t)
+    const stream = await server.stream('/query', {
+      sdk,
+      prompt: scripted([{ status: 429, times: 2, text: 'at last' }]),
+    })
+    const events = await stream.all()
+    const retries = events.filter(({ event }) => event === 'retry').map(({ data }) => data)
+    t.deepEqual(
+      retries.map(({ error_status }) => error_status),
+      [429, 429],
+    )
+    const [first, second] = retries.map(({ retry_delay_ms }) => Number(retry_delay_ms))
+    t.true(second! > first!, `${first} ms, ${second} ms`)
+    t.like(events.at(-1)!.data, { status: 'completed', text: 'at last' })
+  })
+
   test.serial(`${sdk}: a stream of the API that breaks is asked for again`, async (t) => {
     const server = await start(t, { env: { RETRIES: '2' } })
     const done = await server.query({ sdk, prompt: scripted([{ text: 'one two three', breakAfter: 2 }]) })
@@ -104,6 +123,45 @@ for (const sdk of SDKS) {
     t.true(took < 2000 * (process.env.CI ? 2 : 1), `${took} ms`)
     while ((await server.history(id)).running) await new Promise((resolve) => setTimeout(resolve, 20))
     t.like((await server.history(id)).turns[0], { status: 'stopped', error: { code: 'client_gone' } })
+  })
+}
+
+for (const [kind, begin] of [
+  [
+    'that reads no stream',
+    async (server, path, prompt) => {
+      const leaving = new AbortController()
+      const asking = server.request('POST', path, { prompt }, { signal: leaving.signal }).catch(() => {})
+      return async () => {
+        leaving.abort()
+        await asking
+      }
+    },
+  ],
+  [
+    'with a WebSocket',
+    async (server, path, prompt) => {
+      const socket = new WebSocket(`${server.url.replace('http', 'ws')}/ws`, { headers: { 'x-api-key': KEY } })
+      await once(socket, 'message')
+      socket.send(JSON.stringify({ type: 'message', session_id: path.split('/')[2], prompt }))
+      return async () => socket.terminate()
+    },
+  ],
+] satisfies [string, (server: AgentServer, path: string, prompt: string) => Promise<() => Promise<void>>][]) {
+  test.serial(`a client ${kind} leaves, and within two seconds the turn's processes are gone`, async (t) => {
+    const server = await start(t)
+    const id = await server.session({ tools: { allow: ['Bash'] } })
+    const sleeping = scripted([{ tool: { name: 'Bash', input: { command: 'tail -f /dev/null' } } }])
+    const leave = await begin(server, `/sessions/${id}/messages`, sleeping)
+    const turns = async () => (await server.history(id)).turns
+    while ((await turns()).length === 0);
+    const turnId = (await turns())[0]!.id
+    await until(() => processesOf(turnId).length > 1, 20_000)
+    await leave()
+    const took = await until(() => processesOf(turnId).length === 0, 5000)
+    t.true(took < 2000 * (process.env.CI ? 2 : 1), `${took} ms`)
+    while ((await server.history(id)).running) await new Promise((resolve) => setTimeout(resolve, 20))
+    t.like((await turns())[0], { status: 'stopped', error: { code: 'client_gone' } })
   })
 }
 
