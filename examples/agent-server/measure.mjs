@@ -1,10 +1,10 @@
-// node measure.mjs: what the server adds, before the stand-in of the Messages API. From the moment at which the SDK gives a
-// piece of the answer to the moment at which a client has it; what a query that runs takes of memory, and a session that
-// does not. Prints a table for README.md.
+// node measure.mjs [--save]: what the server adds, before the stand-in of the Messages API. From the moment at which the SDK
+// gives a piece of the answer to the moment at which a client has it; what a query that runs takes of memory, and a session
+// that does not. Prints what it has found, and how; --save writes it to docs/measured.md, for docs/SERVER.md.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +14,7 @@ const TURNS = 8
 const WORDS = 60
 const KEY = 'key-of-the-measurement'
 
+const loads = [loadavg()[0]]
 const api = await StandIn.start()
 const data = mkdtempSync(join(tmpdir(), 'amphis-measure-'))
 const { PATH, HOME } = process.env
@@ -27,7 +28,7 @@ const env = {
   PORT: '0',
 }
 const server = spawn('sh', [fileURLToPath(new URL('scripts/start.sh', import.meta.url))], {
-  env: { ...env, RATE_LIMIT: '100000' },
+  env: { ...env, RATE_LIMIT: '100000', MAX_RUNNING: '4' },
   stdio: ['ignore', 'pipe', 'inherit'],
 })
 let url = ''
@@ -109,13 +110,19 @@ await Promise.all(running)
 const before = megabytes(server.pid)
 for (let number = 0; number < 1000; number++) await (await post('/sessions', {})).json()
 const session = ((megabytes(server.pid) - before) / 1000) * 1024
+const atOnce = Math.floor((2048 * 0.8 - before) / query)
+loads.push(loadavg()[0])
 rows.push(
   `| A query that runs | ${query.toFixed(0)} MB |`,
   `| A session that does not | ${Math.max(0, session).toFixed(1)} kB, and its files |`,
   `| The server | ${megabytes(server.pid).toFixed(0)} MB |`,
-  `| Queries at a time in 2 GB, a fifth left free | ${Math.floor((2048 * 0.8 - before) / query)} |`,
+  `| What 2 GB hold, a fifth left free | ${atOnce} queries at a time; sessions that wait or rest: as many as there are |`,
 )
-console.log(['| What | Measured |', '| --- | --- |', ...rows].join('\n'))
+const busy = loads.map((load) => load.toFixed(1)).join(' at the start and ')
+const how = `By \`node measure.mjs\`, before a stand-in of the Messages API, with Node.js ${process.versions.node} on ${availableParallelism()} cores that had other work as well: a load of ${busy} at the end.`
+const text = [how, '', '| What | Measured |', '| --- | --- |', ...rows, ''].join('\n')
+console.log(text)
+if (process.argv.includes('--save')) writeFileSync(new URL('docs/measured.md', import.meta.url), text)
 
 server.kill()
 await once(server, 'close')

@@ -1,6 +1,11 @@
 """docs/SERVER.md, from what FastAPI knows of the API: `npx amphis run -m server.openapi > docs/SERVER.md`."""
 
+from pathlib import Path
+
 from .api import app
+
+#: Written by measure.mjs; the image has no pages.
+MEASURED = Path(__file__).parent.parent / "docs" / "measured.md"
 
 HEAD = """# The API
 
@@ -10,7 +15,7 @@ Every request but `/health` has a key: `Authorization: Bearer agent-…` or `X-A
 address. What is refused is `{"error": {"code": "…", "message": "…"}}`: 401 without a key, 404 for what is not
 there or belongs to another key, 409 `session_busy`, 413, 422 with the name of what is wrong, 429 `rate_limit`
 and `limit_turns`, `limit_seconds`, `limit_tokens`, `limit_usd`, 503 `queue_full`, `no_token`, `stopping`,
-`database_locked`, 507 `disk_full`.
+`database_locked`, `database_unavailable`, 507 `disk_full`.
 """
 
 EVENTS = """## Events
@@ -121,6 +126,8 @@ def markdown() -> str:
     for name, schema in described["components"]["schemas"].items():
         if "properties" in schema and "ValidationError" not in name:
             parts.append(_model(name, schema))
+    if MEASURED.exists():
+        parts += ["## Measured\n", MEASURED.read_text()]
     return "\n".join(parts)
 
 
