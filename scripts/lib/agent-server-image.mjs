@@ -41,7 +41,14 @@ export async function buildAgentServerImage(engine) {
   const env = { ...(await buildEnvironment(engine)), TAG: agentServerImage }
   const { code, output } = await run('sh', [inRoot(folder, 'build.sh'), '--no-cache'], { env, quiet: true })
   if (code !== 0) throw new Problem(`the agent server's image was not built: ${output.slice(-4000)}`, 'see above')
-  if (/Using cache|CACHED/.test(output)) throw new Problem('build.sh --no-cache has used its cache', 'mend build.sh')
+  if (cachedStep(output)) throw new Problem('build.sh --no-cache has used its cache', `mend it: ${cachedStep(output)}`)
+}
+
+/** A step that was taken from the cache, in what either of Docker's builders prints; a base image may well be there. @param {string} output */
+function cachedStep(output) {
+  const cached = new Set([...output.matchAll(/^(#\d+) CACHED$/gm)].map(([, number]) => number))
+  const steps = [...output.matchAll(/^(#\d+) (\[.*\] (?:RUN|COPY) .*)$/gm)]
+  return steps.find(([, number]) => cached.has(number))?.[2] ?? /---> Using cache/.exec(output)?.[0]
 }
 
 export const postgresImage = 'amphis-test-postgres:latest'
