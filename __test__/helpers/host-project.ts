@@ -21,7 +21,10 @@ export class HostProject {
   static async create(t: ExecutionContext, host: string, from?: string): Promise<HostProject> {
     const at = (name: string): string => fileURLToPath(new URL(`../hosts/${host}/${name}`, import.meta.url))
     const folder = await scratchFolder(t)
-    await cp(from ?? at('project'), folder, { recursive: true, filter: (path) => !/node_modules|\.venv/.test(path) })
+    await cp(from ?? at('project'), folder, {
+      recursive: true,
+      filter: (path) => !/(?:node_modules|\.venv|\.next)$/.test(path),
+    })
     const into = join(folder, 'node_modules')
     await mkdir(into)
     // Hundreds of megabytes, which are linked in an instant where both are on one disk.
