@@ -1,4 +1,4 @@
 'use strict'
-require('./node-version.cjs')
+require('./exports/node-version.cjs')
 // The very module that `import` gives: there is one of each class, whoever asks.
-module.exports = require('./common.cjs')('index', () => require('./dist/index.js'))
+module.exports = require('./exports/common.cjs')('index', () => require('./dist/index.js'))

@@ -1,3 +1,3 @@
 // First: it is evaluated before the rest, which an old Node.js does not understand.
-import './node-version.cjs'
+import './exports/node-version.cjs'
 export * from './dist/index.js'

@@ -74,7 +74,7 @@ for (const [runtime, handler, files] of [
     const deployed = await client.deploy({ name, runtime, handler }, files)
     t.is(deployed.status, 201, deployed.text)
     const { body } = await client.invoke(name, { name: 'Ada' })
-    t.deepEqual(body.result, { hello: 'Ada', uid: 65532 })
+    t.deepEqual(body.result, { hello: 'Ada', uid: 65532 }, JSON.stringify(body))
     const logs = await client.ask('GET', `/yafaas/functions/${name}/logs`)
     const lines = logs.text
       .trim()

@@ -28,7 +28,7 @@ function run(node: string, args: string[]): Promise<Ended> {
 
 // The version
 
-const nodeVersionProblem = require('../node-version.cjs') as (version: string) => string | undefined
+const nodeVersionProblem = require('../exports/node-version.cjs') as (version: string) => string | undefined
 
 test('every Node.js that package.json declares is taken, and no other', (t) => {
   t.is((JSON.parse(read('package.json')) as { engines: { node: string } }).engines.node, '^20.19 || >=22.12')
@@ -45,9 +45,9 @@ test('every Node.js that package.json declares is taken, and no other', (t) => {
 test('what is evaluated before the version is known is in words that old ones understand', async (t) => {
   // A syntax that has to be rewritten for them changes the text.
   for (const [file, target] of [
-    ['node-version.cjs', 'node10'],
+    ['exports/node-version.cjs', 'node10'],
     ['index.cjs', 'node10'],
-    ['config.cjs', 'node10'],
+    ['exports/config.cjs', 'node10'],
     ['index.js', 'node14'],
     ['bin/amphis.js', 'node14.8'],
   ] as const) {
@@ -59,7 +59,7 @@ test('what is evaluated before the version is known is in words that old ones un
 })
 
 test('the version is looked at first, by import and by require', (t) => {
-  for (const file of ['index.js', 'index.cjs', 'config.cjs', 'bin/amphis.js']) {
+  for (const file of ['index.js', 'index.cjs', 'exports/config.cjs', 'bin/amphis.js']) {
     const text = read(file)
     t.true(text.indexOf('node-version.cjs') !== -1 && text.indexOf('node-version.cjs') < text.indexOf('dist/'), file)
   }
@@ -79,7 +79,7 @@ for (const major of ['16', '18']) {
       const script = (body: string) => run(node, ['--input-type=module', '-e', body])
       for (const { code, output } of await Promise.all([
         script(`import ${JSON.stringify(pathOf('index.js'))}`),
-        script(`import ${JSON.stringify(pathOf('config.cjs'))}`),
+        script(`import ${JSON.stringify(pathOf('exports/config.cjs'))}`),
         run(node, ['-e', `require(${JSON.stringify(pathOf('index.cjs'))})`]),
         run(node, [pathOf('bin/amphis.js'), 'main:app']),
       ])) {

@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module'
 
 try {
-  createRequire(import.meta.url)('../node-version.cjs')
+  createRequire(import.meta.url)('../exports/node-version.cjs')
 } catch (error) {
   process.stderr.write('error: ' + (error instanceof Error ? error.message : error) + '\n')
   process.exit(1)

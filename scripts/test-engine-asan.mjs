@@ -16,7 +16,7 @@ const asanOptions = 'detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=
 function packageIn(/** @type {string} */ folder) {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  for (const name of ['bin', 'dist', 'template', 'python'])
+  for (const name of ['bin', 'dist', 'exports', 'template', 'python'])
     cpSync(inRoot(name), join(folder, name), { recursive: true })
   const files = readdirSync(inRoot('.')).filter((name) => /^(?:package\.json|.*\.(?:c?js|node))$/.test(name))
   for (const name of files) copyFileSync(inRoot(name), join(folder, name))

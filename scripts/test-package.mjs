@@ -16,7 +16,8 @@ import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
 
 const allowed = [
-  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:index|config|modules|register)\.cjs|(?:index|config|modules|register|esbuild|vite|fastify|koa|hono|aws-lambda|nest|next)\.(?:d\.ts|d\.cts)|index\.js|(?:esbuild|vite|hono|koa|fastify|aws-lambda|nest|next)\.require\.cjs|next\.edge\.js|common\.cjs|node-version\.cjs|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|index\.(?:js|cjs|d\.ts|d\.cts)|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
+  /^exports\/(?:[a-z-]+\.(?:cjs|d\.ts|d\.cts)|next\.edge\.js)$/,
   /^dist\/(?:.+\.(?:js|d\.cts)|required\.cjs)$/,
   /^python\/amphis_describe\/[a-z_]+\.py$/,
   /^template\/aws-lambda\/(?:Dockerfile|README\.md|dockerignore|gitignore|function\.mjs|requirements\.txt|app\/(?:main|jobs)\.py)$/,
@@ -32,26 +33,25 @@ const required = [
   'index.cjs',
   'index.d.ts',
   'index.d.cts',
-  'config.cjs',
-  'config.d.ts',
-  'config.d.cts',
-  ...['modules', 'register', 'esbuild', 'vite', 'fastify', 'koa', 'hono', 'aws-lambda', 'nest', 'next'].flatMap(
-    (name) => [
-      // The loader of the tests takes `koa` for a `koa.cjs` beside it.
-      ['esbuild', 'vite', 'hono', 'koa', 'fastify', 'aws-lambda', 'nest', 'next'].includes(name)
-        ? `${name}.require.cjs`
-        : `${name}.cjs`,
-      `${name}.d.ts`,
-      `${name}.d.cts`,
-      `dist/${name}.js`,
-    ],
-  ),
+  ...[
+    'config',
+    'modules',
+    'register',
+    'esbuild',
+    'vite',
+    'fastify',
+    'koa',
+    'hono',
+    'aws-lambda',
+    'nest',
+    'next',
+  ].flatMap((name) => [`exports/${name}.cjs`, `exports/${name}.d.ts`, `exports/${name}.d.cts`, `dist/${name}.js`]),
   'dist/modules/hooks.js',
   'dist/dev/child.js',
   'dist/modules/names-program.js',
   'python/amphis_describe/__main__.py',
-  'node-version.cjs',
-  'common.cjs',
+  'exports/node-version.cjs',
+  'exports/common.cjs',
   'dist/required.cjs',
   'binding.cjs',
   'dist/index.js',

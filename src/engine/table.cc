@@ -7,12 +7,16 @@
 #include "promise.h"
 #include "script.h"
 #include "timer.h"
+#include "version.h"
 
 namespace amphis {
 
 namespace {
 
-const char* start(void* platform) { return set_platform(static_cast<node::MultiIsolatePlatform*>(platform)); }
+const char* start(void* platform) {
+  keep_loops_interruptible();
+  return set_platform(static_cast<node::MultiIsolatePlatform*>(platform));
+}
 
 int close_gate(uint32_t milliseconds) { return gate_close(milliseconds) ? 1 : 0; }
 

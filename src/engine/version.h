@@ -12,6 +12,15 @@ namespace amphis {
 // Whether V8's statistics have the memory of WebAssembly. Those of Node.js 26 do not.
 constexpr bool kCountsWebAssembly = V8_MAJOR_VERSION < 14;
 
+// Has V8 compile loops such that they can be interrupted, in all isolates of the process. From version 13 on it takes
+// the look for an interrupt out of an endless loop around one that it unrolls, `for (;;) a.push(new
+// Array(1000).fill({}))`: no timeout and no limit of the heap would end it.
+inline void keep_loops_interruptible() {
+#if V8_MAJOR_VERSION >= 13
+  v8::V8::SetFlagsFromString("--no-turboshaft-loop-unrolling");
+#endif
+}
+
 inline v8::ScriptOrigin script_origin(v8::Isolate* isolate, v8::Local<v8::Value> name) {
 #if V8_MAJOR_VERSION >= 12
   (void)isolate;

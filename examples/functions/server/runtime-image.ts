@@ -42,7 +42,7 @@ async function filesOfAmphis(folder: string): Promise<[string, Buffer][]> {
       .filter((name) => OF_AMPHIS.test(name))
       .map(async (name): Promise<[string, Buffer]> => [name, await readFile(join(folder, name))]),
   )
-  for (const below of ['dist', 'bin']) {
+  for (const below of ['bin', 'dist', 'exports']) {
     for (const [path, bytes] of await filesIn(join(folder, below))) files.push([`${below}/${path}`, bytes])
   }
   return files

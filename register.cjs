@@ -1,3 +1,0 @@
-'use strict'
-require('./node-version.cjs')
-require('./dist/register.js')
