@@ -22,6 +22,7 @@ interface Context {
   res: Response
   set(name: string, value: unknown): void
   get(name: string): unknown
+  body(data: null): Response
   header(name: string, value: string, options?: { append: boolean }): void
   text(text: string, status?: number): Response
 }
@@ -175,6 +176,33 @@ test('headers of middleware are kept, before and after, and cookies of both', as
   t.is(headers['x-content-type-options'], 'nosniff')
   t.regex(headers.vary ?? '', /origin.*accept/i)
   t.deepEqual(headers['set-cookie']?.toSorted(), ['host=1', 'python=1; Path=/', 'second=2; Path=/'])
+})
+
+test('headers are kept that middleware has set on its response', async (t) => {
+  const app = new Hono().use('*', (c, next) => {
+    c.res.headers.set('x-host', '1')
+    c.res.headers.append('set-cookie', 'host=1')
+    return next()
+  })
+  const { url } = await serveAtRoot(t, cookies, app)
+  const { text, headers } = await request(url)
+  t.deepEqual([text, headers['x-host']], ['cookies', '1'])
+  t.deepEqual(headers['set-cookie']?.toSorted(), ['host=1', 'python=1; Path=/', 'second=2; Path=/'])
+})
+
+test('where nobody has set headers before, the response of the app is passed on and not copied', async (t) => {
+  const answer = hono(scope)
+  let given: unknown
+  let passed: unknown
+  const app = new Hono()
+    .use('*', async (c, next) => {
+      await next()
+      passed = c.res
+    })
+    .all('*', async (c, next) => (given = await answer(c, next)))
+  const { url } = await listen(t, createAdaptorServer({ fetch: (...args: [Request]) => app.fetch(...args) }))
+  t.is((await request(`${url}/x`)).status, 200)
+  t.is(passed, given)
 })
 
 /** The same with Python at its root. */

@@ -49,6 +49,21 @@ test('the connection is what the caller says', async (t) => {
   t.deepEqual([found['client'], found['scheme']], [{ tuple: ['192.0.2.7', 7] }, 'https'])
 })
 
+test('the app finds what the host knows of a request, and a throw is an error of the route', async (t) => {
+  const { GET, prefix } = mount(t, 'scope:app', {
+    context: async ({ headers }) => {
+      if (headers.get('x-user') === null) throw new Error('nobody')
+      return { user: headers.get('x-user') }
+    },
+  })
+  const url = `http://localhost${prefix}/`
+  const found = await seen(await GET(new Request(url, { headers: { 'x-user': 'ada' } })))
+  t.deepEqual((found['extensions'] as Record<string, unknown>)['amphis.context'], { user: 'ada' })
+  await t.throwsAsync(GET(new Request(url)), { message: 'nobody' })
+  const wrong = { context: { user: 'ada' } } as object
+  t.throws(() => amphis('main:app', wrong), { message: /context of amphis\/next must be a function/ })
+})
+
 test('there is one app for each prefix, and another one when its options have changed', async (t) => {
   const options = { prefix: '/once' }
   const { python } = amphis(testOptions('scope:app'), options)

@@ -35,8 +35,10 @@ const OPTIONS = ['prefix', 'context', 'fallthrough']
 export interface HonoContext {
   readonly req: { readonly raw: Request }
   readonly env: unknown
-  /** What middleware has set so far. */
+  /** What middleware has set so far; once somebody has asked for it, Hono copies what comes after into another. */
   readonly res: Response
+  /** A response with what middleware has set so far, which changes nothing. */
+  body(data: null): Response
 }
 
 /** What `@hono/node-server` tells of a connection. */
@@ -104,7 +106,9 @@ export function hono<Context extends HonoContext = HonoContext>(
       await next()
       return undefined
     }
-    yieldTo(response.headers, context.res.headers)
+    if (hasHeaders(context.body(null))) {
+      yieldTo(response.headers, context.res.headers)
+    }
     return response
   }
 }
@@ -119,6 +123,10 @@ const CLIENT_LEFT = 499
 
 /** What middleware may have said of a body that is another one. */
 const OF_ANOTHER_BODY = new Set(['content-length', 'content-encoding', 'content-range', 'etag', 'transfer-encoding'])
+
+function hasHeaders({ headers }: Response): boolean {
+  return headers.keys().next().done !== true
+}
 
 /**
  * Changes what middleware has set so that the response keeps its own: Hono sets those of middleware over it, and drops

@@ -1,49 +1,15 @@
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { appendFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { WebSocket } from 'ws'
 import { request } from '../helpers/client.js'
 import { addressOf, NextProject } from '../helpers/next-project.js'
+import { items, serves } from '../helpers/served-project.js'
 import { scratchFolder } from '../helpers/scratch.js'
 
 // `amphis/next`, on Next.js itself: its server of development, what it has built, and a server of one's own.
-
-interface Items {
-  greeting: string
-  served: number
-  root_path: string
-  url: string
-  client: unknown
-}
-const items = async (url: string) => (await request(`${url}/items`)).json() as Items
-
-/** What every server has to do, at the address of the app. */
-async function serves(t: ExecutionContext, url: string, mount: string): Promise<void> {
-  const origin = url.slice(0, -mount.length)
-  t.like(await items(url), { greeting: 'from Python', root_path: mount, url: `${url}/items`, client: null })
-  const { status, text } = await request(`${url}/nothing-here`)
-  t.deepEqual([status, text], [404, '{"detail":"Not Found"}'])
-  t.true((await request(`${url}/docs`)).text.includes(`'${mount}/openapi.json'`))
-  const slashed = await request(`${url}/items/`)
-  t.deepEqual([slashed.status, slashed.headers['location']], [307, `${origin}${mount}/items`])
-
-  const body = Buffer.alloc(20 * 2 ** 20, 'amphis')
-  const sent = await request(`${url}/digest`, { method: 'POST', body })
-  t.deepEqual(sent.json(), { length: body.length, sha256: createHash('sha256').update(body).digest('hex') })
-  const cookies = await request(`${url}/cookies`, { headers: { cookie: 'three=3' } })
-  t.deepEqual(cookies.json(), { three: '3' })
-  t.deepEqual(cookies.headers['set-cookie'], ['one=1; Path=/; SameSite=lax', 'two=2; Path=/; SameSite=lax'])
-
-  const leaving = new AbortController()
-  const events = await fetch(`${url}/events`, { signal: leaving.signal })
-  const first = await events.body!.getReader().read()
-  t.true(Buffer.from(first.value).toString().startsWith('data: 0\n\n'))
-  leaving.abort()
-  t.deepEqual((await request(`${url}/left`)).json(), { left: true })
-}
 
 test.serial('development: the app goes on as it is when its route is loaded again', async (t) => {
   const project = await NextProject.create(t)

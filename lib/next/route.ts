@@ -1,5 +1,6 @@
 // A Python app as the functions that a `route.ts` of Next.js exports.
 import { AmphisError } from '../base/errors.js'
+import { checkContextFunction, type ContextFunction } from '../base/request-context.js'
 import type { PythonHandlerOptions } from '../base/types.js'
 import type { FetchOptions } from '../fetch/request.js'
 import { PythonHandler } from '../python-handler.js'
@@ -24,6 +25,13 @@ export interface NextRouteOptions {
    * @default client and server unknown, scheme `http`
    */
   connection?: ((request: Request) => Pick<FetchOptions, 'client' | 'scheme' | 'server'>) | undefined
+  /**
+   * Says what the host knows of a request, such as the user that Auth.js has verified; the app finds it as
+   * `scope['extensions']['amphis.context']`. What it throws is an error of the route. The handler's own function is not
+   * asked, for it is asked with requests of `node:http`.
+   * @default undefined
+   */
+  context?: ContextFunction<Request> | undefined
 }
 
 /** A function that Next.js calls with a request. */
@@ -41,7 +49,7 @@ export interface NextRouteHandlers {
   readonly python: PythonHandler
 }
 
-const OPTIONS = ['prefix', 'basePath', 'connection'] as const satisfies (keyof NextRouteOptions)[]
+const OPTIONS = ['prefix', 'basePath', 'connection', 'context'] as const satisfies (keyof NextRouteOptions)[]
 
 /** As nginx logs it. */
 const CLIENT_LEFT = 499
@@ -64,6 +72,7 @@ export function amphis(app: string | PythonHandlerOptions, options: NextRouteOpt
   checkNames(options, OPTIONS, 'amphis/next')
   const prefix = checkPath(options.prefix ?? '', 'prefix of amphis/next')
   const base = options.basePath === undefined ? undefined : checkPath(options.basePath, 'basePath of amphis/next')
+  checkContextFunction(' of amphis/next', options.context)
   const python = handlerAt(prefix, app)
   const answer: NextRouteHandler = async (request) => {
     const mounted = (base ?? basePath()) + prefix
@@ -76,12 +85,14 @@ export function amphis(app: string | PythonHandlerOptions, options: NextRouteOpt
           "Remove generateStaticParams and dynamic = 'force-static' from the route.",
       )
     }
+    const context = await options.context?.(request)
     try {
       const { connection } = options
       const whole = pathname.startsWith(`${mounted}/`) || pathname === mounted
       return await python.fetch(whole ? request : below(mounted.slice(0, mounted.length - prefix.length), request), {
         ...connection?.(request),
         rootPath: mounted,
+        context,
       })
     } catch (error) {
       return answerTo(error as AmphisError)

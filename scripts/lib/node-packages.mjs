@@ -86,4 +86,7 @@ export const slowHostPackages = [
   packagesOfHost('Next.js', 'next'),
   packagesOfHost('OpenAPI', 'openapi'),
   packagesOfHost('h3, Nitro, tRPC', 'recipes'),
+  packagesOfHost('SvelteKit', 'sveltekit'),
+  packagesOfHost('React Router', 'react-router'),
+  packagesOfHost('Astro', 'astro'),
 ]

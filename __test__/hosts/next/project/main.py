@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import StreamingResponse
 from helpers import greeting
+from pydantic import BaseModel
 
 # Where a test wants to know whether this was imported.
 if "IMPORTED" in os.environ:
@@ -42,6 +43,21 @@ async def items(request: Request):
 async def digest(request: Request):
     body = await request.body()
     return {"length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+
+
+class Text(BaseModel):
+    text: str
+
+
+@app.post("/words")
+async def words(body: Text):
+    return {"words": len(body.text.split())}
+
+
+@app.get("/me")
+async def me(request: Request):
+    """What the host knows of the request."""
+    return request.scope.get("extensions", {}).get("amphis.context")
 
 
 @app.get("/cookies")

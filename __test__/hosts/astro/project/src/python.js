@@ -1,0 +1,3 @@
+import { PythonHandler } from 'amphis'
+
+export const python = new PythonHandler('main:app')

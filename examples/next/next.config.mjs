@@ -1,0 +1,3 @@
+import { withAmphis } from 'amphis/next'
+
+export default withAmphis({}, { prefix: '/api' })
