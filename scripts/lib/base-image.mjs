@@ -4,6 +4,7 @@
 import { execFile, spawn } from 'node:child_process'
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -134,8 +135,12 @@ function npmFolder(node) {
 function layOut(own, { node, npm, python }) {
   for (const folder of ['usr/local/bin', 'etc', 'tmp', 'bin', 'root']) mkdirSync(join(own, folder), { recursive: true })
   chmodSync(join(own, 'tmp'), 0o1777)
-  for (const [name, target] of Object.entries({ node, npm: `${npm}/bin/npm-cli.js`, python3: python, python })) {
-    symlinkSync(target, join(own, 'usr/local/bin', name))
+  const bin = join(own, 'usr/local/bin')
+  // What lies in a temporary folder is hidden in a container that has one of its own.
+  if (node.startsWith(`${realpathSync(tmpdir())}/`)) copyFileSync(node, join(bin, 'node'))
+  else symlinkSync(node, join(bin, 'node'))
+  for (const [name, target] of Object.entries({ npm: `${npm}/bin/npm-cli.js`, python3: python, python })) {
+    symlinkSync(target, join(bin, name))
   }
   writeFileSync(join(own, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/false\n')
   writeFileSync(join(own, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
