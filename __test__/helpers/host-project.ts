@@ -9,6 +9,8 @@ import { NodeProcess } from './node-process.js'
 import { python } from './python.js'
 import { scratchFolder } from './scratch.js'
 
+const isNeeded = (path: string): boolean => !/(?:node_modules|\.venv|\.next)$/.test(path)
+
 /**
  * A project of a framework in a folder of its own, with nothing of this repository above it: `hosts/<name>/project`, with
  * the packages of that host and amphis.
@@ -20,11 +22,13 @@ export class HostProject {
   /** @param from the folder of the project, where it is not that of the host */
   static async create(t: ExecutionContext, host: string, from?: string): Promise<HostProject> {
     const at = (name: string): string => fileURLToPath(new URL(`../hosts/${host}/${name}`, import.meta.url))
-    const folder = await scratchFolder(t)
-    await cp(from ?? at('project'), folder, {
-      recursive: true,
-      filter: (path) => !/(?:node_modules|\.venv|\.next)$/.test(path),
-    })
+    const scratch = await scratchFolder(t)
+    const folder = join(scratch, 'project')
+    await cp(from ?? at('project'), folder, { recursive: true, filter: isNeeded })
+    // The Python app of the examples, beside each of them.
+    if (from !== undefined) {
+      await cp(join(from, '../shared'), join(scratch, 'shared'), { recursive: true, filter: isNeeded })
+    }
     const into = join(folder, 'node_modules')
     await mkdir(into)
     // Hundreds of megabytes, which are linked in an instant where both are on one disk.

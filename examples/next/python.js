@@ -5,6 +5,11 @@ import { amphis } from 'amphis/next'
 const users = new Map([['session-of-ada', 'ada']])
 
 export const api = amphis(
-  { app: 'main:app', onError: (error, req) => console.error(`Python failed in ${req.url}: ${error.message}`) },
+  // The app of the other examples. Yours may lie in any folder.
+  {
+    app: 'main:app',
+    appDir: '../shared',
+    onError: (error, req) => console.error(`Python failed in ${req.url}: ${error.message}`),
+  },
   { prefix: '/api', context: async () => ({ user: users.get((await cookies()).get('session')?.value) }) },
 )
