@@ -1,17 +1,17 @@
 import { once } from 'node:events'
 import test from 'ava'
 import * as built from '../index.js'
-import * as bundled from '../lib/index.js'
+import * as sources from '../lib/index.js'
 import { fixtures, loop, python as interpreter } from './helpers/python.js'
 
-// Two copies of the package in one thread, as bundlers leave them: an app's own and that of a library that it was built with.
+// Two copies of the package's code in one thread, as tests have them that reset modules: here what is built, and its sources.
 // There is one Python, and one end of the bridge for both.
 
 type Functions = Record<string, built.PythonFunction>
 
 const options = { appDir: `${fixtures}/calls`, python: interpreter, loop, threads: 4 }
 const ours = new built.Python(options)
-const theirs = new bundled.Python(options) as unknown as built.Python
+const theirs = new sources.Python(options) as unknown as built.Python
 const copies = [ours, theirs]
 
 const models = await Promise.all(copies.map(async (copy) => copy.import<Functions>('model')))
@@ -59,7 +59,7 @@ test.serial('the signal of a call is that of either copy', async (t) => {
   })
   const signals: AbortSignal[] = []
   const waits = async (): Promise<void> => {
-    signals.push(built.callSignal(), bundled.callSignal())
+    signals.push(built.callSignal(), sources.callSignal())
     begun()
     await Promise.all(signals.map(async (signal) => once(signal, 'abort')))
   }

@@ -21,9 +21,11 @@ await main(async () => {
   await complete(values.quick ? agentServer : [...agentServer, agentServerTests])
   const files = values.quick ? quick : positionals
   const image = await imageFor(files)
-  const { code } = await ava(['--config', 'ava.agent-server.config.mjs', ...files], image?.env)
-  await image?.release()
-  return code
+  try {
+    return (await ava(['--config', 'ava.agent-server.config.mjs', ...files], image?.env)).code
+  } finally {
+    await image?.release()
+  }
 })
 
 /** Builds the image once for all files that run it, and holds the engine until they are done. @param {string[]} files */

@@ -14,6 +14,7 @@ import { colourEnv, run } from './lib/run.mjs'
 import { freePort, RunningScript } from './lib/running-script.mjs'
 import { dim, green, say } from './lib/say.mjs'
 import { venv } from './lib/setup.mjs'
+import { publicEntries } from './lib/typescript.mjs'
 
 const allowed = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|index\.(?:js|cjs|d\.ts|d\.cts)|binding\.cjs|binding\.d\.cts|bin\/amphis\.js)$/,
@@ -33,19 +34,12 @@ const required = [
   'index.cjs',
   'index.d.ts',
   'index.d.cts',
-  ...[
-    'config',
-    'modules',
-    'register',
-    'esbuild',
-    'vite',
-    'fastify',
-    'koa',
-    'hono',
-    'aws-lambda',
-    'nest',
-    'next',
-  ].flatMap((name) => [`exports/${name}.cjs`, `exports/${name}.d.ts`, `exports/${name}.d.cts`, `dist/${name}.js`]),
+  ...[...publicEntries.filter((name) => name !== 'index'), 'register'].flatMap((name) => [
+    `exports/${name}.cjs`,
+    `exports/${name}.d.ts`,
+    `exports/${name}.d.cts`,
+    `dist/${name}.js`,
+  ]),
   'dist/modules/hooks.js',
   'dist/dev/child.js',
   'dist/modules/names-program.js',

@@ -1,5 +1,6 @@
-// The calls of this environment (the main thread or a worker), in both directions. Copies of this package in one environment,
-// as bundlers leave them, have one bridge, and so one table of calls: the first one's. Each serves the calls of its own owners.
+// The calls of this environment (the main thread or a worker), in both directions. Copies of this package's code in one
+// environment, as tests leave them that reset modules, have one bridge, and so one table of calls: the first one's. Each
+// serves the calls of its own owners.
 import type { Bridge, CallRecords } from '../bridge/bridge.js'
 import { JavaScriptObjects } from './objects.js'
 import { closed, Owner, type Calls, type Pending } from './owner.js'

@@ -84,8 +84,8 @@ async function bundleRequired() {
   })
 }
 
-/** What users import has types. */
-const publicEntries = [
+/** What users import has types; `register` is imported for what it does. */
+export const publicEntries = [
   'index',
   'config',
   'modules',
