@@ -13,6 +13,12 @@ namespace {
 std::atomic<int> inside{0};
 std::atomic<bool> is_closed{false};
 
+// The thread that ends the process closes the gate, may come again with what has become free since, and must not park:
+// nobody would end the process then.
+thread_local bool is_closer = false;
+
+bool is_shut() { return is_closed.load() && !is_closer; }
+
 // Never freed: threads that come late must find them.
 std::mutex& isolates_mutex() {
   static auto* mutex = new std::mutex;
@@ -42,7 +48,7 @@ void gate_forgets(v8::Isolate* isolate) {
 
 void gate_in() {
   inside.fetch_add(1);
-  if (is_closed.load()) {
+  if (is_shut()) {
     inside.fetch_sub(1);
     park();
   }
@@ -50,10 +56,11 @@ void gate_in() {
 
 void gate_out() {
   inside.fetch_sub(1);
-  if (is_closed.load()) park();
+  if (is_shut()) park();
 }
 
 bool gate_close(uint32_t milliseconds) {
+  is_closer = true;
   is_closed.store(true);
   for (uint32_t waited = 0; inside.load() > 0; waited++) {
     if (waited >= milliseconds) return false;

@@ -11,12 +11,13 @@ namespace amphis {
 void gate_knows(v8::Isolate* isolate);
 void gate_forgets(v8::Isolate* isolate);
 
-// Comes in; where the gate is closed, never returns. The caller holds no lock that the end of the process waits for.
+// Comes in; where the gate is closed, never returns, but to the thread that has closed it. The caller holds no lock
+// that the end of the process waits for.
 void gate_in();
-// Goes out; where the gate is closed, never returns.
+// Goes out; the same.
 void gate_out();
 
-// Whether nobody is left inside.
+// Whether nobody is left inside. For the thread that ends the process.
 bool gate_close(uint32_t milliseconds);
 
 class Gate {

@@ -28,6 +28,8 @@ pub enum End {
   OutOfMemory,
   /// The process that it ran in has ended.
   Lost,
+  /// Python ends.
+  Left,
 }
 
 impl End {
@@ -37,7 +39,8 @@ impl End {
       1 => Self::Closed,
       2 => Self::Terminated,
       3 => Self::OutOfMemory,
-      _ => Self::Lost,
+      4 => Self::Lost,
+      _ => Self::Left,
     }
   }
 }

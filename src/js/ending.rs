@@ -1,11 +1,12 @@
 //! The end of a runtime, while somebody may be inside of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::core::{self, Core, End};
 use super::engine;
+use super::entry::this_thread;
 use super::watchdog::keep_terminating;
 use super::work;
 
@@ -22,12 +23,21 @@ pub fn stop(core: &Arc<Core>, end: End) {
   work::end(core);
 }
 
+/// The thread that ends Python, once it does.
+static LEAVER: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the calling thread is the one that ends Python.
+pub fn is_leaver() -> bool {
+  LEAVER.load(Ordering::Acquire) == this_thread()
+}
+
 /// Stops every runtime: Python ends. Without the GIL.
 pub fn stop_all() {
+  LEAVER.store(this_thread(), Ordering::Release);
   let cores = core::all();
   for core in &cores {
     if !core.is_foreign() {
-      stop(core, End::Closed);
+      stop(core, End::Left);
     }
   }
   let deadline = Instant::now() + LEAVE;
@@ -53,6 +63,11 @@ pub fn leave(exit_code: Option<i32>) {
     EXIT_CODE.store(code, Ordering::Release);
   }
   for core in core::all() {
+    if core.is_foreign() {
+      continue;
+    }
+    // Where Python was too busy to be told.
+    core.mark_ended(End::Left);
     if !core.entry.is_taken() {
       let _ = core.destroy(|| true);
     }

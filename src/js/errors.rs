@@ -1,12 +1,13 @@
 //! What runtimes raise.
 
 use pyo3::create_exception;
-use pyo3::exceptions::{PyImportError, PyRuntimeError};
+use pyo3::exceptions::{PyImportError, PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
 use super::core::{Core, End};
+use super::ending;
 
 create_exception!(
   amphis,
@@ -54,7 +55,10 @@ pub fn timed_out_pending(py: Python<'_>, seconds: f64) -> PyErr {
 /// What a runtime that takes no calls says.
 pub fn ended(core: &Core) -> PyErr {
   match core.end() {
-    End::Open | End::Closed => {
+    // As Python ends its own daemon threads: in silence. A traceback of theirs would be told while the standard streams go,
+    // which aborts the process where it is under way just then.
+    End::Left if !ending::is_leaver() => PySystemExit::new_err(()),
+    End::Open | End::Closed | End::Left => {
       PyRuntimeError::new_err("Runtime has been shut down: it is closed. Make a new Runtime.")
     }
     End::Terminated => {

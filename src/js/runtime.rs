@@ -400,7 +400,7 @@ impl Runtime {
   fn __repr__(&self) -> &'static str {
     match self.core.end() {
       End::Open => "<Runtime>",
-      End::Closed => "<closed Runtime>",
+      End::Closed | End::Left => "<closed Runtime>",
       End::Terminated | End::OutOfMemory | End::Lost => "<terminated Runtime>",
     }
   }

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::abi::Bytes;
-use super::core::Core;
+use super::core::{Core, End};
 use super::driver::Driver;
 use super::owner::Owner;
 use super::pending::{Pending, Settled};
@@ -172,6 +172,9 @@ impl Work {
 /// The runtime has ended: nobody waits for anything of it any more.
 pub fn end(core: &Core) {
   let owners = core.work.fail();
+  if core.end() == End::Left {
+    return forget(core);
+  }
   if !owners.is_empty() {
     Python::try_attach(|py| {
       for owner in owners {
@@ -184,6 +187,9 @@ pub fn end(core: &Core) {
 
 /// Wakes those who wait on an event loop, and tells of errors that nobody has handled. Not inside.
 pub fn flush(core: &Core) {
+  if core.end() == End::Left {
+    return forget(core);
+  }
   let wakes = std::mem::take(&mut *lock(&core.work.wakes));
   let reports = std::mem::take(&mut *lock(&core.work.reports));
   if wakes.is_empty() && reports.is_empty() {
@@ -198,6 +204,12 @@ pub fn flush(core: &Core) {
       let _ = support::report(py, core, report.as_slice());
     }
   });
+}
+
+/// Python ends: its event loops are over, but those of daemon threads, which it does not wake for an end either.
+fn forget(core: &Core) {
+  lock(&core.work.wakes).clear();
+  lock(&core.work.reports).clear();
 }
 
 fn by_loop(wakes: Vec<Wake>) -> Vec<(Py<PyAny>, Vec<Py<PyAny>>)> {
