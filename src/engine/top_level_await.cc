@@ -40,11 +40,12 @@ v8::MaybeLocal<v8::Script> compile_units(v8::Local<v8::Context> context, const s
 
 // Whether a statement may end here, and an expression begin behind it.
 bool may_split(std::u16string_view code, size_t place) {
-  if (code[place] != u';' && code[place] != u'\n') return false;
+  // A block ends at its brace: `for (…) {…} result`.
+  bool is_end = code[place] == u';' || code[place] == u'}';
+  if (!is_end && code[place] != u'\n') return false;
   size_t line = code.rfind(u'\n', place == 0 ? 0 : place - 1);
   size_t begin = line == std::u16string_view::npos ? 0 : line + 1;
-  if (code[place] == u';' && begin < place &&
-      code.substr(begin, place - begin).find(u"//") != std::u16string_view::npos) {
+  if (is_end && begin < place && code.substr(begin, place - begin).find(u"//") != std::u16string_view::npos) {
     return false;
   }
   size_t next = place + 1;
