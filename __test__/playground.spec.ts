@@ -112,7 +112,7 @@ testWithEngine('a link holds the script of the playground', async (t) => {
   const { hash } = new URL(page.url())
   t.regex(hash, /^#[\w-]+$/)
   const other = await openPage(t, hash)
-  t.is(await other.$eval('#source', (element) => (element as HTMLTextAreaElement).value), "'shared ☕'")
+  t.is(await other.$eval('#source', (element) => (element as unknown as { value: string }).value), "'shared ☕'")
   await other.locator('#run').click()
   await sees(other, '#result', 'shared ☕')
   const broken = await openPage(t, '#nothing')

@@ -1,10 +1,10 @@
 // The image of examples/agent-server for its tests, built by its build.sh: from the official image where the engine reaches
 // a hub, else from one that is made of this machine.
-import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { importBaseImage } from './base-image.mjs'
-import { installPackages, programOf } from './debian-packages.mjs'
+import { programOf } from './debian-packages.mjs'
 import { inRoot, pythonOf } from './paths.mjs'
+import { postgresHome } from './postgres.mjs'
 import { Problem } from './problem.mjs'
 import { run } from './run.mjs'
 
@@ -75,17 +75,4 @@ export async function postgresFor(engine) {
   const { code, output } = await run('docker', args, { env: { ...engine.env, DOCKER_BUILDKIT: '0' }, quiet: true })
   if (code !== 0) throw new Problem(`the image of PostgreSQL was not built: ${output.slice(-4000)}`, 'see above')
   return postgresImage
-}
-
-/** Where Debian and Ubuntu have PostgreSQL: the newest of those installed, or the one that is installed now. */
-export async function postgresHome() {
-  const versions = '/usr/lib/postgresql'
-  const newest = () => {
-    const found = existsSync(versions) ? readdirSync(versions) : []
-    return found.toSorted((a, b) => Number(a) - Number(b)).at(-1)
-  }
-  if (!newest()) await installPackages(['postgresql'])
-  const version = newest()
-  if (!version) throw new Problem('PostgreSQL is missing', 'install it: apt install postgresql')
-  return join(versions, version)
 }

@@ -1,43 +1,25 @@
-import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { AgentServer, type Done } from './helpers/agent-server.js'
 
-// Sessions in PostgreSQL, a real one: Debian's and Ubuntu's package `postgresql` has it.
+// Sessions in PostgreSQL, a real one.
 
-const { postgresHome } = (await import(
-  new URL('../../../scripts/lib/agent-server-image.mjs', import.meta.url).href
-)) as { postgresHome(): Promise<string> }
+interface Postgres {
+  place: string
+  start(): Promise<void>
+  stop(): Promise<void>
+  create(): Promise<void>
+  remove(): Promise<void>
+}
 
-const run = promisify(execFile)
+const { preparePostgres } = (await import(new URL('../../../scripts/lib/postgres.mjs', import.meta.url).href)) as {
+  preparePostgres(name: string): Promise<Postgres>
+}
 
 /** A database of the test's own, which does not run yet. */
 async function database(t: ExecutionContext) {
-  const programs = join(await postgresHome(), 'bin')
-  // It does not run as root.
-  const root = process.getuid!() === 0
-  const as = async (command: string) => {
-    const [program, ...args] = root ? ['runuser', '-u', 'postgres', '--', 'sh', '-c', command] : ['sh', '-c', command]
-    return run(program, args)
-  }
-  const folder = await mkdtemp('/tmp/amphis-postgres-')
-  await chmod(folder, 0o777)
-  const data = join(folder, 'data')
-  const control = (words: string) => as(`${programs}/pg_ctl -D ${data} -w ${words}`)
-  t.teardown(async () => {
-    await control('-m immediate stop').catch(() => {})
-    await rm(folder, { recursive: true, force: true })
-  })
-  await as(`${programs}/initdb -D ${data} -U agents --auth trust`)
-  const options = `-c listen_addresses= -c unix_socket_directories=${folder} -c fsync=off`
-  return {
-    url: `postgresql+asyncpg://agents@/agents?host=${folder}`,
-    start: () => control(`-l ${folder}/log -o "${options}" start`),
-    stop: () => control('-m fast stop'),
-    create: () => as(`${programs}/createdb -h ${folder} -U agents agents`),
-  }
+  const postgres = await preparePostgres('agents')
+  t.teardown(() => postgres.remove())
+  return { ...postgres, url: `postgresql+asyncpg:${postgres.place}` }
 }
 
 test.serial('a session and its usage are kept in PostgreSQL', async (t) => {

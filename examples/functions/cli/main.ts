@@ -19,13 +19,14 @@ const boolean = { type: 'boolean' } as const
 const commands: Record<string, Command> = {
   serve: {
     usage:
-      'serve [--host --port --state DIR --keys FILE --nats HOST:PORT --image NAME --offline DIR --build-network NAME --idle SECONDS --tries N --python PATH --unsafe-processes]',
+      'serve [--host --port --state DIR --database URL --keys FILE --nats HOST:PORT --image NAME --offline DIR --build-network NAME --idle SECONDS --tries N --python PATH --unsafe-processes]',
     options: {
       host: string,
       port: string,
       state: string,
       keys: string,
       nats: string,
+      database: string,
       image: string,
       offline: string,
       'build-network': string,

@@ -63,6 +63,10 @@ function keysOf(file: string | undefined): string[] {
 export async function serveCommand(_words: string[], values: Values): Promise<void> {
   const state = resolve(text(values.state) ?? defaultState)
   const nats = text(values.nats)
+  // By the environment where it holds a password: everybody sees a command's words.
+  const database = text(values.database) ?? (process.env.AMPHIS_FUNCTIONS_DATABASE || undefined)
+  if (database !== undefined && !/^postgres(?:ql)?:\/\//.test(database))
+    throw new Failure('--database takes postgresql://USER@HOST/NAME; without it the state is in SQLite, in --state')
   const python = text(values.python)
   const runtimeImage = text(values.image) ?? RUNTIME_IMAGE
   const host = text(values.host) ?? '127.0.0.1'
@@ -83,6 +87,7 @@ export async function serveCommand(_words: string[], values: Values): Promise<vo
     host,
     port: Number(values.port ?? 9000),
     folder: state,
+    database,
     keys,
     queue,
     engine: ({ eventsApi, sockets }) =>
@@ -118,7 +123,7 @@ export async function serveCommand(_words: string[], values: Values): Promise<vo
     `amphis-functions at ${served.url}`,
     `  functions  in ${unsafe ? 'PROCESSES' : `containers of ${runtimeImage}`}`,
     `  events     ${nats === undefined ? 'in memory: they end with this process' : `by NATS at ${nats}`}`,
-    `  state      ${state}`,
+    `  state      ${database === undefined ? state : `PostgreSQL, and ${state}`}`,
     `  key        ${served.key === undefined ? 'as given' : join(state, 'key')}`,
   ]
   if (unsafe)

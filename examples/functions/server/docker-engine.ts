@@ -186,10 +186,11 @@ export class DockerEngine implements Engine {
   async list(): Promise<Instance[]> {
     const label = [`${LABEL}=${this.#options.serviceId}`, `${LABEL}.instance`]
     const containers = await this.#docker.listContainers({ all: true, filters: { label } })
-    return containers.map(({ Labels, State }) => ({
+    return containers.map(({ Labels, State, Image }) => ({
       id: Labels[`${LABEL}.instance`] ?? '',
       functionId: Labels[`${LABEL}.function`] ?? '',
       version: Number(Labels[`${LABEL}.version`]),
+      image: Image,
       running: State === 'running' || State === 'created',
     }))
   }
@@ -213,6 +214,16 @@ export class DockerEngine implements Engine {
     } finally {
       signal.removeEventListener('abort', end)
       end()
+    }
+  }
+
+  async has(image: string): Promise<boolean> {
+    try {
+      await this.#docker.getImage(image).inspect()
+      return true
+    } catch (error) {
+      if (status(error) === 404) return false
+      throw error
     }
   }
 

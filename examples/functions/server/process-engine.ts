@@ -64,6 +64,10 @@ export class ProcessEngine implements Engine {
     return folder
   }
 
+  async has(image: string): Promise<boolean> {
+    return existsSync(image)
+  }
+
   async #install(cwd: string, command: string, args: string[], progress: (line: string) => void): Promise<void> {
     progress([command, ...args].join(' '))
     try {
@@ -78,7 +82,8 @@ export class ProcessEngine implements Engine {
 
   async start(record: FunctionRecord, instanceId: string, token: string): Promise<void> {
     const { runtime, eventsApi, amphis, python } = this.#options
-    const instance: Instance = { id: instanceId, functionId: record.id, version: record.version, running: true }
+    const { id: functionId, version, image } = record
+    const instance: Instance = { id: instanceId, functionId, version, image, running: true }
     const child = spawn(process.execPath, [join(runtime, 'supervisor.js')], {
       cwd: record.image,
       stdio: ['ignore', 'pipe', 'pipe'],

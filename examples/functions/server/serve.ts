@@ -19,6 +19,8 @@ export interface ServeOptions {
   port: number
   /** State, sockets and, without a key, the key that is made. */
   folder: string
+  /** `postgresql://…`, where servers of several machines share the state. Default: SQLite in the folder. */
+  database?: string | undefined
   keys: readonly string[]
   queue: Queue
   /** Made when the runtime's listener is there. */
@@ -52,7 +54,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
   }
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const key = options.keys.length === 0 ? await localKey(join(folder, 'key')) : undefined
-  const store = await Store.open(join(folder, 'state.sqlite'), { python: options.python, loop: options.loop ?? 'auto' })
+  const place = options.database ?? join(folder, 'state.sqlite')
+  const store = await Store.open(place, { python: options.python, loop: options.loop ?? 'auto' })
   const tokens = new Tokens(await store.secret('tokens'))
   const events = new Events(queue, tokens, options.tries ?? 3)
 

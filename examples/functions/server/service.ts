@@ -34,6 +34,8 @@ export class Service {
   readonly #usedAt = new Map<string, number>()
   readonly #seen = new Set<string>()
   readonly #waiting = new Map<string, () => void>()
+  /** Functions that are being deployed or removed by this server. */
+  readonly #changing = new Set<string>()
   /** Functions that had an instance at the last look. */
   #active = new Set<string>()
   /** One change of a function's instances at a time. */
@@ -94,10 +96,26 @@ export class Service {
   }
 
   async scaleAll(): Promise<void> {
-    const [records, instances] = await Promise.all([this.store.all(), this.engine.list()])
+    const instances = await this.engine.list()
+    // Read after them: whose function has no record, or a newer one, is of one that was removed or replaced meanwhile.
+    const records = await this.store.all()
+    await this.#sweep(instances, new Map(records.map((record) => [record.id, record])))
     this.#active = new Set(instances.filter(({ running }) => running).map(({ functionId }) => functionId))
     for (const instance of instances) if (!instance.running) await this.events.release(instance.id)
     for (const record of records) if (record.state === 'ready') await this.scale(record)
+  }
+
+  /** Removes what is left here of functions that another server has removed or replaced. */
+  async #sweep(instances: readonly Instance[], records: ReadonlyMap<string, FunctionRecord>): Promise<void> {
+    for (const { id, functionId, version, image } of instances) {
+      const record = records.get(functionId)
+      // The older one serves until the new one does: whoever has deployed that sees to it sooner.
+      const isWanted = record && (record.version <= version || Date.now() - record.updatedAt < START)
+      if (isWanted || this.#changing.has(functionId)) continue
+      await this.engine.remove(id)
+      if (!record) await this.#closing(functionId)
+      await this.engine.removeImage(image).catch(this.#report)
+    }
   }
 
   /** An instance has asked for an event. */
@@ -144,15 +162,31 @@ export class Service {
       createdAt: old?.createdAt ?? now,
       updatedAt: now,
     }
+    this.#changing.add(record.id)
+    try {
+      await this.#bringUp(record, old, code, progress)
+    } finally {
+      this.#changing.delete(record.id)
+    }
+    return record
+  }
+
+  async #bringUp(
+    record: FunctionRecord,
+    old: FunctionRecord | undefined,
+    code: CodeFiles,
+    progress: (line: string) => void,
+  ): Promise<void> {
     // The old one serves while the new one is built.
     if (!old && !(await this.store.add(record)))
-      throw new ProblemError(409, 'name-taken', `there is a function ${JSON.stringify(spec.name)}`)
+      throw new ProblemError(409, 'name-taken', `there is a function ${JSON.stringify(record.name)}`)
     try {
       record.image = await this.engine.build(record, code, progress)
       record.state = 'ready'
+      record.updatedAt = Date.now()
       await this.#opening(record.id)
       if (!(await this.store.replace(record)))
-        throw new ProblemError(409, 'removed', `${spec.name} was removed while it was built`)
+        throw new ProblemError(409, 'removed', `${record.name} was removed while it was built`)
     } catch (error) {
       if (!old) await this.store.remove(record.id)
       throw error
@@ -166,7 +200,6 @@ export class Service {
       this.#usedAt.set(record.id, Date.now())
     }
     if (old) await this.#retire(old)
-    return record
   }
 
   async #startFirst(record: FunctionRecord): Promise<void> {
@@ -228,6 +261,8 @@ export class Service {
       record.maxReplicas,
       Math.max(record.minReplicas, isIdle ? 0 : Math.max(needed, Math.min(1, running.length), depth > 0 ? 1 : 0)),
     )
+    // Another machine's, whose server looks after it.
+    if (wanted > running.length && !(await this.engine.has(record.image))) return
     const stopped = own.filter((instance) => !instance.running)
     for (let more = wanted - running.length; more > 0; more--) {
       if (this.#closed || !(await this.store.find(record.id))) return
@@ -241,10 +276,15 @@ export class Service {
   }
 
   async remove(record: FunctionRecord): Promise<void> {
-    await this.store.remove(record.id)
-    await this.#scaling.get(record.id)?.catch(() => {})
-    for (const instance of await this.instances(record)) await this.engine.remove(instance.id)
-    await this.#closing(record.id)
+    this.#changing.add(record.id)
+    try {
+      await this.store.remove(record.id)
+      await this.#scaling.get(record.id)?.catch(() => {})
+      for (const instance of await this.instances(record)) await this.engine.remove(instance.id)
+      await this.#closing(record.id)
+    } finally {
+      this.#changing.delete(record.id)
+    }
     await this.events.queue.forget(record.id)
     await this.engine.removeImage(record.image).catch(this.#report)
   }

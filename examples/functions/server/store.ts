@@ -1,7 +1,8 @@
-/** The state of functions. SQLite is Python's, which is a part of this process: there is nothing to install for it. */
+/** The state of functions, in SQLite or PostgreSQL: both by Python, which is a part of this process. */
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { Python } from '../amphis.js'
+import { Python, PythonError } from '../amphis.js'
+import { ProblemError } from './problem.js'
 import type { FunctionRecord } from './types.js'
 
 interface Tables {
@@ -10,10 +11,22 @@ interface Tables {
   add: (record: string) => Promise<boolean>
   replace: (record: string) => Promise<boolean>
   remove: (id: string) => Promise<void>
+  close: () => Promise<void>
 }
 
 interface Module {
-  Store: (file: string) => Promise<Tables>
+  Store: (place: string) => Promise<Tables>
+}
+
+/** What Python says, in the service's words where it is the database that does not answer. */
+async function asked<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    if (error instanceof PythonError && error.type.endsWith('Unavailable'))
+      throw new ProblemError(503, 'no-database', error.message)
+    throw error
+  }
 }
 
 /** Milliseconds after which what other servers have changed is seen. */
@@ -30,21 +43,29 @@ export class Store {
     this.#tables = tables
   }
 
+  /** @param place a file of SQLite's, or `postgresql://…`, which needs `psycopg[binary,pool]` in Python */
   static async open(
-    file: string,
+    place: string,
     options: { python?: string | undefined; loop?: 'auto' | 'uvloop' | 'asyncio' } = {},
   ): Promise<Store> {
     const python = new Python({ appDir: fileURLToPath(new URL('.', import.meta.url)), ...options })
-    const module = await python.import<Module>('store')
-    return new Store(python, await module.Store(file))
+    try {
+      const module = await python.import<Module>('store')
+      return new Store(python, await asked(module.Store(place)))
+    } catch (error) {
+      await python.close()
+      if (error instanceof PythonError && error.type === 'RuntimeError')
+        throw new Error(error.message, { cause: error })
+      throw error
+    }
   }
 
   secret(name: string): Promise<string> {
-    return this.#tables.secret(name, randomBytes(32).toString('base64url'))
+    return asked(this.#tables.secret(name, randomBytes(32).toString('base64url')))
   }
 
   async #read(): Promise<Map<string, FunctionRecord>> {
-    const records = (await this.#tables.functions()).map((record) => JSON.parse(record) as FunctionRecord)
+    const records = (await asked(this.#tables.functions())).map((record) => JSON.parse(record) as FunctionRecord)
     this.#readAt = Date.now()
     this.#records = new Map(records.map((record) => [record.id, record]))
     return this.#records
@@ -63,23 +84,24 @@ export class Store {
   }
 
   async add(record: FunctionRecord): Promise<boolean> {
-    const added = await this.#tables.add(JSON.stringify(record))
+    const added = await asked(this.#tables.add(JSON.stringify(record)))
     this.#readAt = 0
     return added
   }
 
   async replace(record: FunctionRecord): Promise<boolean> {
-    const replaced = await this.#tables.replace(JSON.stringify(record))
+    const replaced = await asked(this.#tables.replace(JSON.stringify(record)))
     this.#readAt = 0
     return replaced
   }
 
   async remove(id: string): Promise<void> {
-    await this.#tables.remove(id)
+    await asked(this.#tables.remove(id))
     this.#readAt = 0
   }
 
-  close(): Promise<void> {
-    return this.#python.close()
+  async close(): Promise<void> {
+    await this.#tables.close()
+    await this.#python.close()
   }
 }

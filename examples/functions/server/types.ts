@@ -44,6 +44,7 @@ export interface Instance {
   id: string
   functionId: string
   version: number
+  image: string
   running: boolean
 }
 
@@ -67,6 +68,8 @@ export interface Engine {
   readonly name: string
   /** The image of a function, or the folder that stands for it; a `ProblemError` has the build's own words. */
   build(record: FunctionRecord, code: CodeFiles, progress: (line: string) => void): Promise<string>
+  /** Whether it was built here: where machines share the state, each has the images of what was deployed to it. */
+  has(image: string): Promise<boolean>
   /** Starts a new instance, or one of this id that was stopped. */
   start(record: FunctionRecord, instanceId: string, token: string): Promise<void>
   stop(instanceId: string): Promise<void>

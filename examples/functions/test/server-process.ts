@@ -16,9 +16,14 @@ export interface ServerProcess {
   end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<void>
 }
 
-export async function startServer(dist: string, socket: string, image: string, args: string[]): Promise<ServerProcess> {
-  const env = { ...process.env, DOCKER_HOST: `unix://${socket}`, AMPHIS_FUNCTIONS_KEYS: KEY }
-  const command = [join(dist, 'cli.js'), 'serve', '--image', image, '--python', python, ...args]
+export function startServer(dist: string, socket: string, image: string, args: string[]): Promise<ServerProcess> {
+  return startServe(dist, ['--image', image, '--python', python, ...args], { DOCKER_HOST: `unix://${socket}` })
+}
+
+/** With whatever engine the words say. */
+export async function startServe(dist: string, args: string[], set: NodeJS.ProcessEnv): Promise<ServerProcess> {
+  const env = { ...process.env, ...set, AMPHIS_FUNCTIONS_KEYS: KEY }
+  const command = [join(dist, 'cli.js'), 'serve', ...args]
   const child = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   let url = ''
