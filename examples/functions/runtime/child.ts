@@ -11,12 +11,10 @@ function tell(message: ChildMessage): void {
   process.send?.(message)
 }
 
-/** Both streams have all that the invocation wrote when this is done. */
-async function endOutput(requestId: string): Promise<void> {
+/** The supervisor reads to these marks: whatever the invocation wrote comes before. */
+function endOutput(requestId: string): void {
   const mark = `${endMark(requestId)}\n`
-  await Promise.all(
-    [process.stdout, process.stderr].map((stream) => new Promise<unknown>((resolve) => stream.write(mark, resolve))),
-  )
+  for (const stream of [process.stdout, process.stderr]) stream.write(mark)
 }
 
 async function run(handler: Handler, invocation: Invocation): Promise<void> {
@@ -27,8 +25,9 @@ async function run(handler: Handler, invocation: Invocation): Promise<void> {
   } catch (error) {
     message = { kind: 'error', requestId, error: invocationError(error) }
   }
-  await endOutput(requestId)
+  // The caller waits for this, and not for what was written.
   tell(message)
+  endOutput(requestId)
 }
 
 process.on('disconnect', () => process.exit())

@@ -97,7 +97,7 @@ async function send(path: string, receipt: string, body: string): Promise<void> 
   }
 }
 
-interface Event extends Invocation {
+interface Event extends Omit<Invocation, 'deadline'> {
   receipt: string
   timeout: number
 }
@@ -113,7 +113,6 @@ async function nextEvent(): Promise<Event | undefined> {
           receipt: String(headers['events-receipt']),
           payload: body,
           timeout,
-          deadline: Date.now() + timeout,
           functionName: environment.FUNCTION_NAME ?? '',
           memory,
         }
@@ -142,22 +141,27 @@ const exited = (how: string): InvocationError => ({
   stackTrace: [],
 })
 
-/** One invocation in a child; whether the child can go on. */
-async function invoke(child: Child, event: Event): Promise<boolean> {
+/**
+ * One invocation in a child; whether the child can go on.
+ *
+ * @param answered called before its answer is on its way: it is time to ask for the next event
+ */
+async function invoke(child: Child, event: Event, answered: () => void): Promise<boolean> {
   const { requestId, receipt, timeout } = event
   const path = `/yafaas/events/${encodeURIComponent(requestId)}`
   const began = performance.now()
   child.log.begin(requestId)
-  log(requestId, 'start', '')
   const timer = new AbortController()
   const said = child.next()
-  child.process.send(event satisfies Invocation, () => {})
+  child.process.send({ ...event, deadline: Date.now() + timeout } satisfies Invocation, () => {})
+  log(requestId, 'start', '')
   const message = await Promise.race([
     said,
     sleep(timeout, { kind: 'late' } as const, { signal: timer.signal }).catch(() => ({ kind: 'late' }) as const),
   ])
   timer.abort()
   const goesOn = message.kind === 'result' || message.kind === 'error'
+  if (goesOn) answered()
   if (message.kind === 'result') await send(`${path}/response`, receipt, message.body)
   else {
     const error =
@@ -184,15 +188,20 @@ async function slot(): Promise<void> {
       await endChild(child)
       child = undefined
     }
+    let upcoming: Promise<Event | undefined> | undefined
     for (;;) {
-      const event = await nextEvent()
+      const event = await (upcoming ?? nextEvent())
+      upcoming = undefined
       if (!event) break
       if (!child) {
         log(event.requestId, 'stderr', [failed!.errorMessage, ...failed!.stackTrace].join('\n'))
         await send(`/yafaas/events/${encodeURIComponent(event.requestId)}/error`, event.receipt, JSON.stringify(failed))
         break
       }
-      if (!(await invoke(child, event))) break
+      const goesOn = await invoke(child, event, () => {
+        upcoming = nextEvent()
+      })
+      if (!goesOn) break
     }
     if (child) await endChild(child)
   }
