@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { testWithEngine } from './helpers/engine.js'
 import { anchorsOf, linksOf, sourcesOf } from './helpers/markdown.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -9,6 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const script = async (name: string): Promise<unknown> => import(new URL(`../scripts/lib/${name}`, import.meta.url).href)
 type Houses = Readonly<Record<string, { name: string; what: string }[][]>>
 const { roomMap } = (await script('room-map.mjs')) as { roomMap: (houses: Houses) => string }
+const { jsReference } = (await script('js-reference.mjs')) as { jsReference: () => Promise<string> }
 const { houses } = (await script('rooms.mjs')) as { houses: Houses }
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -64,6 +66,12 @@ test('the map of rooms is as they are', (t) => {
   const [, map] =
     /<!-- begin of rooms: .* -->\n([\s\S]*)<!-- end of rooms -->/.exec(read('docs/internals/rooms.md')) ?? []
   t.is(map?.trim(), roomMap(houses), 'run `npm run docs`')
+})
+
+testWithEngine('the reference of amphis.js is as its docstrings are', async (t) => {
+  const [, reference] =
+    /<!-- begin of reference: .* -->\n([\s\S]*)<!-- end of reference -->/.exec(read('docs/js-reference.md')) ?? []
+  t.is(reference?.trim(), await jsReference(), 'run `npm run docs`')
 })
 
 test('the map of rooms has a heading for each house, and neighbours on one line', (t) => {

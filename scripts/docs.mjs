@@ -1,6 +1,7 @@
 // npm run docs: writes what the pages have of the sources: the tables of docs/cli.md from the table of options, the map
-// of docs/internals/rooms.md from that of the rooms. With --check it changes nothing and fails where a page is out of date.
+// of docs/internals/rooms.md from that of the rooms, docs/js-reference.md from docstrings of a built addon. With --check it changes nothing and fails where a page is out of date.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { jsReference } from './lib/js-reference.mjs'
 import { optionTables } from './lib/option-tables.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { Problem, main } from './lib/problem.mjs'
@@ -28,4 +29,5 @@ function write(path, what, text) {
 await main(async () => {
   write('docs/cli.md', 'options', optionTables(await import('../lib/cli/options/table.js')))
   write('docs/internals/rooms.md', 'rooms', roomMap(houses))
+  write('docs/js-reference.md', 'reference', await jsReference())
 })
