@@ -1,25 +1,32 @@
 // npm run test:agent-lambda [-- FILTER …]: the tests of examples/agent-lambda: the service with the real agent SDK before a
 // stand-in of the Messages API, S3 of moto's, and the infrastructure with Pulumi's mocks. Filters are Playwright's. With
-// LAMBDA_API_URL the tests that any deployment passes run against that one.
+// `--s3 versitygw` the service keeps its sessions in an S3 that checks signatures. With LAMBDA_API_URL the tests that any
+// deployment passes run against that one.
 import { join } from 'node:path'
 import { infraPackages, setUpAgentLambda } from './lib/agent-lambda.mjs'
 import { avaArguments } from './lib/checks.mjs'
 import { inRoot } from './lib/paths.mjs'
-import { main } from './lib/problem.mjs'
+import { main, Problem } from './lib/problem.mjs'
 import { closingLine, runAll, summarise } from './lib/report.mjs'
 import { run } from './lib/run.mjs'
 import { say } from './lib/say.mjs'
 import { complete, setUp } from './lib/setup.mjs'
 import { avaTotals, playwrightTotals } from './lib/test-totals.mjs'
+import { versityGateway } from './lib/versity-gateway.mjs'
 
 const folder = 'examples/agent-lambda'
 const infra = inRoot(folder, 'lambda/infra')
 
 await main(async () => {
   const filters = process.argv.slice(2)
+  const at = filters.indexOf('--s3')
+  const [, s3 = 'moto'] = at === -1 ? [] : filters.splice(at, 2)
+  if (!['moto', 'versitygw'].includes(s3))
+    throw new Problem(`there is no S3 ${s3}`, 'choose --s3 moto or --s3 versitygw')
   await setUp()
   await setUpAgentLambda()
   await complete([infraPackages])
+  const env = s3 === 'versitygw' ? { AGENT_S3: s3, VERSITYGW: await versityGateway() } : {}
   const isWhole = filters.length === 0 && !process.env.LAMBDA_API_URL
   const outcomes = await runAll([
     ...(isWhole
@@ -35,7 +42,8 @@ await main(async () => {
       : []),
     {
       name: 'service',
-      run: () => run(inRoot(folder, 'node_modules/.bin/playwright'), ['test', ...filters], { cwd: inRoot(folder) }),
+      run: () =>
+        run(inRoot(folder, 'node_modules/.bin/playwright'), ['test', ...filters], { cwd: inRoot(folder), env }),
       totals: playwrightTotals,
     },
   ])

@@ -6,14 +6,8 @@ import { fileURLToPath } from 'node:url'
 const python = fileURLToPath(new URL('../.venv/bin/python', import.meta.url))
 
 /** Requests without a signature are strangers' to moto; any signature is its owner's. */
-export const signedByAnybody =
-  'AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0'
-
-/** What a bucket has: see `Moto.list`. */
-export interface Listed {
-  readonly key: string
-  readonly isLatest: boolean
-}
+const authorization =
+  'AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0'
 
 /** A server of moto's. */
 export class Moto {
@@ -51,46 +45,18 @@ export class Moto {
     })
   }
 
-  /** Makes a bucket with versions, as the infrastructure has it. */
-  async makeBucket(name: string): Promise<void> {
-    await this.ask('PUT', `/${name}`)
-    const configuration =
-      '<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>'
-    await this.ask('PUT', `/${name}?versioning`, configuration)
-  }
-
   /** Makes a secret of Secrets Manager's. */
   async makeSecret(name: string, value: object): Promise<void> {
-    await this.ask('POST', '/', JSON.stringify({ Name: name, SecretString: JSON.stringify(value) }), {
-      'x-amz-target': 'secretsmanager.CreateSecret',
-      'content-type': 'application/x-amz-json-1.1',
-      authorization: signedByAnybody.replace('/s3/', '/secretsmanager/'),
+    const response = await fetch(this.url, {
+      method: 'POST',
+      headers: {
+        authorization,
+        'x-amz-target': 'secretsmanager.CreateSecret',
+        'content-type': 'application/x-amz-json-1.1',
+      },
+      body: JSON.stringify({ Name: name, SecretString: JSON.stringify(value) }),
     })
-  }
-
-  /** All versions of all objects. */
-  async list(bucket: string): Promise<Listed[]> {
-    const text = await (await this.ask('GET', `/${bucket}?versions`)).text()
-    return [...text.matchAll(/<Version>([\s\S]*?)<\/Version>/g)].map(([, version = '']) => ({
-      key: /<Key>(.*?)<\/Key>/.exec(version)?.[1] ?? '',
-      isLatest: version.includes('<IsLatest>true</IsLatest>'),
-    }))
-  }
-
-  /** @throws unless it is answered by 2xx */
-  async ask(
-    method: string,
-    path: string,
-    body?: string | Uint8Array<ArrayBuffer>,
-    headers: Record<string, string> = {},
-  ) {
-    const response = await fetch(this.url + path, {
-      method,
-      headers: { authorization: signedByAnybody, ...headers },
-      ...(body !== undefined && { body }),
-    })
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
-    return response
+    if (!response.ok) throw new Error(`the secret was not made: ${response.status} ${await response.text()}`)
   }
 
   close(): Promise<void> {

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startMessagesApi, type StandIn } from '../../../__test__/helpers/messages-api.js'
+import { Bucket } from './bucket.js'
 import { LocalFunction } from './environments.js'
 import { Moto } from './moto.js'
+import { VersityGateway } from './versity-gateway.js'
 
 export const BUCKET = 'claude-code-sessions'
 /** The key of whoever may ask, and of somebody else who may. */
@@ -31,17 +33,34 @@ export interface Choices {
   isReal?: boolean
 }
 
+/** Who owns the bucket. */
+export const OWNER = { accessKeyId: SECRETS.AWS_ACCESS_KEY_ID, secretAccessKey: SECRETS.AWS_SECRET_ACCESS_KEY }
+/** Whether S3 is a server that checks signatures: see versity-gateway.ts. */
+export const isVersity = process.env['AGENT_S3'] === 'versitygw'
+
 /** One. */
 export class Service {
   readonly moto: Moto
+  readonly bucket: Bucket
+  /** Of S3. */
+  readonly s3: { url: string; close(): Promise<void> }
   /** Of the Messages API. */
   readonly api: StandIn
   readonly buffered: LocalFunction
   readonly streamed: LocalFunction
   readonly #root: string
 
-  private constructor(moto: Moto, api: StandIn, root: string, buffered: LocalFunction, streamed: LocalFunction) {
+  private constructor(
+    moto: Moto,
+    s3: Service['s3'],
+    api: StandIn,
+    root: string,
+    buffered: LocalFunction,
+    streamed: LocalFunction,
+  ) {
     this.moto = moto
+    this.s3 = s3
+    this.bucket = new Bucket(s3.url, BUCKET, OWNER)
     this.api = api
     this.buffered = buffered
     this.streamed = streamed
@@ -54,7 +73,8 @@ export class Service {
       startMessagesApi({ token: SECRETS.ANTHROPIC_API_KEY }),
       mkdtemp(join(tmpdir(), 'agent-lambda-')),
     ])
-    await moto.makeBucket(BUCKET)
+    const s3 = isVersity ? await VersityGateway.start(OWNER) : moto
+    await new Bucket(s3.url, BUCKET, OWNER).make()
     const { PATH, LANG, ANTHROPIC_API_KEY } = process.env
     const all = {
       PATH,
@@ -64,6 +84,7 @@ export class Service {
       ...(isReal ? { ANTHROPIC_API_KEY } : { ANTHROPIC_BASE_URL: api.url, AGENT_RETRIES: '1' }),
       API_KEYS: `${KEY} ${OTHER_KEY}`,
       AWS_ENDPOINT_URL: moto.url,
+      AWS_ENDPOINT_URL_S3: s3.url,
       AWS_REGION: 'us-east-1',
       S3_BUCKET_NAME: BUCKET,
       AGENT_ROOT: root,
@@ -73,7 +94,7 @@ export class Service {
       LocalFunction.start('buffered', all, timeout),
       LocalFunction.start('streamed', all, timeout),
     ])
-    return new Service(moto, api, root, buffered, streamed)
+    return new Service(moto, s3, api, root, buffered, streamed)
   }
 
   get log(): string {
@@ -84,6 +105,7 @@ export class Service {
     await this.buffered.close()
     await this.streamed.close()
     await this.api.close()
+    await this.s3.close()
     await this.moto.close()
     await rm(this.#root, { recursive: true, force: true })
   }

@@ -6,7 +6,7 @@ const isReal = Boolean(process.env['ANTHROPIC_API_KEY'])
 const { AGENT_TOOLS } = process.env
 const service = await Service.start({ isReal, env: { AGENT_TOOLS } })
 console.log(`
-  S3         ${service.moto.url}
+  S3         ${service.s3.url}
   Messages   ${isReal ? 'api.anthropic.com' : `${service.api.url}, a stand-in`}
   Buffered   LAMBDA_API_URL=${service.buffered.url}
   Streamed   LAMBDA_STREAM_URL=${service.streamed.url}

@@ -1,6 +1,5 @@
 import { expect, test } from '@playwright/test'
-import { signedByAnybody } from '../local/moto.js'
-import { api, resultOf, s3 } from './helpers/client.js'
+import { api, bucket, resultOf } from './helpers/client.js'
 
 test.describe('session creation', () => {
   test('a prompt without a session makes one, which the server names', async () => {
@@ -19,13 +18,11 @@ test.describe('session creation', () => {
   test('the session is kept in the bucket under its name', async () => {
     const { session_id, s3_url } = await api.turn('Say: kept')
     expect(s3_url).toMatch(new RegExp(`^s3://[a-z0-9.-]+/${session_id}\\.zip$`))
-    if (s3 === undefined) return
-    const kept = await fetch(s3_url.replace('s3:/', s3), { headers: { authorization: signedByAnybody } })
-    expect(kept.status).toBe(200)
-    expect(kept.headers.get('x-amz-meta-files')).toBe('1')
-    expect(Date.parse(kept.headers.get('x-amz-meta-created') ?? '')).toBeGreaterThan(Date.now() - 60_000)
-    expect(kept.headers.get('x-amz-version-id')).toBeTruthy()
-    const zip = Buffer.from(await kept.arrayBuffer())
+    if (bucket === undefined) return
+    const { bytes: zip, metadata, version } = await bucket.get(`${session_id}.zip`)
+    expect(metadata['files']).toBe('1')
+    expect(Date.parse(metadata['created'] ?? '')).toBeGreaterThan(Date.now() - 60_000)
+    expect(version).toBeTruthy()
     expect(zip.readUInt32LE(0)).toBe(0x04_03_4b_50)
     // DEFLATE.
     expect(zip.readUInt16LE(8)).toBe(8)

@@ -1,13 +1,16 @@
 // A client of the service.
 import { EventStream } from '../../../../__test__/helpers/event-stream.js'
-import { KEY, type Service } from '../../local/service.js'
+import { Bucket } from '../../local/bucket.js'
+import { BUCKET, KEY, OWNER, type Service } from '../../local/service.js'
 
 const env = (name: string): string | undefined => process.env[name] || undefined
 
 /** Whether the service runs on this machine, before a stand-in of the Messages API. */
 export const isLocal = env('LAMBDA_API_URL') === undefined
 export const standIn = env('LOCAL_STAND_IN')
-export const s3 = env('LOCAL_S3')
+const s3 = env('LOCAL_S3')
+/** That of the service on this machine. */
+export const bucket = s3 === undefined ? undefined : new Bucket(s3, BUCKET, OWNER)
 
 export interface Message {
   readonly type: string

@@ -8,7 +8,7 @@ export default async function setUp(): Promise<(() => Promise<void>) | void> {
     LOCAL_API_URL: service.buffered.url,
     LOCAL_STREAM_URL: service.streamed.url,
     LOCAL_STAND_IN: service.api.url,
-    LOCAL_S3: service.moto.url,
+    LOCAL_S3: service.s3.url,
   })
   return async () => {
     await service.close()

@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { scripted } from '../../../../__test__/helpers/messages-api.js'
-import { BUCKET, Service, type Choices } from '../../local/service.js'
+import { Service, type Choices } from '../../local/service.js'
 import { clientsOf, eventsOf } from '../helpers/client.js'
 
 // What goes wrong around a turn, and what the answer says of it.
@@ -15,7 +15,7 @@ test('S3 that goes in the middle: the answer says that the session was not kept'
   const { service, streamed } = made
   const stream = await streamed.stream({ prompt: scripted([{ text: 'so far', gate: 'gone' }]) })
   await service.api.request(({ body }) => JSON.stringify(body).includes('gone'))
-  await service.moto.close()
+  await service.s3.close()
   service.api.open('gone')
   const last = (await eventsOf(stream)).at(-1)!
   expect(last.event).toBe('error')
@@ -66,7 +66,7 @@ test('an agent that crashes, and an API that refuses, are a 502; the session is 
   }
   await api.turn('Say: next', session_id)
   expect(JSON.stringify(service.api.requests.at(-1)?.body)).not.toContain('kill -9')
-  expect((await service.moto.list(BUCKET)).filter(({ key }) => key === `${session_id}.zip`)).toHaveLength(2)
+  expect(await service.bucket.versions(`${session_id}.zip`)).toBe(2)
 })
 
 test('an agent that is not done before the end of the invocation is stopped, with all that it has started', async () => {

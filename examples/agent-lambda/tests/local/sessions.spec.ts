@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { scripted } from '../../../../__test__/helpers/messages-api.js'
-import { BUCKET, OTHER_KEY, Service } from '../../local/service.js'
+import { OTHER_KEY, Service } from '../../local/service.js'
 import { clientsOf, eventsOf, resultOf, type Client } from '../helpers/client.js'
 
 // Two turns at once, somebody else's sessions, sessions that are damaged: what is kept stays what it was.
@@ -22,8 +22,6 @@ async function waiting(gate: string, session_id: string) {
   return stream
 }
 
-const versionsOf = async (key: string) => (await service.moto.list(BUCKET)).filter((version) => version.key === key)
-
 test('of two turns at once the second gets 409 at once, and nothing of the first is lost', async () => {
   const { session_id } = await api.turn('Say: first')
   const stream = await waiting('at-once', session_id)
@@ -36,27 +34,27 @@ test('of two turns at once the second gets 409 at once, and nothing of the first
   const { body } = service.api.requests.at(-1)!
   expect(JSON.stringify(body)).toContain('at-once')
   expect(JSON.stringify(body)).not.toContain('Say: second')
-  expect(await versionsOf(`${session_id}.zip`)).toHaveLength(3)
+  expect(await service.bucket.versions(`${session_id}.zip`)).toBe(3)
 })
 
 test('what another writer has written during a turn is not overwritten', async () => {
   const { session_id } = await api.turn('Say: first')
   const stream = await waiting('overtaken', session_id)
-  await service.moto.ask('PUT', `/${BUCKET}/${session_id}.zip`, 'theirs')
+  await service.bucket.put(`${session_id}.zip`, 'theirs')
   service.api.open('overtaken')
   const last = (await eventsOf(stream)).at(-1)!
   expect(last.event).toBe('error')
   expect(last.data).toMatchObject({ success: false, session_id })
   expect(last.data.error).toContain('another one has written the session')
-  expect(await (await service.moto.ask('GET', `/${BUCKET}/${session_id}.zip`)).text()).toBe('theirs')
+  expect((await service.bucket.get(`${session_id}.zip`)).bytes.toString()).toBe('theirs')
 })
 
 test('a lease whose owner has died is taken once it is over, and not before', async () => {
   const { session_id } = await api.turn('Say: first')
   const lease = (seconds: number) => JSON.stringify({ until: Date.now() + seconds * 1000 })
-  await service.moto.ask('PUT', `/${BUCKET}/leases/${session_id}`, lease(60))
+  await service.bucket.put(`leases/${session_id}`, lease(60))
   expect((await api.ask({ prompt: 'x', session_id })).status).toBe(409)
-  await service.moto.ask('PUT', `/${BUCKET}/leases/${session_id}`, lease(-1))
+  await service.bucket.put(`leases/${session_id}`, lease(-1))
   expect((await api.ask({ prompt: 'x', session_id })).status).toBe(200)
 })
 
@@ -72,18 +70,18 @@ test("somebody else's session is as unknown as one that there is not", async () 
 
 test('what is no session of this service is refused and left as it is', async () => {
   const { session_id, s3_url } = await api.turn('Say: first')
-  const path = s3_url.replace('s3:/', '')
-  const kept = await service.moto.ask('GET', path)
-  const owner = kept.headers.get('x-amz-meta-owner')!
-  await service.moto.ask('PUT', path, 'no zip', { 'x-amz-meta-owner': owner })
+  const key = `${session_id}.zip`
+  expect(s3_url).toBe(`s3://${service.bucket.name}/${key}`)
+  const { owner = '' } = (await service.bucket.get(key)).metadata
+  await service.bucket.put(key, 'no zip', { owner })
   const damaged = await api.ask({ prompt: 'x', session_id })
   expect(damaged.status).toBe(422)
   expect(damaged.body.error).toContain('refused, and left as it is')
-  expect(await (await service.moto.ask('GET', path)).text()).toBe('no zip')
+  expect((await service.bucket.get(key)).bytes.toString()).toBe('no zip')
   // The version before is there, and can be put back.
-  expect(await versionsOf(`${session_id}.zip`)).toHaveLength(2)
+  expect(await service.bucket.versions(key)).toBe(2)
 
-  await service.moto.ask('PUT', path, 'x'.repeat(20_000), { 'x-amz-meta-owner': owner })
+  await service.bucket.put(key, 'x'.repeat(20_000), { owner })
   expect((await api.ask({ prompt: 'x', session_id })).status).toBe(413)
 })
 

@@ -25,8 +25,8 @@ const held = new Map<string, string>()
 export const secret = (name: SecretName): string | undefined => held.get(name)
 
 /** What clients of AWS's services are made with. */
-export function awsClientOptions() {
-  const endpoint = process.env['AWS_ENDPOINT_URL'] || undefined
+export function awsClientOptions(service: 'S3' | 'SECRETS_MANAGER') {
+  const endpoint = process.env[`AWS_ENDPOINT_URL_${service}`] || process.env['AWS_ENDPOINT_URL'] || undefined
   const [accessKeyId, secretAccessKey] = [secret('AWS_ACCESS_KEY_ID'), secret('AWS_SECRET_ACCESS_KEY')]
   const sessionToken = secret('AWS_SESSION_TOKEN')
   return {
@@ -73,7 +73,7 @@ function readPipe(): [string, string][] {
 
 /** A secret whose value is JSON: `{ "ANTHROPIC_API_KEY": "…" }`. */
 async function takeFromSecretsManager(id: string): Promise<void> {
-  const client = new SecretsManagerClient(awsClientOptions())
+  const client = new SecretsManagerClient(awsClientOptions('SECRETS_MANAGER'))
   try {
     const { SecretString = '{}' } = await client.send(new GetSecretValueCommand({ SecretId: id }))
     const values = JSON.parse(SecretString) as Partial<Record<string, unknown>>

@@ -24,13 +24,16 @@ let made: { client: S3Client } | undefined
 
 /** Made when it is first needed: before, there are no secrets to make it with. */
 function s3(): S3Client {
-  made ??= {
-    client: new S3Client({
-      ...awsClientOptions(),
-      // A server of one's own has no names of buckets in its host.
-      forcePathStyle: Boolean(process.env['AWS_ENDPOINT_URL']),
-      requestHandler: { connectionTimeout: 3000, requestTimeout: 20_000 },
-    }),
+  if (made === undefined) {
+    const options = awsClientOptions('S3')
+    made = {
+      client: new S3Client({
+        ...options,
+        // A server of one's own has no names of buckets in its host.
+        forcePathStyle: options.endpoint !== undefined,
+        requestHandler: { connectionTimeout: 3000, requestTimeout: 20_000 },
+      }),
+    }
   }
   return made.client
 }
