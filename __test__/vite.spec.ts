@@ -6,15 +6,17 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import type { Browser, Page } from 'puppeteer-core'
 import { WebSocket } from 'ws'
-import { amphis, type VitePluginOptions } from '../lib/vite.js'
+import { amphis } from '../lib/vite.js'
 import { request } from './helpers/client.js'
 import { launchChrome } from './helpers/headless-chrome.js'
 import { loop, python } from './helpers/python.js'
+import { RawConnection } from './helpers/raw-connection.js'
 import { scratchFolder } from './helpers/scratch.js'
 
 // A Python app in Vite's own servers, and its page in a browser.
 
 interface Server {
+  config: { logger: { error(text: string): void } }
   listen(): Promise<Server>
   close(): Promise<void>
   resolvedUrls: { local: string[] }
@@ -44,6 +46,7 @@ from fastapi.responses import StreamingResponse
 
 app = FastAPI()
 left = asyncio.Event()
+began = asyncio.Event()
 
 
 @app.get("/hello")
@@ -75,7 +78,23 @@ async def events():
 @app.get("/left")
 async def whether_left():
     await asyncio.wait_for(left.wait(), 30)
+    left.clear()
     return "left"
+
+
+@app.api_route("/waits", methods=["GET", "POST"])
+async def waits(request: Request):
+    began.set()
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    left.set()
+
+
+@app.get("/began")
+async def whether_begun():
+    await asyncio.wait_for(began.wait(), 30)
+    began.clear()
+    return "began"
 
 
 @app.get("/broken")
@@ -108,15 +127,20 @@ socket.onmessage = ({ data }) => show('chat', data)
   'part.js': "export const text = 'first'\n",
 }
 
-function settings(root: string, options: VitePluginOptions = {}): object {
-  const plugin = amphis({ app: { app: 'main:app', python, loop }, ...options })
+function settings(root: string, more: object = {}, plugins: object[] = []): object {
+  const plugin = amphis({ app: { app: 'main:app', python, loop, ...more } })
   const server = { port: 0, host: '127.0.0.1' }
-  return { root, configFile: false, logLevel: 'silent', plugins: [plugin], server, preview: server }
+  return { root, configFile: false, logLevel: 'silent', plugins: [...plugins, plugin], server, preview: server }
 }
 
-async function develop(t: ExecutionContext, files: Partial<typeof FILES> = {}) {
+async function develop(
+  t: ExecutionContext,
+  files: Partial<typeof FILES> = {},
+  more: object = {},
+  plugins: object[] = [],
+) {
   const folder = await scratchFolder(t, { ...FILES, ...files })
-  const server = await vite.createServer(settings(folder))
+  const server = await vite.createServer(settings(folder, more, plugins))
   t.teardown(() => server.close())
   await server.listen()
   return {
@@ -185,6 +209,82 @@ test('development: an app that does not start is shown over the page that is ope
   t.is((await request(`${url}/api/hello`)).status, 500)
   const page = await open(t, url)
   await seesError(page, 'SyntaxError')
+})
+
+test('development: a startup that fails is told of by each request', async (t) => {
+  const failing = `
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+`
+  const { url, server } = await develop(t, { 'main.py': failing }, { lifespan: 'on' })
+  const logged = log(server)
+  for (let n = 0; n < 2; n++) t.is((await request(`${url}/api/hello`)).status, 500)
+  t.regex(logged.join(''), /no database/)
+})
+
+/** What is said to be wrong from now on. */
+function log({ config }: Server): string[] {
+  const logged: string[] = []
+  config.logger.error = (text) => logged.push(text)
+  return logged
+}
+
+/** What others do in front of the app. */
+type Middleware = (request: AsyncIterable<unknown>, response: unknown, next: () => void) => unknown
+interface Hook {
+  middlewares: { use(middleware: Middleware): void }
+}
+/** Connect's own function would be called once more, were it given back. */
+const readFirst = ({ middlewares }: Hook): void => {
+  middlewares.use(readAll)
+}
+const reader = { name: 'reads', enforce: 'pre', configureServer: readFirst, configurePreviewServer: readFirst }
+const readAll: Middleware = async (asked, _response, next) => {
+  for await (const _ of asked);
+  next()
+}
+
+test('development: a body that a plugin has read is an error that says so, not a request without an end', async (t) => {
+  const { url, server } = await develop(t, {}, {}, [reader])
+  const logged = log(server)
+  for (const headers of [{}, { 'transfer-encoding': 'chunked' }] as Record<string, string>[]) {
+    t.is((await request(`${url}/api/digest`, { method: 'POST', body: 'x', headers })).status, 500)
+  }
+  t.is(logged.length, 2)
+  for (const text of logged) t.regex(text, /The body of POST \/api\/digest was read before the Python app saw it/)
+  t.is((await request(`${url}/api/hello`)).status, 200)
+})
+
+test('preview: a body that a plugin has read is an error as well', async (t) => {
+  const folder = await scratchFolder(t, FILES)
+  const options = { ...settings(folder, {}, [reader]), build: { target: 'esnext' } }
+  await vite.build(options)
+  const server = await vite.preview(options)
+  t.teardown(() => server.close())
+  const url = server.resolvedUrls.local[0]!.replace(/\/$/, '')
+  const answer = await request(`${url}/api/digest`, { method: 'POST', body: 'x' })
+  t.is(answer.status, 500)
+  t.regex(answer.text, /The body of POST \/api\/digest was read before the Python app saw it/)
+})
+
+test('development: a body that is too large is a 413', async (t) => {
+  const { url } = await develop(t, {}, { maxBodySize: 3 })
+  t.is((await request(`${url}/api/digest`, { method: 'POST', body: 'long' })).status, 413)
+})
+
+test('development: clients that leave before the answer or in an upload are no error', async (t) => {
+  const { url, server } = await develop(t)
+  const logged = log(server)
+  for (const head of ['POST /api/waits HTTP/1.1\r\nContent-Length: 100', 'GET /api/waits HTTP/1.1']) {
+    const connection = await RawConnection.open(t, Number(new URL(url).port))
+    connection.write(`${head}\r\nHost: localhost\r\n\r\n`)
+    if (head.startsWith('POST')) connection.write('some')
+    t.is((await request(`${url}/api/began`)).text, '"began"')
+    connection.reset()
+    t.is((await request(`${url}/api/left`)).text, '"left"')
+  }
+  t.deepEqual(logged, [])
 })
 
 /** What either server has to do. */

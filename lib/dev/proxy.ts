@@ -2,7 +2,11 @@
 import { type IncomingMessage, request as ask, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { AmphisError } from '../base/errors.js'
+import { describeBody } from '../http/parsed-body.js'
+import { incomingBody, type IncomingBody } from '../http/request-body.js'
 import { hopByHop } from '../wire/hop-by-hop.js'
+import { isGone } from '../wire/http2-response.js'
 
 /** A request as it was when it came. */
 type Incoming = IncomingMessage & { originalUrl?: string | undefined }
@@ -18,8 +22,11 @@ function forwarded({ socket }: Incoming): [string, string][] {
 
 const OWN = new Set(['x-forwarded-for', 'x-forwarded-proto'])
 
-function fieldsOf(request: Incoming, isLeftOut: (name: string) => boolean): [string, string][] {
-  const { rawHeaders } = request
+function fieldsOf(
+  request: Incoming,
+  isLeftOut: (name: string) => boolean,
+  rawHeaders: readonly string[] = request.rawHeaders,
+): [string, string][] {
   const fields: [string, string][] = []
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!.toLowerCase()
@@ -33,21 +40,36 @@ function fieldsOf(request: Incoming, isLeftOut: (name: string) => boolean): [str
 /**
  * Passes a request on, and its answer back.
  *
+ * @param reuseParsedBody whether a body is written anew from what a parser has made of it, as the handler's option says
  * @param onError told what keeps it from being answered
  */
 export function passOn(
   socketPath: string,
   request: Incoming,
   response: ServerResponse,
+  reuseParsedBody: boolean,
   onError: (error: Error) => void,
 ): void {
+  // The client has left while the app was starting.
+  if (isGone(response)) return
+  let body: IncomingBody
+  try {
+    // How large it may be is for the handler to say.
+    body = incomingBody(request, { maxBodySize: Infinity, reuseParsedBody })
+  } catch (error) {
+    onError(error as AmphisError)
+    return
+  }
+  const { rawHeaders } = request
+  const described = body.bytes === undefined ? rawHeaders : describeBody(request, rawHeaders, body)
   const headers: Record<string, string | string[]> = {}
-  for (const [name, value] of fieldsOf(request, hopByHop(request.headers.connection ?? null))) {
+  for (const [name, value] of fieldsOf(request, hopByHop(request.headers.connection ?? null), described)) {
     const before = headers[name]
     headers[name] = before === undefined ? value : [before, value].flat()
   }
   // Node.js itself frames the bodies of some methods only.
-  if (request.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked'
+  if (body.kind === 'stream' && request.headers['transfer-encoding'] !== undefined)
+    headers['transfer-encoding'] = 'chunked'
   const path = request.originalUrl ?? request.url
   const outgoing = ask({ socketPath, path, method: request.method, headers, setHost: false })
   outgoing.once('response', (answer) => {
@@ -63,10 +85,12 @@ export function passOn(
   })
   outgoing.once('error', (error) => {
     if (response.headersSent) response.destroy()
-    else onError(error)
+    // A client that has left ends this request too, and nothing has gone wrong.
+    else if (!isGone(response)) onError(error)
   })
   response.once('close', () => outgoing.destroy())
-  request.pipe(outgoing)
+  if (body.bytes === undefined) request.pipe(outgoing)
+  else outgoing.end(body.bytes)
 }
 
 /** Passes a handshake on, and all that follows. */

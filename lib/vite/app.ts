@@ -90,7 +90,7 @@ function develop(server: ViteServer, options: DevOptions & { appDir: string }, p
   })
   const serve = async (request: IncomingMessage, response: ServerResponse, fail: (error: unknown) => void) => {
     try {
-      passOn(await app.socket(), request, response, fail)
+      passOn(await app.socket(), request, response, options.reuseParsedBody ?? false, fail)
     } catch (error) {
       fail(error)
     }
