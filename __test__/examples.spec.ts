@@ -1,7 +1,7 @@
 import { spawn, execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { cp, mkdir, readdir, symlink } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, symlink } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -67,6 +67,20 @@ async function stream(url: string): Promise<IncomingMessage> {
   const [response] = (await once(httpRequest(url).end(), 'response')) as [IncomingMessage]
   return response
 }
+
+test('each host is in the tables of pages, and starts by one command that sets the clone up', async (t) => {
+  const text = (path: string) => readFile(join(repository, path), 'utf8')
+  const [table, list] = [await text('docs/mounting.md'), await text('examples/README.md')]
+  for (const name of ['express-fastapi', 'fastify', 'koa', 'hono', 'nest', 'next', 'vite']) {
+    t.regex(table, new RegExp(String.raw`^\| \[.*\| +\d +\| \[example\]\(\.\./examples/${name}/`, 'm'))
+    t.regex(list, new RegExp(String.raw`^\| \[${name}\]\(${name}`, 'm'))
+    // The one of Express is that of the clone itself.
+    if (name === 'express-fastapi') continue
+    const { scripts } = JSON.parse(await text(`examples/${name}/package.json`)) as { scripts: Record<string, string> }
+    t.regex(scripts['prestart'] ?? '', /^npm run setup --prefix \.\.\/\.\. && .*npm install/)
+    t.truthy(scripts['start'])
+  }
+})
 
 const ada = { authorization: 'Bearer token-of-ada' }
 

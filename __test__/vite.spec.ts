@@ -1,6 +1,8 @@
 import { once } from 'node:events'
-import { rename, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -43,6 +45,7 @@ import hashlib
 
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import StreamingResponse
+from starlette.requests import HTTPConnection
 
 app = FastAPI()
 left = asyncio.Event()
@@ -100,6 +103,21 @@ async def whether_begun():
 @app.get("/broken")
 async def broken():
     raise ValueError("broken on purpose")
+
+
+def known(connection: HTTPConnection):
+    return connection.scope.get("extensions", {}).get("amphis.context")
+
+
+@app.get("/known")
+async def known_of_request(request: Request):
+    return known(request)
+
+
+@app.websocket("/known")
+async def known_of_websocket(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_json(known(websocket))
 
 
 @app.websocket("/chat")
@@ -211,7 +229,8 @@ test('development: an app that does not start is shown over the page that is ope
   await seesError(page, 'SyntaxError')
 })
 
-test('development: a startup that fails is told of by each request', async (t) => {
+// One after another: each has a Python of its own to start.
+test.serial('development: a startup that fails is told of by each request', async (t) => {
   const failing = `
 async def app(scope, receive, send):
     await receive()
@@ -245,35 +264,33 @@ const readAll: Middleware = async (asked, _response, next) => {
   next()
 }
 
-test('development: a body that a plugin has read is an error that says so, not a request without an end', async (t) => {
-  const { url, server } = await develop(t, {}, {}, [reader])
-  const logged = log(server)
-  for (const headers of [{}, { 'transfer-encoding': 'chunked' }] as Record<string, string>[]) {
-    t.is((await request(`${url}/api/digest`, { method: 'POST', body: 'x', headers })).status, 500)
-  }
-  t.is(logged.length, 2)
-  for (const text of logged) t.regex(text, /The body of POST \/api\/digest was read before the Python app saw it/)
-  t.is((await request(`${url}/api/hello`)).status, 200)
-})
+test.serial(
+  'development: a body that a plugin has read is an error that says so, not a request without an end',
+  async (t) => {
+    const { url, server } = await develop(t, {}, {}, [reader])
+    const logged = log(server)
+    for (const headers of [{}, { 'transfer-encoding': 'chunked' }] as Record<string, string>[]) {
+      t.is((await request(`${url}/api/digest`, { method: 'POST', body: 'x', headers })).status, 500)
+    }
+    t.is(logged.length, 2)
+    for (const text of logged) t.regex(text, /The body of POST \/api\/digest was read before the Python app saw it/)
+    t.is((await request(`${url}/api/hello`)).status, 200)
+  },
+)
 
 test('preview: a body that a plugin has read is an error as well', async (t) => {
-  const folder = await scratchFolder(t, FILES)
-  const options = { ...settings(folder, {}, [reader]), build: { target: 'esnext' } }
-  await vite.build(options)
-  const server = await vite.preview(options)
-  t.teardown(() => server.close())
-  const url = server.resolvedUrls.local[0]!.replace(/\/$/, '')
+  const url = await preview(t, {}, [reader])
   const answer = await request(`${url}/api/digest`, { method: 'POST', body: 'x' })
   t.is(answer.status, 500)
   t.regex(answer.text, /The body of POST \/api\/digest was read before the Python app saw it/)
 })
 
-test('development: a body that is too large is a 413', async (t) => {
+test.serial('development: a body that is too large is a 413', async (t) => {
   const { url } = await develop(t, {}, { maxBodySize: 3 })
   t.is((await request(`${url}/api/digest`, { method: 'POST', body: 'long' })).status, 413)
 })
 
-test('development: clients that leave before the answer or in an upload are no error', async (t) => {
+test.serial('development: clients that leave before the answer or in an upload are no error', async (t) => {
   const { url, server } = await develop(t)
   const logged = log(server)
   for (const head of ['POST /api/waits HTTP/1.1\r\nContent-Length: 100', 'GET /api/waits HTTP/1.1']) {
@@ -286,6 +303,68 @@ test('development: clients that leave before the answer or in an upload are no e
   }
   t.deepEqual(logged, [])
 })
+
+/** Built once: previews share this process, and Python has one `main` in it. */
+let built: Promise<string> | undefined
+test.after.always(async () => built && rm(await built, { recursive: true }))
+
+async function build(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'amphis-vite-'))
+  for (const [name, text] of Object.entries(FILES)) await writeFile(join(folder, name), text)
+  await vite.build({ ...settings(folder), build: { target: 'esnext' } })
+  return folder
+}
+
+async function preview(t: ExecutionContext, more: object = {}, plugins: object[] = []): Promise<string> {
+  const server = await vite.preview(settings(await (built ??= build()), more, plugins))
+  t.teardown(() => server.close())
+  return server.resolvedUrls.local[0]!.replace(/\/$/, '')
+}
+
+const servers = {
+  development: async (t: ExecutionContext, more: object) => (await develop(t, {}, more)).url,
+  preview,
+}
+
+for (const [name, serve] of Object.entries(servers)) {
+  test.serial(
+    `${name}: the app finds what the host knows of a request and of a WebSocket, and no client can say it`,
+    async (t) => {
+      const forged = { 'x-amphis-context': '{"user":"eve"}' }
+      const heard = async (url: string, headers: Record<string, string>): Promise<unknown> => {
+        const socket = new WebSocket(`${url.replace('http', 'ws')}/api/known`, { headers })
+        t.teardown(() => socket.terminate())
+        return JSON.parse(String((await once(socket, 'message'))[0])) as unknown
+      }
+      const context = async ({ headers }: IncomingMessage) => {
+        if (headers['x-user'] === 'nobody') throw Object.assign(new Error('nobody'), { status: 401 })
+        return { user: `${String(headers['x-user'])} é`, long: 'x'.repeat(60_000) }
+      }
+      const url = await serve(t, { context })
+      const known = { user: 'ada é', long: 'x'.repeat(60_000) }
+      const ada = { 'x-user': 'ada' }
+      t.deepEqual((await request(`${url}/api/known`, { headers: { ...ada, ...forged } })).json(), known)
+      t.deepEqual(await heard(url, { ...ada, ...forged }), known)
+      t.true((await request(`${url}/api/known`, { headers: { 'x-user': 'nobody' } })).status >= 400)
+      await t.throwsAsync(heard(url, { 'x-user': 'nobody' }), { message: /401/ })
+
+      const without = await serve(t, {})
+      t.is((await request(`${without}/api/known`, { headers: forged })).json(), null)
+      t.is(await heard(without, forged), null)
+    },
+  )
+
+  test.serial(`${name}: what a handler that falls through does not have is Vite’s`, async (t) => {
+    const url = await serve(t, { fallthrough: true })
+    const headers = { accept: 'text/html' }
+    const answer = await request(`${url}/api/nothing-here`, { headers })
+    t.deepEqual([answer.status, answer.text.includes('<p id="hello">')], [200, true])
+    t.is((await request(`${url}/api/hello`, { headers })).status, 200)
+    t.is((await request(`${url}/api/nothing-here`, { method: 'POST', headers })).text, '{"detail":"Not Found"}')
+    const body = { body: 'x', headers: { ...headers, 'content-length': '1' } }
+    t.is((await request(`${url}/api/nothing-here`, body)).text, '{"detail":"Not Found"}')
+  })
+}
 
 /** What either server has to do. */
 async function serves(t: ExecutionContext, url: string): Promise<void> {
@@ -325,12 +404,7 @@ test('development: requests, uploads, streams and WebSockets are those of the ap
 })
 
 test('preview: the app runs beside what was built', async (t) => {
-  const folder = await scratchFolder(t, FILES)
-  const options = { ...settings(folder), build: { target: 'esnext' } }
-  await vite.build(options)
-  const server = await vite.preview(options)
-  t.teardown(() => server.close())
-  const url = server.resolvedUrls.local[0]!.replace(/\/$/, '')
+  const url = await preview(t)
   await serves(t, url)
   const page = await open(t, url)
   await sees(page, '#chat', 'Python heard: hi')

@@ -7,6 +7,8 @@ import { describeBody } from '../http/parsed-body.js'
 import { incomingBody, type IncomingBody } from '../http/request-body.js'
 import { hopByHop } from '../wire/hop-by-hop.js'
 import { isGone } from '../wire/http2-response.js'
+import { CONTEXT_FIELD } from './context.js'
+import type { DevOptions } from './messages.js'
 
 /** A request as it was when it came. */
 type Incoming = IncomingMessage & { originalUrl?: string | undefined }
@@ -20,10 +22,11 @@ function forwarded({ socket }: Incoming): [string, string][] {
   ]
 }
 
-const OWN = new Set(['x-forwarded-for', 'x-forwarded-proto'])
+const OWN = new Set(['x-forwarded-for', 'x-forwarded-proto', CONTEXT_FIELD])
 
 function fieldsOf(
   request: Incoming,
+  known: string,
   isLeftOut: (name: string) => boolean,
   rawHeaders: readonly string[] = request.rawHeaders,
 ): [string, string][] {
@@ -34,21 +37,26 @@ function fieldsOf(
     if (name === ':authority') fields.push(['host', value])
     else if (!name.startsWith(':') && !OWN.has(name) && !isLeftOut(name)) fields.push([name, value])
   }
-  return [...fields, ...forwarded(request)]
+  return [...fields, ...forwarded(request), ...(known === '' ? [] : [[CONTEXT_FIELD, known] as [string, string]])]
+}
+
+/** How a request is passed on. */
+export interface Passing extends Pick<DevOptions, 'reuseParsedBody' | 'fallthrough'> {
+  /** What the host knows of it, as text. */
+  readonly known: string
 }
 
 /**
  * Passes a request on, and its answer back.
  *
- * @param reuseParsedBody whether a body is written anew from what a parser has made of it, as the handler's option says
- * @param onError told what keeps it from being answered
+ * @param next told what keeps it from being answered; nothing where the app does not have it, and falls through
  */
 export function passOn(
   socketPath: string,
   request: Incoming,
   response: ServerResponse,
-  reuseParsedBody: boolean,
-  onError: (error: Error) => void,
+  { known, reuseParsedBody = false, fallthrough = false }: Passing,
+  next: (error?: Error) => void,
 ): void {
   // The client has left while the app was starting.
   if (isGone(response)) return
@@ -57,13 +65,13 @@ export function passOn(
     // How large it may be is for the handler to say.
     body = incomingBody(request, { maxBodySize: Infinity, reuseParsedBody })
   } catch (error) {
-    onError(error as AmphisError)
+    next(error as AmphisError)
     return
   }
   const { rawHeaders } = request
   const described = body.bytes === undefined ? rawHeaders : describeBody(request, rawHeaders, body)
   const headers: Record<string, string | string[]> = {}
-  for (const [name, value] of fieldsOf(request, hopByHop(request.headers.connection ?? null), described)) {
+  for (const [name, value] of fieldsOf(request, known, hopByHop(request.headers.connection ?? null), described)) {
     const before = headers[name]
     headers[name] = before === undefined ? value : [before, value].flat()
   }
@@ -72,7 +80,16 @@ export function passOn(
     headers['transfer-encoding'] = 'chunked'
   const path = request.originalUrl ?? request.url
   const outgoing = ask({ socketPath, path, method: request.method, headers, setHost: false })
+  const hasBody = body.kind === 'stream' || body.bytes !== undefined
+  const mayFall = fallthrough && !hasBody && (request.method === 'GET' || request.method === 'HEAD')
   outgoing.once('response', (answer) => {
+    if (mayFall && answer.statusCode === 404) {
+      // The app may go on with it, and hears that nobody listens.
+      answer.once('error', () => {})
+      outgoing.destroy()
+      next()
+      return
+    }
     const isLeftOut = hopByHop(answer.headers.connection ?? null)
     for (const [name, value] of Object.entries(answer.headers)) {
       if (value !== undefined && !isLeftOut(name)) response.setHeader(name, value)
@@ -86,7 +103,7 @@ export function passOn(
   outgoing.once('error', (error) => {
     if (response.headersSent) response.destroy()
     // A client that has left ends this request too, and nothing has gone wrong.
-    else if (!isGone(response)) onError(error)
+    else if (!isGone(response)) next(error)
   })
   response.once('close', () => outgoing.destroy())
   if (body.bytes === undefined) request.pipe(outgoing)
@@ -94,9 +111,15 @@ export function passOn(
 }
 
 /** Passes a handshake on, and all that follows. */
-export function passUpgradeOn(socketPath: string, request: Incoming, socket: Duplex, head: Buffer): void {
+export function passUpgradeOn(
+  socketPath: string,
+  request: Incoming,
+  socket: Duplex,
+  head: Buffer,
+  known: string,
+): void {
   const onward = connect(socketPath)
-  const lines = fieldsOf(request, () => false).map(([name, value]) => `${name}: ${value}\r\n`)
+  const lines = fieldsOf(request, known, () => false).map(([name, value]) => `${name}: ${value}\r\n`)
   onward.write(`${request.method} ${request.originalUrl ?? request.url} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1')
   onward.write(head)
   socket.pipe(onward).pipe(socket)
