@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { AmphisError } from '../base/errors.js'
 import { describeBody } from '../http/parsed-body.js'
 import { incomingBody, type IncomingBody } from '../http/request-body.js'
+import { mergeHeaders } from '../http/response-writer.js'
 import { hopByHop } from '../wire/hop-by-hop.js'
 import { isGone } from '../wire/http2-response.js'
 import { CONTEXT_FIELD } from './context.js'
@@ -91,9 +92,11 @@ export function passOn(
       return
     }
     const isLeftOut = hopByHop(answer.headers.connection ?? null)
-    for (const [name, value] of Object.entries(answer.headers)) {
-      if (value !== undefined && !isLeftOut(name)) response.setHeader(name, value)
-    }
+    const { rawHeaders: fields } = answer
+    mergeHeaders(
+      response,
+      fields.filter((_, at) => !isLeftOut(fields[at - (at % 2)]!.toLowerCase())),
+    )
     response.statusCode = answer.statusCode ?? 500
     // Events are awaited by who hears of the response first.
     response.flushHeaders()
