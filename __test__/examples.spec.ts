@@ -1,7 +1,7 @@
 import { spawn, execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { cp, mkdir, readdir, symlink } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, symlink } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -30,8 +30,10 @@ async function install(t: ExecutionContext, name: string): Promise<string> {
   await mkdir(join(packages, '@types'), { recursive: true })
   await symlink(repository, join(packages, 'amphis'))
   await symlink(join(repository, 'node_modules', '@types', 'node'), join(packages, '@types', 'node'))
-  const host = join(repository, '__test__', 'hosts', name, 'node_modules')
-  const links = (await readdir(host)).filter((entry) => !entry.startsWith('.') && entry !== '@types')
+  // Express is among the repository's own packages.
+  const isOwn = name === 'express'
+  const host = isOwn ? join(repository, 'node_modules') : join(repository, '__test__', 'hosts', name, 'node_modules')
+  const links = isOwn ? [name] : (await readdir(host)).filter((entry) => !entry.startsWith('.') && entry !== '@types')
   await Promise.all(links.map((entry) => symlink(join(host, entry), join(packages, entry))))
   return example
 }
@@ -68,9 +70,22 @@ async function stream(url: string): Promise<IncomingMessage> {
   return response
 }
 
+test('each host is in the tables of pages, and starts by one command that sets the clone up', async (t) => {
+  const text = (path: string) => readFile(join(repository, path), 'utf8')
+  const [table, list] = [await text('docs/mounting.md'), await text('examples/README.md')]
+  for (const name of ['express', 'fastify', 'koa', 'hono', 'nest', 'next', 'vite']) {
+    t.regex(table, new RegExp(String.raw`^\| \[.*\| +\d +\| \[example\]\(\.\./examples/${name}/`, 'm'))
+    t.regex(list, new RegExp(String.raw`^\| \[${name}\]\(${name}`, 'm'))
+    const { scripts } = JSON.parse(await text(`examples/${name}/package.json`)) as { scripts: Record<string, string> }
+    t.regex(scripts['prestart'] ?? '', /^npm run setup --prefix \.\.\/\.\. && .*npm install/)
+    t.truthy(scripts['start'])
+  }
+})
+
 const ada = { authorization: 'Bearer token-of-ada' }
 
 for (const [name, host] of [
+  ['express', 'Express'],
   ['fastify', 'Fastify'],
   ['koa', 'Koa'],
   ['hono', 'Hono'],

@@ -9,7 +9,8 @@ import type { AmphisError } from '../index.js'
 import { amphis, type FastifyPluginOptions, type FastifyScope } from '../lib/fastify.js'
 import { request, requestHead } from './helpers/client.js'
 import { shareProbe, unique } from './helpers/probe.js'
-import { createHandler, shareHandler, testOptions } from './helpers/python.js'
+import { createHandler, DO_NOT_START, shareHandler, testOptions } from './helpers/python.js'
+import { RawConnection } from './helpers/raw-connection.js'
 import { Recorder } from './helpers/recorder.js'
 
 // `amphis/fastify`, on Fastify with its plugins for CORS and WebSockets.
@@ -26,7 +27,7 @@ interface App {
   get(path: string, handler: (...args: never[]) => unknown): App
   get(path: string, options: object, handler: (...args: never[]) => unknown): App
   post(path: string, handler: (request: { body: unknown }) => unknown): App
-  addHook(name: string, hook: (request: { raw: { url: string } }, reply: Reply) => Promise<void>): App
+  addHook(name: string, hook: (request: { raw: IncomingMessage & { url: string } }, reply: Reply) => Promise<void>): App
   setErrorHandler(handler: (error: AmphisError, request: unknown, reply: Reply) => void): App
   setNotFoundHandler(handler: (request: unknown, reply: Reply) => void): App
   inject(options: object): Promise<{ statusCode: number; payload: string; json(): unknown }>
@@ -76,10 +77,24 @@ test('an app by its name starts with Fastify and closes with it', async (t) => {
   await app.close()
 })
 
-test('an app that does not start keeps Fastify from starting', async (t) => {
-  const app = fastify().register(amphis, { app: testOptions('raises_on_import:app') })
-  await t.throwsAsync(app.ready(), { code: 'AMPHIS_ERR_APP_IMPORT' })
-})
+for (const [what, options, code] of DO_NOT_START) {
+  test(`${what} keeps Fastify from starting`, async (t) => {
+    const app = fastify().register(amphis, { app: { ...testOptions(options), logger: new Recorder() } })
+    await t.throwsAsync(app.ready(), { code })
+  })
+
+  test(`${what} in a handler of one’s own is an error of every request, and the rest of Fastify goes on`, async (t) => {
+    const broken = createHandler(t, { ...options, logger: new Recorder() })
+    const app = create(t).get('/own', () => 'from Fastify')
+    app.setErrorHandler((thrown, _, reply) => reply.code(502).send({ code: thrown.code }))
+    const url = await serve(app.register(amphis, { python: broken, prefix: '/api' }))
+    for (let n = 0; n < 2; n++) {
+      const answer = await request(`${url}/api/`, { method: 'POST', body: 'x' })
+      t.deepEqual([answer.status, answer.json()], [502, { code }])
+    }
+    t.is((await request(`${url}/own`)).text, 'from Fastify')
+  })
+}
 
 test('the app is mounted below all prefixes, and the rest stays with Fastify', async (t) => {
   const app = create(t)
@@ -166,6 +181,38 @@ test('a stream arrives piece by piece, and its app hears when the client leaves'
   await probe.wait(`${name}:idle`)
   left.destroy()
   t.deepEqual(await probe.wait(`${name}:message`), { type: 'http.disconnect' })
+})
+
+test('a client that leaves, before the answer or in the middle of its upload, is a disconnect and no error', async (t) => {
+  const told: unknown[] = []
+  const app = create(t).get('/own', () => 'from Fastify')
+  app.setErrorHandler((thrown, _, reply) => {
+    told.push(thrown)
+    reply.send('')
+  })
+  const url = await serve(app.register(amphis, { python: disconnect, prefix: '/api' }))
+  for (const head of ['POST /api/upload?NAME HTTP/1.1\r\nContent-Length: 100', 'GET /api/idle_before?NAME HTTP/1.1']) {
+    const name = unique()
+    const connection = await RawConnection.open(t, Number(new URL(url).port))
+    connection.write(`${head.replace('NAME', name)}\r\nHost: test\r\n\r\n`)
+    if (head.startsWith('POST')) connection.write('some')
+    await probe.wait(`${name}:idle`)
+    connection.reset()
+    t.regex(JSON.stringify(await probe.wait(`${name}:message`)), /http\.disconnect/)
+  }
+  t.is((await request(`${url}/own`)).text, 'from Fastify')
+  t.deepEqual(told, [])
+})
+
+test('a body that a hook has read is an error that says so', async (t) => {
+  const app = create(t)
+  app.addHook('onRequest', async ({ raw }) => {
+    for await (const _ of raw);
+  })
+  app.setErrorHandler(({ code }, _, reply) => reply.code(500).send({ code }))
+  const url = await serve(app.register(amphis, { python: echo }))
+  const answer = await request(url, { method: 'POST', body: 'x' })
+  t.deepEqual([answer.status, answer.json()], [500, { code: 'AMPHIS_ERR_BODY_CONSUMED' }])
 })
 
 test('an error goes to the error handler', async (t) => {

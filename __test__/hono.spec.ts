@@ -10,7 +10,7 @@ import { hono } from '../lib/hono.js'
 import { request, requestHead } from './helpers/client.js'
 import { listen } from './helpers/listen.js'
 import { shareProbe, unique } from './helpers/probe.js'
-import { createHandler, shareHandler } from './helpers/python.js'
+import { createHandler, DO_NOT_START, shareHandler } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
 import { Recorder } from './helpers/recorder.js'
 
@@ -256,20 +256,22 @@ test('an error of the app goes to onError', async (t) => {
   t.is(answer.text, 'Hono: before the response')
 })
 
-test('an app that does not start is an error of every request, and the rest of Hono goes on', async (t) => {
-  const broken = createHandler(t, { app: 'raises_on_import:app', logger: new Recorder() })
-  const codes: unknown[] = []
-  const app = new Hono()
-    .get('/', (c) => c.text('Hono'))
-    .onError((thrown, c) => {
-      codes.push((thrown as Error & { code: string }).code)
-      return c.text('onError', 500)
-    })
-  const { url } = await serve(t, broken, app)
-  for (let n = 0; n < 2; n++) t.is((await request(`${url}/api/`, { method: 'POST', body: 'x' })).text, 'onError')
-  t.deepEqual(codes, ['AMPHIS_ERR_APP_IMPORT', 'AMPHIS_ERR_APP_IMPORT'])
-  t.is((await request(url)).text, 'Hono')
-})
+for (const [what, options, expected] of DO_NOT_START) {
+  test(`${what} is an error of every request, and the rest of Hono goes on`, async (t) => {
+    const broken = createHandler(t, { ...options, logger: new Recorder() })
+    const codes: unknown[] = []
+    const app = new Hono()
+      .get('/', (c) => c.text('Hono'))
+      .onError((thrown, c) => {
+        codes.push((thrown as Error & { code: string }).code)
+        return c.text('onError', 500)
+      })
+    const { url } = await serve(t, broken, app)
+    for (let n = 0; n < 2; n++) t.is((await request(`${url}/api/`, { method: 'POST', body: 'x' })).text, 'onError')
+    t.deepEqual(codes, [expected, expected])
+    t.is((await request(url)).text, 'Hono')
+  })
+}
 
 test('a client that leaves in the middle of its upload is a disconnect, and no error', async (t) => {
   const told: unknown[] = []

@@ -6,7 +6,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import { AmphisError, PythonError } from '../index.js'
 import { pairsOf, request, valuesOf } from './helpers/client.js'
 import { shareProbe, unique } from './helpers/probe.js'
-import { createHandler, shareHandler } from './helpers/python.js'
+import { createHandler, shareHandler, DO_NOT_START } from './helpers/python.js'
 import { RawConnection } from './helpers/raw-connection.js'
 import { Recorder } from './helpers/recorder.js'
 import { serve } from './helpers/server.js'
@@ -216,15 +216,17 @@ test('an error after the whole response never reaches next(err)', async (t) => {
   t.deepEqual(errors, [])
 })
 
-test('a failure to start goes to next(err), for every request', async (t) => {
-  const app = express().use(createHandler(t, 'nowhere_to_be_found:app').middleware)
-  const errors = catchErrors(app)
-  const { url } = await serve(t, app)
-  await request(url)
-  await request(url)
-  t.is(errors.length, 2)
-  for (const error of errors) t.like(error, { code: 'AMPHIS_ERR_APP_NOT_FOUND' })
-})
+for (const [what, options, code] of DO_NOT_START) {
+  test(`${what} goes to next(err), for every request`, async (t) => {
+    const app = express().use(createHandler(t, { ...options, logger: new Recorder() }).middleware)
+    const errors = catchErrors(app)
+    const { url } = await serve(t, app)
+    await request(url)
+    await request(url)
+    t.is(errors.length, 2)
+    for (const error of errors) t.like(error, { code })
+  })
+}
 
 test('a closed handler goes to next(err)', async (t) => {
   const handler = createHandler(t, 'main:app')

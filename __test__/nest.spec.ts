@@ -10,7 +10,8 @@ import { AmphisModule, type AmphisModuleOptions } from '../lib/nest.js'
 import { PythonHandler } from '../lib/python-handler.js'
 import { request, requestHead } from './helpers/client.js'
 import { shareProbe, unique } from './helpers/probe.js'
-import { testOptions } from './helpers/python.js'
+import { DO_NOT_START, testOptions } from './helpers/python.js'
+import { RawConnection } from './helpers/raw-connection.js'
 import { Recorder } from './helpers/recorder.js'
 
 // `amphis/nest`, on Nest with Express and with Fastify.
@@ -21,6 +22,7 @@ interface App {
   enableCors(options: object): void
   useGlobalFilters(...filters: object[]): App
   enableShutdownHooks(): App
+  use(middleware: (...args: never[]) => unknown): App
   get(token: unknown, options?: object): unknown
   listen(port: number, host: string): Promise<Server>
   getHttpServer(): Server
@@ -119,6 +121,17 @@ async function serve(t: ExecutionContext, platform: object[], app: string, { opt
   return { nest, logger, url: `http://127.0.0.1:${port}` }
 }
 
+type Caught = Error & { code?: string; statusCode?: number }
+
+/** An exception filter of one's own, which notes what it gets. */
+const catching = (caught: Caught[]) => ({
+  catch(error: Caught, execution: Execution) {
+    caught.push(error)
+    const response = execution.switchToHttp().getResponse() as { status(code: number): { send(text: string): void } }
+    response.status(error.statusCode ?? 599).send('filtered')
+  },
+})
+
 interface Seen {
   root_path: string
   path: string
@@ -198,27 +211,61 @@ for (const [name, platform] of Object.entries(platforms)) {
   })
 
   test(`${name}: errors go to the exception filters, with the status that they stand for`, async (t) => {
-    const caught: string[] = []
-    const filter = {
-      catch(error: Error & { statusCode?: number }, execution: Execution) {
-        caught.push(error.message)
-        const response = execution.switchToHttp().getResponse() as {
-          status(code: number): { send(text: string): void }
-        }
-        response.status(error.statusCode ?? 599).send('filtered')
-      },
-    }
+    const caught: Caught[] = []
     const filtered = await serve(t, platform(), 'error:before', {
-      prepare: (app) => app.useGlobalFilters(filter),
+      prepare: (app) => app.useGlobalFilters(catching(caught)),
     })
     const failed = await request(`${filtered.url}/api/before`)
     t.deepEqual([failed.status, failed.text], [599, 'filtered'])
-    t.deepEqual(caught, ['before the response'])
+    t.deepEqual(
+      caught.map(({ message }) => message),
+      ['before the response'],
+    )
     const { url } = await serve(t, platform(), 'echo:app', { python: { maxBodySize: 5 } })
     const tooLarge = await request(`${url}/api/x`, { method: 'POST', body: 'longer' })
     t.is(tooLarge.status, 413)
     t.is((tooLarge.json() as { statusCode: number }).statusCode, 413)
   })
+
+  test(`${name}: a body that middleware has read is an error that says so`, async (t) => {
+    const caught: Caught[] = []
+    const { url } = await serve(t, platform(), 'echo:app', {
+      prepare: (app) =>
+        app.useGlobalFilters(catching(caught)).use(async (asked: IncomingMessage, _: unknown, next: () => void) => {
+          for await (const _piece of asked);
+          next()
+        }),
+    })
+    const answer = await request(`${url}/api/x`, { method: 'POST', body: '{}' })
+    t.deepEqual([answer.status, caught.map(({ code }) => code)], [599, ['AMPHIS_ERR_BODY_CONSUMED']])
+  })
+
+  test(`${name}: a client that leaves, before the answer or in the middle of its upload, is no error`, async (t) => {
+    const caught: Caught[] = []
+    const { url } = await serve(t, platform(), 'disconnect:app', {
+      prepare: (app) => app.useGlobalFilters(catching(caught)),
+    })
+    for (const head of [
+      'POST /api/upload?NAME HTTP/1.1\r\nContent-Length: 100',
+      'GET /api/idle_before?NAME HTTP/1.1',
+    ]) {
+      const id = unique()
+      const connection = await RawConnection.open(t, Number(new URL(url).port))
+      connection.write(`${head.replace('NAME', id)}\r\nHost: test\r\n\r\n`)
+      if (head.startsWith('POST')) connection.write('some')
+      await probe.wait(`${id}:idle`)
+      connection.reset()
+      t.regex(JSON.stringify(await probe.wait(`${id}:message`)), /http\.disconnect/)
+    }
+    t.is((await request(`${url}/home`)).text, 'Nest')
+    t.deepEqual(caught, [])
+  })
+
+  for (const [what, options, code] of DO_NOT_START) {
+    test(`${name}: ${what} keeps Nest from starting`, async (t) => {
+      await t.throwsAsync(serve(t, platform(), options.app, { python: options }), { code })
+    })
+  }
 
   test(`${name}: CORS of Nest is kept, and cookies of the app come`, async (t) => {
     const { url } = await serve(t, platform(), 'cookies:app', {
@@ -287,7 +334,6 @@ for (const [name, platform] of Object.entries(platforms)) {
       await nest.close()
       t.false(python.available)
     }
-    await t.throwsAsync(serve(t, platform(), 'raises_on_import:app'), { code: 'AMPHIS_ERR_APP_IMPORT' })
   })
 }
 

@@ -1,134 +1,18 @@
 import { once } from 'node:events'
-import { rename, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import type { Browser, Page } from 'puppeteer-core'
 import { WebSocket } from 'ws'
-import { amphis, type VitePluginOptions } from '../lib/vite.js'
 import { request } from './helpers/client.js'
 import { launchChrome } from './helpers/headless-chrome.js'
-import { loop, python } from './helpers/python.js'
-import { scratchFolder } from './helpers/scratch.js'
+import { app, develop, preview } from './helpers/vite.js'
 
 // A Python app in Vite's own servers, and its page in a browser.
-
-interface Server {
-  listen(): Promise<Server>
-  close(): Promise<void>
-  resolvedUrls: { local: string[] }
-}
-interface Vite {
-  build(options: object): Promise<unknown>
-  createServer(options: object): Promise<Server>
-  preview(options: object): Promise<Server>
-}
-
-/** It is in a project of its own. */
-const host = createRequire(fileURLToPath(new URL('hosts/vite/package.json', import.meta.url)))
-const vite = (await import(pathToFileURL(host.resolve('vite')).href)) as Vite
 
 let browser: Browser
 test.before(async () => {
   browser = await launchChrome()
 })
 test.after.always(() => browser?.close())
-
-const app = (greeting: string): string => `
-import asyncio
-import hashlib
-
-from fastapi import FastAPI, Request, Response, WebSocket
-from fastapi.responses import StreamingResponse
-
-app = FastAPI()
-left = asyncio.Event()
-
-
-@app.get("/hello")
-async def hello(request: Request, response: Response):
-    response.set_cookie("one", "1")
-    response.set_cookie("two", "2")
-    client = request.client.host
-    return {"greeting": "${greeting}", "root_path": request.scope["root_path"], "client": client, "url": str(request.url)}
-
-
-@app.post("/digest")
-async def digest(request: Request):
-    return hashlib.sha256(await request.body()).hexdigest()
-
-
-@app.get("/events")
-async def events():
-    async def pieces():
-        try:
-            while True:
-                yield "data: tick\\n\\n"
-                await asyncio.sleep(0.01)
-        finally:
-            left.set()
-
-    return StreamingResponse(pieces(), media_type="text/event-stream")
-
-
-@app.get("/left")
-async def whether_left():
-    await asyncio.wait_for(left.wait(), 30)
-    return "left"
-
-
-@app.get("/broken")
-async def broken():
-    raise ValueError("broken on purpose")
-
-
-@app.websocket("/chat")
-async def chat(websocket: WebSocket):
-    await websocket.accept()
-    async for text in websocket.iter_text():
-        await websocket.send_text(f"${greeting} heard: {text}")
-`
-
-const FILES = {
-  'package.json': '{ "type": "module" }',
-  'main.py': app('Python'),
-  'index.html': '<p id="hello"></p><p id="chat"></p><p id="part"></p><script type="module" src="/page.js"></script>',
-  'page.js': `
-import { text } from './part.js'
-const show = (id, text) => (document.getElementById(id).textContent = text)
-show('part', text)
-import.meta.hot?.accept('./part.js', (part) => show('part', part.text))
-const { greeting } = await (await fetch('/api/hello')).json()
-show('hello', greeting)
-const socket = new WebSocket('/api/chat')
-socket.onopen = () => socket.send('hi')
-socket.onmessage = ({ data }) => show('chat', data)
-`,
-  'part.js': "export const text = 'first'\n",
-}
-
-function settings(root: string, options: VitePluginOptions = {}): object {
-  const plugin = amphis({ app: { app: 'main:app', python, loop }, ...options })
-  const server = { port: 0, host: '127.0.0.1' }
-  return { root, configFile: false, logLevel: 'silent', plugins: [plugin], server, preview: server }
-}
-
-async function develop(t: ExecutionContext, files: Partial<typeof FILES> = {}) {
-  const folder = await scratchFolder(t, { ...FILES, ...files })
-  const server = await vite.createServer(settings(folder))
-  t.teardown(() => server.close())
-  await server.listen()
-  return {
-    url: server.resolvedUrls.local[0]!.replace(/\/$/, ''),
-    server,
-    /** As editors do it that never leave half a file. */
-    async write(name: string, text: string): Promise<void> {
-      await writeFile(join(folder, `.${name}~`), text)
-      await rename(join(folder, `.${name}~`), join(folder, name))
-    },
-  }
-}
 
 async function open(t: ExecutionContext, url: string): Promise<Page> {
   const page = await browser.newPage()
@@ -225,24 +109,8 @@ test('development: requests, uploads, streams and WebSockets are those of the ap
 })
 
 test('preview: the app runs beside what was built', async (t) => {
-  const folder = await scratchFolder(t, FILES)
-  const options = { ...settings(folder), build: { target: 'esnext' } }
-  await vite.build(options)
-  const server = await vite.preview(options)
-  t.teardown(() => server.close())
-  const url = server.resolvedUrls.local[0]!.replace(/\/$/, '')
+  const url = await preview(t)
   await serves(t, url)
   const page = await open(t, url)
   await sees(page, '#chat', 'Python heard: hi')
-})
-
-test('what is wrong with the options is said at once, with the nearest name', (t) => {
-  const wrong = { code: 'AMPHIS_ERR_INVALID_OPTIONS' }
-  t.throws(() => amphis({ ap: 'main:app' } as object), { ...wrong, message: /no option ap of amphis\/vite/ })
-  t.throws(() => amphis({ app: 'main' }), { ...wrong, message: /main:app/ })
-  t.throws(() => amphis({ app: 'main:app', path: 'api' }), { ...wrong, message: /path of amphis\/vite must be a path/ })
-  t.throws(() => amphis({ app: 'main:app', path: '/' }), { ...wrong, message: /path of amphis\/vite must be a path/ })
-  const withLogger = { app: 'main:app', logger: console } as { app: string }
-  t.throws(() => amphis({ app: withLogger }), { ...wrong, message: /logger is no option of amphis\/vite/ })
-  t.throws(() => amphis({ app: { app: 'main:app', appdir: 'x' } as { app: string } }), { ...wrong, message: /appDir/ })
 })

@@ -14,12 +14,17 @@ import type { PythonHandlerOptions } from './base/types.js'
 import { PythonHandler } from './python-handler.js'
 import type { UpgradableServer } from './websocket/servers.js'
 
-/** Options of {@link amphis}, beside those of `register`. */
-export interface FastifyPluginOptions<Context extends object = FastifyRequestLike> {
+/**
+ * Options of {@link amphis}, beside those of `register`.
+ *
+ * @typeParam Context the request of Fastify's that `context` is asked with
+ * @typeParam Known what that says of it
+ */
+export interface FastifyPluginOptions<Context extends object = FastifyRequestLike, Known extends object = object> {
   /** The app, by name or with all options of a `PythonHandler`. It starts and ends with Fastify. */
-  app?: string | PythonHandlerOptions | undefined
+  app?: string | PythonHandlerOptions<Known> | undefined
   /** A handler of yours in the place of `app`; starting and closing it is up to you. */
-  python?: Pick<PythonHandler, 'attach' | 'middleware'> | undefined
+  python?: Pick<PythonHandler<Known>, 'attach' | 'middleware'> | undefined
   /**
    * Where the app is mounted, below the prefixes of the plugins that this one is in.
    * @default ''
@@ -36,7 +41,7 @@ export interface FastifyPluginOptions<Context extends object = FastifyRequestLik
    * hooks, ask the function of the handler: `app: { app: 'main:app', context: (req) => … }`.
    * @default the option `context` of the handler, which is asked with `request.raw`
    */
-  context?: ContextFunction<Context> | undefined
+  context?: ContextFunction<Context, Known> | undefined
 }
 
 /** What is known here of Fastify's request. */

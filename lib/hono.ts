@@ -2,14 +2,19 @@
 import { wrongArgument, type AmphisError } from './base/errors.js'
 import { unknownOption } from './base/nearest.js'
 import { fallsThrough } from './base/options.js'
-import { checkContextFunction, type ContextFunction } from './base/request-context.js'
+import { checkContextFunction, type ContextFunction, type HeldTo } from './base/request-context.js'
 import { kindOf } from './base/shown.js'
 import { INCOMING } from './fetch/incoming-body.js'
 import type { FetchOptions, Fetch } from './fetch/request.js'
 import { knownAnswer } from './wire/error-answer.js'
 
-/** Options of {@link hono}. */
-export interface HonoOptions<Context extends HonoContext = HonoContext> {
+/**
+ * Options of {@link hono}.
+ *
+ * @typeParam Context Hono's own, with its variables
+ * @typeParam Known what the option `context` says of a request
+ */
+export interface HonoOptions<Context extends HonoContext = HonoContext, Known extends object = object> {
   /**
    * Where the app is mounted: the path of its route without the `/*`, with that of `basePath()` and `route()` before it.
    * @default ''
@@ -21,7 +26,7 @@ export interface HonoOptions<Context extends HonoContext = HonoContext> {
    * ask the function of `attach` or of the handler.
    * @default undefined
    */
-  context?: ContextFunction<Context> | undefined
+  context?: ContextFunction<Context, Known> | undefined
   /**
    * Whether a GET or HEAD that the app answers with 404 goes to the next handler of Hono's.
    * @default the option `fallthrough` of the handler
@@ -64,9 +69,9 @@ interface NodeBindings {
  *
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
-export function hono<Context extends HonoContext = HonoContext>(
-  python: { readonly fetch: Fetch; readonly [fallsThrough]?: boolean },
-  options: HonoOptions<Context> = {},
+export function hono<Context extends HonoContext = HonoContext, Known extends object = object>(
+  python: { readonly fetch: Fetch<Known>; readonly [fallsThrough]?: boolean },
+  options: HonoOptions<Context, HeldTo<Known>> = {},
 ): (context: Context, next?: () => Promise<void>) => Promise<Response | undefined> {
   if (typeof (python as Partial<typeof python> | undefined)?.fetch !== 'function') {
     throw wrong("hono takes a PythonHandler: app.all('/api/*', hono(python, { prefix: '/api' })).")
@@ -88,7 +93,7 @@ export function hono<Context extends HonoContext = HonoContext>(
   }
   return async (context, next) => {
     const { req, env } = context
-    const known = ask === undefined ? undefined : await ask(context)
+    const known = ask === undefined ? undefined : ((await ask(context)) as Known | undefined)
     let response: Response
     try {
       const node = env as NodeBindings | undefined
@@ -146,7 +151,7 @@ function yieldTo(own: Headers, earlier: Headers): void {
   }
 }
 
-function connectionOf(env: NodeBindings | undefined): FetchOptions {
+function connectionOf(env: NodeBindings | undefined): Pick<FetchOptions, 'client' | 'scheme' | 'server'> {
   const socket = env?.incoming?.socket
   if (socket === undefined) {
     return {}

@@ -2,12 +2,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { wrongArgument, type AmphisError } from './base/errors.js'
 import { unknownOption } from './base/nearest.js'
-import { checkContextFunction, textOfAnswer, withGivenContext, type ContextFunction } from './base/request-context.js'
+import {
+  checkContextFunction,
+  textOfAnswer,
+  withGivenContext,
+  type ContextFunction,
+  type HeldTo,
+} from './base/request-context.js'
+import type { Fetch } from './fetch/request.js'
 import type { Middleware } from './http/listener.js'
 import { whenOver } from './wire/connection-close.js'
 
-/** Options of {@link koa}. */
-export interface KoaOptions<Context extends KoaContext = KoaContext> {
+/**
+ * Options of {@link koa}.
+ *
+ * @typeParam Context Koa's own, with its state
+ * @typeParam Known what the option `context` says of a request
+ */
+export interface KoaOptions<Context extends KoaContext = KoaContext, Known extends object = object> {
   /**
    * Where the app is mounted; what is not below it goes to the next middleware. Below koa-mount it is not needed.
    * @default ''
@@ -19,7 +31,7 @@ export interface KoaOptions<Context extends KoaContext = KoaContext> {
    * ask the function of `attach` or of the handler.
    * @default the option `context` of the handler, which is asked with `ctx.req`
    */
-  context?: ContextFunction<Context> | undefined
+  context?: ContextFunction<Context, Known> | undefined
 }
 
 const OPTIONS = ['prefix', 'context']
@@ -54,9 +66,9 @@ interface MountedRequest extends IncomingMessage {
  *
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
-export function koa<Context extends KoaContext = KoaContext>(
-  python: { readonly middleware: Middleware },
-  options: KoaOptions<Context> = {},
+export function koa<Context extends KoaContext = KoaContext, Known extends object = object>(
+  python: { readonly middleware: Middleware; readonly fetch?: Fetch<Known> },
+  options: KoaOptions<Context, HeldTo<Known>> = {},
 ): (context: Context, next: () => Promise<unknown>) => Promise<unknown> {
   if (typeof (python as Partial<typeof python> | undefined)?.middleware !== 'function') {
     throw wrong("koa takes a PythonHandler: app.use(koa(python, { prefix: '/api' })).")

@@ -16,10 +16,15 @@ import { createMount, prefixOf } from './http/mount.js'
 import { PythonHandler } from './python-handler.js'
 import { whenOver } from './wire/connection-close.js'
 
-/** Options of {@link AmphisModule.forRoot}. */
-export interface AmphisModuleOptions<Request extends object = object> {
+/**
+ * Options of {@link AmphisModule.forRoot}.
+ *
+ * @typeParam Request what guards have made of the request
+ * @typeParam Known what the option `context` says of it
+ */
+export interface AmphisModuleOptions<Request extends object = object, Known extends object = object> {
   /** The app, by name or with all options of a `PythonHandler`. It starts and ends with Nest. */
-  app: string | PythonHandlerOptions
+  app: string | PythonHandlerOptions<Known>
   /** Where the app is, below the global prefix. */
   path: string
   /**
@@ -38,7 +43,7 @@ export interface AmphisModuleOptions<Request extends object = object> {
    * the handler: `app: { app: 'main:app', context: (req) => … }`.
    * @default the option `context` of the handler
    */
-  context?: ContextFunction<Request> | undefined
+  context?: ContextFunction<Request, Known> | undefined
   /**
    * Whether the app gets the WebSockets below its path. Guards do not run for them.
    * @default true
@@ -94,7 +99,9 @@ const NEXT = 2
  */
 export const AmphisModule = {
   /** @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`; with Nest's start what kept the app from starting */
-  forRoot<Request extends object = object>(options: AmphisModuleOptions<Request>): AmphisDynamicModule {
+  forRoot<Request extends object = object, Known extends object = object>(
+    options: AmphisModuleOptions<Request, Known>,
+  ): AmphisDynamicModule {
     const path = checked(options)
     const mount = { prefix: path }
     const controller = controllerOf(options, mount)

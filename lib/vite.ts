@@ -9,7 +9,8 @@ import type { DevOptions } from './dev/messages.js'
 export interface VitePluginOptions {
   /**
    * An app for the server of development and the one of preview, by name or with the options of a `PythonHandler`
-   * (without `logger` and `signal`). `appDir` is relative to Vite's `root`.
+   * (without `logger` and `signal`). `appDir` is relative to Vite's `root`. In development the app is in another process:
+   * `context` is asked in that of Vite, and `onError` is not called, for errors are shown over the page.
    */
   app?: string | DevOptions | undefined
   /**

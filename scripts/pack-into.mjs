@@ -7,6 +7,7 @@ import { root } from './lib/paths.mjs'
 import { Problem, main } from './lib/problem.mjs'
 import { say } from './lib/say.mjs'
 import { build } from './lib/setup.mjs'
+import { withVendored } from './lib/vendored.mjs'
 
 await main(async () => {
   const given = process.argv[2]
@@ -26,12 +27,12 @@ await main(async () => {
   const scratch = mkdtempSync(join(vendor, '.packing-'))
   try {
     const packages = [await pack(root, scratch), await packAddon(scratch)]
-    project.dependencies ??= {}
-    for (const { tarball } of packages.filter((entry) => entry !== undefined)) {
-      const name = basename(tarball)
-      renameSync(tarball, join(vendor, name))
-      project.dependencies[name.replace(/-\d+\.\d+\.\d+.*$/, '')] = `file:vendor/${name}`
-    }
+    const tarballs = packages.filter((entry) => entry !== undefined).map(({ tarball }) => tarball)
+    for (const tarball of tarballs) renameSync(tarball, join(vendor, basename(tarball)))
+    project.dependencies = withVendored(
+      project.dependencies ?? {},
+      tarballs.map((tarball) => basename(tarball)),
+    )
   } finally {
     rmSync(scratch, { recursive: true })
   }

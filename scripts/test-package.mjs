@@ -150,7 +150,11 @@ import { createServer, HandleResponse, PythonError, PythonHandler, type PythonHa
 import { defineConfig, type ConfigExport } from 'amphis/config'
 import { lambda, type LambdaHandler, type LambdaOptions, type LambdaStreamHandler } from 'amphis/aws-lambda'
 import { pythonModules, type PythonModulesOptions } from 'amphis/esbuild'
+import { amphis as fastify, type FastifyPluginOptions } from 'amphis/fastify'
+import { hono, type HonoContext, type HonoOptions } from 'amphis/hono'
+import { koa, type KoaContext, type KoaOptions } from 'amphis/koa'
 import { configure, type PythonFunction, type PythonHandle } from 'amphis/modules'
+import { AmphisModule, type AmphisModuleOptions } from 'amphis/nest'
 import { amphis as route, withAmphis, type NextRouteHandlers } from 'amphis/next'
 import { amphis as plugin, type VitePluginOptions } from 'amphis/vite'
 
@@ -171,10 +175,30 @@ export const server = createServer(python, { http2: false })
 const margin: LambdaOptions = { timeoutMargin: 100, events: 'jobs:handler' }
 export const buffered: LambdaHandler = lambda('main:app', { ...margin, lifespan: 'off' })
 export const streamed: LambdaStreamHandler = lambda.stream(python, margin)
+export const inFastify: FastifyPluginOptions = { app: options, context: ({ raw }) => ({ url: raw.url }) }
+export const registered = (scope: Parameters<typeof fastify>[0]) => fastify(scope, inFastify)
+export const inKoa: KoaOptions = { context: ({ req }) => ({ url: req.url }) }
+export const koaHandler: (context: KoaContext, next: () => Promise<unknown>) => Promise<unknown> = koa(python, inKoa)
+export const inHono: HonoOptions = { context: ({ req }) => ({ url: req.raw.url }) }
+export const honoHandler: (context: HonoContext) => Promise<Response | undefined> = hono(python, inHono)
+export const inNest: AmphisModuleOptions = { app: options, path: '/api' }
+export const nest = AmphisModule.forRoot(inNest)
 export const type = (error: unknown) => (error instanceof PythonError ? error.type : undefined)
 // @ts-expect-error -- had it no types, this would be none
 new PythonHandler(1)
 `
+
+/** All that can be imported: none of them is forgotten, or has no types. */
+const everyEntry = [
+  "import 'amphis/register'",
+  ...publicEntries.map((name, at) =>
+    [
+      `import * as entry${at} from 'amphis${name === 'index' ? '' : `/${name}`}'`,
+      '// @ts-expect-error -- had it no types, this would be none',
+      `entry${at}.missing`,
+    ].join('\n'),
+  ),
+].join('\n')
 
 /**
  * What TypeScript makes of the types, as a module of either kind, where nothing has types but Node.js: those of `ws` and
@@ -183,18 +207,21 @@ new PythonHandler(1)
  * @param {string} project
  */
 async function checkTypes(project) {
-  for (const extension of ['cts', 'mts']) writeFileSync(join(project, `typed.${extension}`), typed)
+  for (const extension of ['cts', 'mts']) {
+    writeFileSync(join(project, `typed.${extension}`), typed)
+    writeFileSync(join(project, `entries.${extension}`), everyEntry)
+  }
   const importEquals =
     "import amphis = require('amphis')\nexport const handler = new amphis.PythonHandler('main:app')\n"
   writeFileSync(join(project, 'required.cts'), importEquals)
   const typesOfNode = ['--types', 'node', '--typeRoots', inRoot('node_modules/@types')]
   const strictly = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2022', ...typesOfNode]
-  const both = ['typed.cts', 'typed.mts', 'required.cts']
+  const both = ['typed.cts', 'typed.mts', 'entries.cts', 'entries.mts', 'required.cts']
   for (const { module, resolution, files } of [
     { module: 'node16', resolution: 'node16', files: both },
     { module: 'nodenext', resolution: 'nodenext', files: both },
     { module: 'preserve', resolution: 'bundler', files: both },
-    { module: 'esnext', resolution: 'bundler', files: ['typed.mts'] },
+    { module: 'esnext', resolution: 'bundler', files: ['typed.mts', 'entries.mts'] },
   ]) {
     const args = ['--module', module, '--moduleResolution', resolution, ...strictly, ...files]
     await expectSuccess(`types, ${module}`, inRoot('node_modules/.bin/tsc'), args, { cwd: project })

@@ -28,6 +28,13 @@ export function testOptions(options: string | HandlerOptions): HandlerOptions {
   return { appDir: fixtures, python, loop, lifespan: 'off', ...own }
 }
 
+/** Apps that do not start, for hosts to answer in their own way: what it is, options, the code of the error. */
+export const DO_NOT_START: readonly (readonly [string, HandlerOptions, string])[] = [
+  ['an app that is not there', { app: 'nowhere_to_be_found:app' }, 'AMPHIS_ERR_APP_NOT_FOUND'],
+  ['an app that cannot be imported', { app: 'raises_on_import:app' }, 'AMPHIS_ERR_APP_IMPORT'],
+  ['a startup that fails', { app: 'lifespans:raises_in_startup', lifespan: 'on' }, 'AMPHIS_ERR_LIFESPAN_FAILED'],
+]
+
 /** A handler that is closed when its test ends. */
 export function createHandler(t: ExecutionContext, options: string | HandlerOptions): PythonHandler {
   const handler = new PythonHandler(testOptions(options))

@@ -1,16 +1,14 @@
-const text = document.querySelector('#text')
-
-async function count() {
-  const response = await fetch(`/api/words?${new URLSearchParams({ text: text.value })}`)
-  const words = Object.entries(await response.json())
-  document.querySelector('#words').textContent = words.map(([word, times]) => `${word} ${times}`).join(', ')
+const show = (id, text) => {
+  document.getElementById(id).textContent = text
 }
 
-text.addEventListener('input', count)
-await count()
+const get = async (path) => (await fetch(path)).json()
+show('hello', (await get('/api/hello')).message)
+show('user', (await get('/api/me')).user)
 
-const socket = new WebSocket('/api/echo')
+const events = new EventSource('/api/events')
+events.addEventListener('message', ({ data }) => show('event', data))
+
+const socket = new WebSocket('/api/chat')
 socket.addEventListener('open', () => socket.send('hello'))
-socket.addEventListener('message', ({ data }) => {
-  document.querySelector('#echo').textContent = data
-})
+socket.addEventListener('message', ({ data }) => show('chat', data))

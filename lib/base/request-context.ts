@@ -11,6 +11,9 @@ export type ContextFunction<Request, Context extends object = object> = {
   bivariant(request: Request): Context | undefined | Promise<Context | undefined>
 }['bivariant']
 
+/** A handler's context, which what stands beside the handler has to fit and does not change. */
+export type HeldTo<Context extends object> = [Context][Context extends object ? 0 : never]
+
 /** Most characters of the JSON, as it crosses the bridge. */
 export const MOST_CONTEXT = 64 * 1024
 

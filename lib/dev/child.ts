@@ -4,6 +4,7 @@ import { failedRequest } from '../base/failed-request.js'
 import type { Logger } from '../base/types.js'
 import { toMessage } from '../cli/errors/error-message.js'
 import { PythonHandler } from '../python-handler.js'
+import { contextOf, MOST_OF_HEAD, takeContext } from './context.js'
 import type { FromApp, ToApp } from './messages.js'
 
 /** How long requests may go on in a process that is to end, in milliseconds. */
@@ -39,6 +40,7 @@ async function serve({ options, prefix, socket }: Extract<ToApp, { type: 'serve'
       proxyHeaders: true,
       forwardedAllowIps: '*',
       ...options,
+      context: contextOf,
       logger,
     })
     await python.ready()
@@ -47,11 +49,13 @@ async function serve({ options, prefix, socket }: Extract<ToApp, { type: 'serve'
     return
   }
   const { listener } = python
-  const server = createServer((request: IncomingMessage & { baseUrl?: string }, response: ServerResponse) => {
+  const answer = (request: IncomingMessage & { baseUrl?: string }, response: ServerResponse): void => {
+    takeContext(request)
     request.baseUrl = prefix
     request.url = (request.url ?? '').slice(prefix.length) || '/'
     void listener(request, response)
-  })
+  }
+  const server = createServer({ maxHeaderSize: MOST_OF_HEAD }, answer).on('upgrade', takeContext)
   python.attach(server, prefix === '' ? {} : { path: prefix })
   server.listen(socket, () => tell({ type: 'ready' }))
 }

@@ -229,7 +229,7 @@ function isUntouched(response: ServerResponse): boolean {
  * Sets the app's headers over those that the host has set; cookies and `vary` of both are kept. How the body is framed
  * and what the status is called belong to the app's response alone.
  */
-function mergeHeaders(response: ServerResponse, headers: readonly string[]): void {
+export function mergeHeaders(response: ServerResponse, headers: readonly string[]): void {
   if (response instanceof ServerResponse) {
     response.statusMessage = ''
   }

@@ -32,8 +32,13 @@ interface Config {
   redirects?: (() => Promise<unknown[]>) | undefined
 }
 
-/** A configuration that depends on what Next.js is doing. */
-export type NextConfigFunction<C> = (phase: string, context: { defaultConfig: never }) => C | Promise<C>
+/**
+ * A configuration that depends on what Next.js is doing. By a method, so that it stands where Next.js' own type is wanted,
+ * and the other way round.
+ */
+export type NextConfigFunction<C> = {
+  bivariant(phase: string, context: { defaultConfig: object }): C | Promise<C>
+}['bivariant']
 
 const OPTIONS = ['prefix', 'files'] as const satisfies (keyof NextConfigOptions)[]
 

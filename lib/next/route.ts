@@ -7,8 +7,12 @@ import { PythonHandler } from '../python-handler.js'
 import { knownAnswer } from '../wire/error-answer.js'
 import { basePath, checkNames, checkPath, shared } from './shared.js'
 
-/** Options of {@link amphis}. */
-export interface NextRouteOptions {
+/**
+ * Options of {@link amphis}.
+ *
+ * @typeParam Known what the option `context` says of a request
+ */
+export interface NextRouteOptions<Known extends object = object> {
   /**
    * The path of the route without its catch-all: `/api` for `app/api/[[...path]]/route.ts`. The `basePath` of Next.js is
    * no part of it.
@@ -31,14 +35,14 @@ export interface NextRouteOptions {
    * asked, for it is asked with requests of `node:http`.
    * @default undefined
    */
-  context?: ContextFunction<Request> | undefined
+  context?: ContextFunction<Request, Known> | undefined
 }
 
 /** A function that Next.js calls with a request. */
 export type NextRouteHandler = (request: Request) => Promise<Response>
 
 /** What a `route.ts` exports, and the handler behind it for what else you do with the app. */
-export interface NextRouteHandlers {
+export interface NextRouteHandlers<Known extends object = object> {
   GET: NextRouteHandler
   HEAD: NextRouteHandler
   POST: NextRouteHandler
@@ -46,7 +50,7 @@ export interface NextRouteHandlers {
   PATCH: NextRouteHandler
   DELETE: NextRouteHandler
   OPTIONS: NextRouteHandler
-  readonly python: PythonHandler
+  readonly python: PythonHandler<Known>
 }
 
 const OPTIONS = ['prefix', 'basePath', 'connection', 'context'] as const satisfies (keyof NextRouteOptions)[]
@@ -68,7 +72,10 @@ const CLIENT_LEFT = 499
  * @param app by name, or all options of a `PythonHandler`
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_OPTIONS`
  */
-export function amphis(app: string | PythonHandlerOptions, options: NextRouteOptions = {}): NextRouteHandlers {
+export function amphis<Known extends object = object>(
+  app: string | PythonHandlerOptions<Known>,
+  options: NextRouteOptions<Known> = {},
+): NextRouteHandlers<Known> {
   checkNames(options, OPTIONS, 'amphis/next')
   const prefix = checkPath(options.prefix ?? '', 'prefix of amphis/next')
   const base = options.basePath === undefined ? undefined : checkPath(options.basePath, 'basePath of amphis/next')

@@ -1,14 +1,17 @@
 // A Python app in Vite's servers: of development, where it is a process of its own, and of preview.
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { relative, resolve } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { type AmphisError, PythonError, wrongArgument } from '../base/errors.js'
 import { unknownOption } from '../base/nearest.js'
+import { asError, contextFor } from '../base/request-context.js'
 import { DevApp } from '../dev/dev-app.js'
 import type { DevOptions } from '../dev/messages.js'
 import { passOn, passUpgradeOn } from '../dev/proxy.js'
 import { PythonHandler } from '../python-handler.js'
 import type { UpgradableServer } from '../websocket/servers.js'
+import { hearErrors } from '../websocket/upgrade.js'
+import { answerTo } from '../wire/error-answer.js'
 
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => unknown
 
@@ -88,22 +91,36 @@ function develop(server: ViteServer, options: DevOptions & { appDir: string }, p
     onRaised: show,
     onWarning: (message) => logger.warn(`amphis: ${message}`),
   })
-  const serve = async (request: IncomingMessage, response: ServerResponse, fail: (error: unknown) => void) => {
+  const serve = async (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => {
     try {
-      passOn(await app.socket(), request, response, fail)
+      const known = await contextFor(options.context, request)
+      passOn(await app.socket(), request, response, { ...options, known }, next)
     } catch (error) {
-      fail(error)
+      next(asError(error))
     }
   }
   const middleware: Middleware = (request, response, next) => void serve(request, response, next)
   server.middlewares.use(prefix, middleware as never)
   const isBelow = new RegExp(String.raw`^${prefix.replaceAll(/[.+^$|\\{}()[\]-]/g, String.raw`\$&`)}(?:[/?]|$)`)
+  const passHandshake = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
+    const refuse = (status: number): unknown =>
+      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+    let known: string
+    try {
+      known = await contextFor(options.context, request)
+    } catch (error) {
+      refuse(answerTo(asError(error) as AmphisError).status)
+      return
+    }
+    await app.socket().then(
+      (path) => passUpgradeOn(path, request, socket, head, known),
+      () => refuse(503),
+    )
+  }
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     if (!isBelow.test(request.url ?? '')) return
-    app.socket().then(
-      (path) => passUpgradeOn(path, request, socket, head),
-      () => socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'),
-    )
+    hearErrors(socket)
+    void passHandshake(request, socket, head)
   }
   const http = server.httpServer as UpgradableServer | null
   http?.on('upgrade', onUpgrade)
