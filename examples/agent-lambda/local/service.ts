@@ -81,6 +81,8 @@ export class Service {
       LANG,
       PYTHON: fileURLToPath(new URL('../.venv', import.meta.url)),
       ...SECRETS,
+      // It has its own keys, and none that are for a while.
+      ...(isVersity && { AWS_SESSION_TOKEN: undefined }),
       ...(isReal ? { ANTHROPIC_API_KEY } : { ANTHROPIC_BASE_URL: api.url, AGENT_RETRIES: '1' }),
       API_KEYS: `${KEY} ${OTHER_KEY}`,
       AWS_ENDPOINT_URL: moto.url,

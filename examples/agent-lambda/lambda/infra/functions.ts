@@ -79,7 +79,7 @@ function makeRole(
       Version: '2012-10-17',
       Statement: [
         allow(['s3:GetObject', 's3:PutObject'], pulumi.interpolate`${bucket.arn}/session-*.zip`),
-        allow(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], pulumi.interpolate`${bucket.arn}/leases/session-*`),
+        allow(['s3:GetObject', 's3:PutObject'], pulumi.interpolate`${bucket.arn}/leases/session-*`),
         // Without it a session that there is not is a 403.
         allow(['s3:ListBucket'], bucket.arn),
         allow(['secretsmanager:GetSecretValue'], secret.arn),

@@ -2,9 +2,10 @@ import { expect, test } from '@playwright/test'
 import { isVersity, Service } from '../../local/service.js'
 import { clientsOf } from '../helpers/client.js'
 
-// Only where S3 checks who asks: `npm run test:agent-lambda -- --s3 versitygw`. To moto everybody is the owner.
+// Only where S3 checks who asks: `npm run test:agent-lambda -- --s3 versitygw`. To moto everybody is the owner. AWS calls a
+// key that nobody has InvalidAccessKeyId.
 
-const [wrong, unknown] = isVersity ? ['SignatureDoesNotMatch', 'InvalidAccessKeyId'] : []
+const [wrong, unknown] = isVersity ? ['SignatureDoesNotMatch', 'XAdminUserNotFound'] : []
 
 for (const [what, env, name] of [
   ['a secret key that is not the right one', { AWS_SECRET_ACCESS_KEY: 'another-secret-key' }, wrong],

@@ -77,7 +77,8 @@ class Sessions:
                 await asyncio.to_thread(shutil.rmtree, session.folder, True)
             return
         await self._find(session_id, owner)
-        if not await self._ask(self._host.claim(session_id, LEASE_SECONDS)):
+        lease = await self._ask(self._host.claim(session_id, LEASE_SECONDS))
+        if lease is None:
             raise ApiError(409, "another turn of this session is under way", session_id)
         session = Session(session_id, owner, self._settings.root / session_id)
         try:
@@ -85,7 +86,7 @@ class Sessions:
             yield session
         finally:
             await asyncio.to_thread(shutil.rmtree, session.folder, True)
-            await self._release(session_id)
+            await self._release(session_id, lease)
 
     async def _find(self, session_id: str, owner: str) -> None:
         seen = await self._ask(self._host.look(f"{session_id}.zip"))
@@ -142,9 +143,9 @@ class Sessions:
             )
         return await self._host.urlOf(session.key)
 
-    async def _release(self, session_id: str) -> None:
+    async def _release(self, session_id: str, lease: str) -> None:
         try:
-            await self._host.release(session_id)
+            await self._host.release(session_id, lease)
         except JavaScriptError as error:
             log.error(
                 "%s cannot be gone on with for %s s: %s", session_id, LEASE_SECONDS, error.message

@@ -1,11 +1,5 @@
 // Where sessions are kept: a bucket, written to on conditions only.
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  PutObjectCommand,
-  S3Client,
-  type PutObjectCommandInput,
-} from '@aws-sdk/client-s3'
+import { GetObjectCommand, PutObjectCommand, S3Client, type PutObjectCommandInput } from '@aws-sdk/client-s3'
 import { awsClientOptions } from './secrets.js'
 
 /** An object as it was read. */
@@ -116,29 +110,28 @@ export async function write(
 }
 
 const leaseOf = (id: string): string => `leases/${id}`
+const leaseUntil = (until: number) => Buffer.from(JSON.stringify({ until } satisfies Lease))
 
 /**
  * Takes the lease of a session, if nobody has it or whoever had it is long over.
  *
  * @param seconds after which it is nobody's, more than an invocation can last
+ * @returns what to give it back by; `null` where somebody else has it
  */
-export async function claim(id: string, seconds: number): Promise<boolean> {
+export async function claim(id: string, seconds: number): Promise<string | null> {
   const now = Date.now()
-  const body = Buffer.from(JSON.stringify({ until: now + seconds * 1000 } satisfies Lease))
-  if ((await write(leaseOf(id), body, null)) !== null) return true
+  const lease = leaseUntil(now + seconds * 1000)
+  const first = await write(leaseOf(id), lease, null)
+  if (first !== null) return first
   const held = await read(leaseOf(id))
-  if (held === null) return false
+  if (held === null) return null
   const { until } = JSON.parse(Buffer.from(held.bytes).toString()) as Lease
-  return until < now && (await write(leaseOf(id), body, held.etag)) !== null
+  return until < now ? write(leaseOf(id), lease, held.etag) : null
 }
 
-/** Gives it back. */
-export async function release(id: string): Promise<void> {
-  try {
-    await s3().send(new DeleteObjectCommand({ Bucket: bucket(), Key: leaseOf(id) }))
-  } catch (error) {
-    throw told(`Ending the lease of ${id} in`, error)
-  }
+/** Gives it back, unless it was over and somebody else has it by now. It is not deleted: that would ask nobody whose it is. */
+export async function release(id: string, etag: string): Promise<void> {
+  await write(leaseOf(id), leaseUntil(0), etag)
 }
 
 /** Where a session is, for people. */

@@ -95,7 +95,7 @@ for (const name of functions) {
       statementsOf(policy).map(({ Effect, Action, Resource }) => [Effect, Action.join(' '), Resource.join(' ')]),
       [
         ['Allow', 's3:GetObject s3:PutObject', 'arn:aws:s3:::claude-code-sessions/session-*.zip'],
-        ['Allow', 's3:GetObject s3:PutObject s3:DeleteObject', 'arn:aws:s3:::claude-code-sessions/leases/session-*'],
+        ['Allow', 's3:GetObject s3:PutObject', 'arn:aws:s3:::claude-code-sessions/leases/session-*'],
         ['Allow', 's3:ListBucket', 'arn:aws:s3:::claude-code-sessions'],
         ['Allow', 'secretsmanager:GetSecretValue', 'arn:aws:secretsmanager:::claude-code-lambda'],
         ['Allow', 'logs:CreateLogStream logs:PutLogEvents', `arn:aws:cloudwatch:::/aws/lambda/${name}:*`],
