@@ -91,14 +91,15 @@ int call(void* data, uint32_t function, AmphisSpan arguments, AmphisBytes* out) 
   auto found = runtime->functions.find(function);
   if (found == runtime->functions.end()) return AMPHIS_NO_FUNCTION;
   v8::TryCatch block(runtime->isolate);
+  // Before the arguments are made, which may run code that changes what is found.
+  v8::Local<v8::Value> receiver = v8::Undefined(runtime->isolate);
+  if (!found->second.receiver.IsEmpty()) receiver = found->second.receiver.Get(runtime->isolate);
+  v8::Local<v8::Function> callee = found->second.function.Get(runtime->isolate);
   Decoder decoder(runtime, entry.context(), arguments);
   std::vector<v8::Local<v8::Value>> values(decoder.varint());
   for (v8::Local<v8::Value>& value : values) {
     if (!decoder.value().ToLocal(&value)) return finish(runtime, entry, block, {}, out);
   }
-  v8::Local<v8::Value> receiver = v8::Undefined(runtime->isolate);
-  if (!found->second.receiver.IsEmpty()) receiver = found->second.receiver.Get(runtime->isolate);
-  v8::Local<v8::Function> callee = found->second.function.Get(runtime->isolate);
   return finish(runtime, entry, block,
                 callee->Call(entry.context(), receiver, static_cast<int>(values.size()), values.data()), out);
 }

@@ -6,6 +6,7 @@
 #include "module.h"
 #include "promise.h"
 #include "script.h"
+#include "stream.h"
 #include "timer.h"
 #include "version.h"
 
@@ -60,6 +61,7 @@ constexpr AmphisTable kTable = {
     call,
     bind,
     release,
+    release_streams,
     forget,
     fire,
     resolve,

@@ -27,7 +27,17 @@ from amphis import (
     Undefined,
     undefined,
 )
-from amphis._js import JsFunction, JsPromise, ModuleError, Runtime, RuntimeTerminated
+from amphis._js import (
+    JsFunction,
+    JsPromise,
+    JsStream,
+    JsWritableStream,
+    ModuleError,
+    PyStreamSink,
+    PyStreamSource,
+    Runtime,
+    RuntimeTerminated,
+)
 from amphis._js import seconds as _seconds
 from amphis._js import stop_all as _stop_all
 
@@ -39,8 +49,12 @@ __all__ = [
     "JavaScriptTimeout",
     "JsFunction",
     "JsPromise",
+    "JsStream",
     "JsUndefined",
+    "JsWritableStream",
     "ModuleError",
+    "PyStreamSink",
+    "PyStreamSource",
     "Runtime",
     "RuntimeConfig",
     "RuntimeStats",
@@ -122,6 +136,12 @@ class RuntimeStats:
         active_intervals: intervals that were not cleared.
         active_async_ops: asynchronous functions of Python's that have not come to their end.
         open_resources: timers of both kinds.
+        active_js_streams: streams of JavaScript that Python has.
+        active_py_streams: streams of Python that have not come to their end.
+        total_js_streams: how many streams of JavaScript Python has had.
+        total_py_streams: how many it has made for JavaScript.
+        bytes_streamed_js_to_py: bytes of binary chunks that have come from JavaScript.
+        bytes_streamed_py_to_js: bytes of binary chunks that have gone there.
     """
 
     heap_total_bytes: int
@@ -144,6 +164,12 @@ class RuntimeStats:
     active_intervals: int
     active_async_ops: int
     open_resources: int
+    active_js_streams: int
+    active_py_streams: int
+    total_js_streams: int
+    total_py_streams: int
+    bytes_streamed_js_to_py: int
+    bytes_streamed_py_to_js: int
 
 
 class _Owned:

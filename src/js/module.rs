@@ -8,11 +8,13 @@ use super::engine;
 use super::errors::{EngineUnavailable, RuntimeTerminated};
 use super::function::JsFunction;
 use super::importing::Loaded;
+use super::lending::Given;
 use super::runtime::Runtime;
 use super::support::NATIVE;
 
 const CODE: &str = include_str!("js.py");
 const MODULES: &str = include_str!("modules.py");
+const STREAMS: &str = include_str!("streams.py");
 const ASYNCHRONOUS: &str = include_str!("asynchronous.py");
 
 /// Fills the module.
@@ -36,6 +38,8 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
   native.add_class::<Loaded>()?;
   execute(&native, ASYNCHRONOUS, "<amphis>/asynchronous.py")?;
   execute(&native, MODULES, "<amphis>/modules.py")?;
+  native.add_class::<Given>()?;
+  execute(&native, STREAMS, "<amphis>/streams.py")?;
   execute(module, CODE, "<amphis>/js.py")
 }
 

@@ -29,6 +29,7 @@ pub static TABLE: Table = Table {
   call,
   bind,
   release,
+  release_streams: synchronous::release_streams,
   forget: synchronous::forget,
   fire: synchronous::fire,
   resolve: synchronous::resolve,

@@ -25,6 +25,9 @@ use super::process;
 use super::reaper::reap;
 use super::set_up::set_up;
 use super::statistics;
+use super::step;
+use super::streams;
+use super::support;
 use crate::base::lock::lock;
 
 /// An isolated JavaScript runtime: a heap, globals and limits of its own, with nothing of Node.js inside.
@@ -40,6 +43,8 @@ pub struct Runtime {
   config: Config,
   /// Once one was registered.
   operations: Mutex<Option<Py<Operations>>>,
+  /// Streams that JavaScript has by a number; once there is one.
+  numbered: Mutex<Option<Py<PyAny>>>,
 }
 
 #[pymethods]
@@ -82,6 +87,7 @@ impl Runtime {
       core,
       config,
       operations: Mutex::default(),
+      numbered: Mutex::default(),
     };
     set_up(py, &made.core, &made.config)?;
     Ok(made)
@@ -313,6 +319,47 @@ impl Runtime {
     operations.get().add(name, handler, is_async, &permissions)
   }
 
+  /// Makes an async iterable of Python's a stream that JavaScript can be given: a `PyStreamSource`. Passed to a function,
+  /// bound or returned, it is a `ReadableStream` there.
+  fn stream_from_async_iterable<'py>(
+    &self,
+    py: Python<'py>,
+    iterable: &Bound<'py, PyAny>,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    streams::make(py, &self.core, "PyStreamSource", Some(iterable))
+  }
+
+  /// Makes a stream that JavaScript writes to, and Python iterates over by `async for`: a `PyStreamSink`. Passed to a
+  /// function, bound or returned, it is a `WritableStream` there.
+  fn stream_to_async_iterable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    streams::make(py, &self.core, "PyStreamSink", None)
+  }
+
+  /// The same as stream_from_async_iterable, for whoever awaits it, by a number: JavaScript has the stream, once, of
+  /// `__jsrun_get_stream__(number)`.
+  fn create_js_stream_from_python<'py>(
+    &self,
+    py: Python<'py>,
+    iterable: &Bound<'py, PyAny>,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    let source = self.stream_from_async_iterable(py, iterable)?;
+    let known = lock(&self.numbered)
+      .as_ref()
+      .map(|known| known.clone_ref(py));
+    let numbered = match known {
+      Some(numbered) => numbered,
+      None => {
+        let made = support::get(py, "_ByNumber")?.call0()?;
+        define(py, &self.core, "__jsrun_get_stream__", &made)?;
+        lock(&self.numbered)
+          .get_or_insert(made.unbind())
+          .clone_ref(py)
+      }
+    };
+    let number = numbered.call_method1(py, "add", (source,))?;
+    support::get(py, "_given")?.call1((number,))
+  }
+
   /// Ends what runs in it, from any thread. It raises RuntimeTerminated there, and the runtime takes no more calls.
   fn terminate(&self) -> PyResult<()> {
     if self.core.is_foreign() {
@@ -358,6 +405,7 @@ impl Runtime {
       // SAFETY: inside of the runtime.
       without_value(unsafe { (table.reset)(isolate) })
     })?;
+    step::end_all(py, &self.core);
     drop(self.core.take_functions());
     self.core.work.driver.clear_timers();
     if let Some(modules) = self.core.work.modules(py) {
@@ -365,6 +413,8 @@ impl Runtime {
     }
     let operations = lock(&self.operations).take();
     drop(operations);
+    let numbered = lock(&self.numbered).take();
+    drop(numbered);
     set_up(py, &self.core, &self.config)?;
     Ok(())
   }
@@ -409,6 +459,9 @@ impl Runtime {
     if let Ok(operations) = self.operations.try_lock() {
       visit.call(&*operations)?;
     }
+    if let Ok(numbered) = self.numbered.try_lock() {
+      visit.call(&*numbered)?;
+    }
     self.core.visit(|function| visit.call(function))?;
     self.core.work.visit(|modules| visit.call(modules))
   }
@@ -416,6 +469,8 @@ impl Runtime {
   fn __clear__(&self) {
     let operations = lock(&self.operations).take();
     drop(operations);
+    let numbered = lock(&self.numbered).take();
+    drop(numbered);
     drop(self.core.take_functions());
     drop(self.core.work.take_modules());
   }

@@ -13,6 +13,7 @@ use super::core::{Core, End};
 use super::driver::Driver;
 use super::owner::Owner;
 use super::pending::{Pending, Settled};
+use super::step;
 use super::support;
 use crate::base::lock::lock;
 
@@ -175,11 +176,12 @@ pub fn end(core: &Core) {
   if core.end() == End::Left {
     return forget(core);
   }
-  if !owners.is_empty() {
+  if !owners.is_empty() || core.flow.has_open() {
     Python::try_attach(|py| {
       for owner in owners {
         owner.cancel(py);
       }
+      step::end_all(py, core);
     });
   }
   flush(core);
