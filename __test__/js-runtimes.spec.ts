@@ -46,6 +46,16 @@ for (const [how, expected] of [
   })
 }
 
+testWithEngine('a process that ends while streams are open, and a runtime is made ready, does not crash', async (t) => {
+  for (let round = 0; round < (isThorough ? 40 : 4); round++) {
+    const args = [...amphisRun, join(folder, 'streams_left.py')] as const
+    const { code, signal, stderr } = await start(t, args, { stdin: '', cwd: folder }).ends()
+    t.is(signal, null, stderr)
+    t.is(code, 3, stderr)
+    t.is(stderr, '')
+  }
+})
+
 for (const [app, answer] of [
   ['served', '6\n'],
   ['busy', '2\n'],

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AMPHIS_ENGINE_TABLE 4
+#define AMPHIS_ENGINE_TABLE 5
 
 // As Node-API has it, of which nothing else is used.
 typedef struct napi_value__* napi_value;
@@ -137,6 +137,10 @@ struct AmphisTable {
   int (*reset)(void* runtime);
   // `evaluation`: an `AmphisEvaluation`.
   int (*eval)(void* runtime, AmphisSpan source, AmphisSpan name, int evaluation, AmphisBytes* out);
+  // Runs a script for what it does: there is no value. `code`: what `code_cache` has given of it once, or nothing; V8
+  // believes what is in it. `keeps`: whether `code_cache` will be asked, by the numbers of those that it keeps, from 0.
+  int (*replay)(void* runtime, AmphisSpan source, AmphisSpan name, AmphisSpan code, int keeps, AmphisBytes* out);
+  int (*code_cache)(void* runtime, uint32_t script, AmphisBytes* out);
   // `arguments`: as those of the host.
   int (*call)(void* runtime, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
   // Defines a property of the global object. `value`: a value, which may have handles of Python's functions.

@@ -115,6 +115,7 @@ void drop_context(Runtime* runtime) {
   runtime->timers.clear();
   runtime->modules.clear();
   runtime->modules_by_hash.clear();
+  runtime->kept.clear();
   runtime->streams.Reset();
   runtime->adopted.clear();
   runtime->released_early.clear();

@@ -93,6 +93,9 @@ struct Runtime {
   std::unordered_multimap<int, uint32_t> modules_by_hash;
   uint32_t next_module = 1;
 
+  // Scripts whose code will be asked for.
+  std::vector<v8::Global<v8::UnboundScript>> kept;
+
   std::unordered_map<uint32_t, Timer> timers;
   uint32_t next_timer = 1;
   // That of the timer which runs.

@@ -58,6 +58,8 @@ constexpr AmphisTable kTable = {
     destroy,
     reset,
     eval,
+    replay,
+    code_cache,
     call,
     bind,
     release,

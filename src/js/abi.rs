@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 
 /// The number of the table that this addon was written against.
-pub const TABLE: u32 = 4;
+pub const TABLE: u32 = 5;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -112,7 +112,7 @@ impl Drop for Bytes {
 }
 
 #[repr(C)]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
   pub heap: usize,
   pub buffers: usize,
@@ -244,6 +244,8 @@ pub struct Table {
   pub destroy: unsafe extern "C" fn(Isolate),
   pub reset: unsafe extern "C" fn(Isolate) -> c_int,
   pub eval: unsafe extern "C" fn(Isolate, Span, Span, Evaluation, *mut Bytes) -> c_int,
+  pub replay: unsafe extern "C" fn(Isolate, Span, Span, Span, c_int, *mut Bytes) -> c_int,
+  pub code_cache: unsafe extern "C" fn(Isolate, u32, *mut Bytes) -> c_int,
   pub call: unsafe extern "C" fn(Isolate, u32, Span, *mut Bytes) -> c_int,
   pub bind: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
   pub release: unsafe extern "C" fn(Isolate, *const u32, usize),

@@ -54,8 +54,8 @@ pub struct Core {
   outside: Mutex<()>,
   pub entry: EntryLock,
   pub limits: Limits,
-  /// For each call that names none.
-  pub timeout: Option<Duration>,
+  /// For each call that names none; once somebody has the runtime.
+  timeout: OnceLock<Option<Duration>>,
   /// What is under way while nobody is inside.
   pub work: Work,
   pub counts: Counts,
@@ -92,19 +92,14 @@ static ALL: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
 
 impl Core {
   /// Makes an isolate; without the GIL, it takes some milliseconds.
-  pub fn new(
-    table: &'static Table,
-    limits: Limits,
-    timeout: Option<Duration>,
-    host: &Host,
-  ) -> Option<Arc<Self>> {
+  pub fn new(table: &'static Table, limits: Limits, host: &Host) -> Option<Arc<Self>> {
     let core = Arc::new(Self {
       table,
       isolate: AtomicPtr::new(ptr::null_mut()),
       outside: Mutex::default(),
       entry: EntryLock::default(),
       limits,
-      timeout,
+      timeout: OnceLock::new(),
       work: Work::default(),
       counts: Counts::default(),
       flow: Flow::default(),
@@ -136,6 +131,16 @@ impl Core {
     }
     all.push(Arc::downgrade(&core));
     Some(core)
+  }
+
+  /// What each call that names none has as its timeout.
+  pub fn timeout(&self) -> Option<Duration> {
+    self.timeout.get().copied().flatten()
+  }
+
+  /// Says so, once.
+  pub fn set_timeout(&self, timeout: Option<Duration>) {
+    let _ = self.timeout.set(timeout);
   }
 
   /// The runtime that the engine means.

@@ -323,7 +323,7 @@ fn perform(core: &Arc<Core>, job: Job) {
     .or_else(|| owner.as_ref().and_then(|owner| owner.deadline));
   let deadline = own
     .filter(|deadline| *deadline > now || pending.is_some())
-    .or_else(|| core.timeout.and_then(|timeout| now.checked_add(timeout)));
+    .or_else(|| core.timeout().and_then(|timeout| now.checked_add(timeout)));
   let whom = For {
     deadline,
     is_main: false,

@@ -37,6 +37,7 @@ from amphis._js import (
     PyStreamSource,
     Runtime,
     RuntimeTerminated,
+    SnapshotBuilder,
 )
 from amphis._js import seconds as _seconds
 from amphis._js import stop_all as _stop_all
@@ -59,6 +60,7 @@ __all__ = [
     "RuntimeConfig",
     "RuntimeStats",
     "RuntimeTerminated",
+    "SnapshotBuilder",
     "Undefined",
     "bind_function",
     "bind_object",
@@ -88,7 +90,12 @@ class RuntimeConfig:
         initial_heap_size: bytes that V8 may begin with; a hint.
         bootstrap: a script that is run first, and again after `reset()`.
         enable_console: whether what JavaScript writes by `console` goes to the logger `amphis.js.console`, or nowhere.
+        spare: whether it may be one that was made before, while another one is made in the background for the next.
         process: whether the runtime gets a process of its own, which is killed where it does not obey its limits.
+        snapshot: bytes of a SnapshotBuilder, whose scripts are run first, and again after `reset()`.
+        snapshot_key: the key of that builder; needed in other processes for V8's code in the bytes to be used.
+        snapshot_trusted: whether that code is used without a key. Whoever can write the bytes can do all that this
+            process can.
         grants: names of the permissions that operations have here; see Runtime.register_op.
     """
 
@@ -100,14 +107,25 @@ class RuntimeConfig:
     initial_heap_size: int | None = None
     bootstrap: str | None = None
     enable_console: bool = False
+    spare: bool = True
     process: bool = False
+    snapshot: bytes | None = None
+    snapshot_key: bytes | None = None
+    snapshot_trusted: bool = False
     grants: frozenset = frozenset()
 
     def __setattr__(self, name, value):
         if name == "timeout" and value is not None:
             value = _seconds(value)
+        elif name == "snapshot" and value is not None and len(value) == 0:
+            message = "Snapshot bytes cannot be empty"
+            raise ValueError(message)
         elif name in ("max_serialization_depth", "max_serialization_bytes") and value is None:
             value = getattr(type(self), name)
+        other = {"snapshot": "bootstrap", "bootstrap": "snapshot"}.get(name)
+        if other is not None and value is not None and self.__dict__.get(other) is not None:
+            message = "snapshot and bootstrap cannot be used together"
+            raise ValueError(message)
         object.__setattr__(self, name, value)
 
 

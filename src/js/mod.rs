@@ -65,6 +65,8 @@ mod reaper;
 mod remote;
 mod runtime;
 mod set_up;
+mod snapshot;
+mod spare;
 mod statistics;
 mod step;
 mod streams;

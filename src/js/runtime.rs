@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyMapping, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::abi::{Evaluation, Span};
@@ -24,6 +24,8 @@ use super::ops::{self, Operations};
 use super::process;
 use super::reaper::reap;
 use super::set_up::set_up;
+use super::snapshot;
+use super::spare;
 use super::statistics;
 use super::step;
 use super::streams;
@@ -78,11 +80,24 @@ impl Runtime {
       table
     };
     let core = py
-      .detach(|| Core::new(table, config.limits, config.timeout, &HOST))
+      .detach(|| {
+        let (limits, may_spare) = (config.limits, config.may_spare());
+        let spare = if may_spare {
+          spare::take(&limits)
+        } else {
+          None
+        };
+        let core = spare.or_else(|| Core::new(table, limits, &HOST));
+        if may_spare {
+          spare::make_next(table, &HOST, limits, config.has_usual_limits());
+        }
+        core
+      })
       .ok_or_else(|| {
         let problem = process::problem();
         PyRuntimeError::new_err(problem.unwrap_or_else(|| "V8 has made no isolate".to_owned()))
       })?;
+    core.set_timeout(config.timeout);
     let made = Self {
       core,
       config,
@@ -430,6 +445,16 @@ impl Runtime {
     self.core.process_id()
   }
 
+  /// Runs a script of a snapshot that is being built.
+  fn _record(&self, py: Python<'_>, name: String, source: String) -> PyResult<()> {
+    snapshot::record(py, &self.core, name, source)
+  }
+
+  /// What V8 has compiled of one of them.
+  fn _code_of<'py>(&self, py: Python<'py>, number: u32) -> PyResult<Bound<'py, PyBytes>> {
+    snapshot::code_of(py, &self.core, number)
+  }
+
   /// How many functions Python has handles of; for tests of leaks.
   fn _debug_tracked_function_count(&self, py: Python<'_>) -> PyResult<u64> {
     if self.is_closed() {
@@ -479,7 +504,7 @@ impl Runtime {
 impl Runtime {
   /// In seconds.
   fn timeout(&self, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<f64>> {
-    let timeout = timeout.map(seconds).transpose()?.or(self.core.timeout);
+    let timeout = timeout.map(seconds).transpose()?.or(self.core.timeout());
     Ok(timeout.map(|timeout| timeout.as_secs_f64()))
   }
 }
