@@ -30,6 +30,7 @@ use super::statistics;
 use super::step;
 use super::streams;
 use super::support;
+use super::work;
 use crate::base::lock::lock;
 
 /// An isolated JavaScript runtime: a heap, globals and limits of its own, with nothing of Node.js inside.
@@ -420,9 +421,13 @@ impl Runtime {
       // SAFETY: inside of the runtime.
       without_value(unsafe { (table.reset)(isolate) })
     })?;
+    for owner in self.core.work.forget_context() {
+      owner.cancel(py);
+    }
     step::end_all(py, &self.core);
     drop(self.core.take_functions());
     self.core.work.driver.clear_timers();
+    work::flush(&self.core);
     if let Some(modules) = self.core.work.modules(py) {
       modules.bind(py).call_method0("forget_all")?;
     }

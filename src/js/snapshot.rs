@@ -68,9 +68,9 @@ fn run(py: Python<'_>, core: &Arc<Core>, script: &Script, keeps: bool) -> PyResu
       Span::of(script.source.as_bytes()),
       Span::of(script.name.as_bytes()),
     );
-    let code = Span::of(&script.code);
+    let compiled = Span::of(&script.code);
     // SAFETY: inside of the runtime, with texts and bytes that stay.
-    match unsafe { (table.replay)(isolate, source, name, code, c_int::from(keeps), out) } {
+    match unsafe { (table.replay)(isolate, source, name, compiled, c_int::from(keeps), out) } {
       status::TAPE | status::WIRE | status::UNFIT | status::PENDING => status::NOTHING,
       status => status,
     }
@@ -88,15 +88,15 @@ pub fn code_of<'py>(
   core: &Arc<Core>,
   number: u32,
 ) -> PyResult<Bound<'py, PyBytes>> {
-  let mut code = Vec::new();
+  let mut compiled = Vec::new();
   call::run(py, core, None, |table, isolate, out| {
     // SAFETY: inside of the runtime, with bytes to write to.
     if unsafe { (table.code_cache)(isolate, number, out) } == status::TAPE {
-      code.extend_from_slice(out.as_slice());
+      compiled.extend_from_slice(out.as_slice());
     }
     status::NOTHING
   })?;
-  Ok(PyBytes::new(py, &code))
+  Ok(PyBytes::new(py, &compiled))
 }
 
 /// Which engine code belongs to: another one does not take it.

@@ -407,7 +407,9 @@ class _Sink:
 
     # From any thread.
     def shut_down(self):
-        self._finish(RuntimeError("Runtime has been shut down: it is closed. Make a new Runtime."))
+        self._finish(
+            RuntimeError("The runtime was closed or reset before the stream was at its end")
+        )
 
     def leave(self):
         self._finish(None)

@@ -160,12 +160,26 @@ impl Work {
     for pending in promises.into_values().chain(jobs) {
       self.settle(&pending, Settled::Ended);
     }
+    drop(lock(&self.home).take());
+    self.take_owners()
+  }
+
+  /// The context is another one: what waits for something of the old one has waited in vain. For whom Python does what
+  /// JavaScript does not wait for any more.
+  pub fn forget_context(&self) -> Vec<Arc<Owner>> {
+    let promises = std::mem::take(&mut *lock(&self.promises));
+    for pending in promises.into_values() {
+      self.settle(&pending, Settled::Reset);
+    }
+    self.take_owners()
+  }
+
+  fn take_owners(&self) -> Vec<Arc<Owner>> {
     let mut owners: Vec<Arc<Owner>> = lock(&self.laters)
       .drain()
       .filter_map(|(_, later)| later.owner)
       .collect();
     owners.dedup_by(|one, other| Arc::ptr_eq(one, other));
-    drop(lock(&self.home).take());
     owners
   }
 }
