@@ -12,6 +12,7 @@
 //!   the caller's waits.
 //! * What is asynchronous runs on a thread of the runtime's own (`driver.rs`), which there is only while something is under
 //!   way. Event loops are woken by `call_soon_threadsafe`, once for all that a job has settled.
+//! * One more runtime is made ready by a thread that does nothing else (`spare.rs`).
 //! * Node's JavaScript threads enter no runtime.
 //!
 //! # Rules
