@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { describeNode } from '../lib/js/engine.js'
 import { isThorough, testWithEngine } from './helpers/engine.js'
@@ -46,6 +47,16 @@ for (const [how, expected] of [
   })
 }
 
+testWithEngine('a process that ends while streams are open, and a runtime is made ready, does not crash', async (t) => {
+  for (let round = 0; round < (isThorough ? 40 : 4); round++) {
+    const args = [...amphisRun, join(folder, 'streams_left.py')] as const
+    const { code, signal, stderr } = await start(t, args, { stdin: '', cwd: folder }).ends()
+    t.is(signal, null, stderr)
+    t.is(code, 3, stderr)
+    t.is(stderr, '')
+  }
+})
+
 for (const [app, answer] of [
   ['served', '6\n'],
   ['busy', '2\n'],
@@ -74,6 +85,17 @@ testWithEngine('runtimes that are made and closed leave nothing behind', async (
   t.is(threads, 0)
   t.is(descriptors, 0)
   t.true((mebibytes ?? Infinity) < 24, `${mebibytes} MiB`)
+})
+
+testWithEngine('long streams take little memory', async (t) => {
+  const program = fileURLToPath(new URL('../bench/apps/runtimes/streams.py', import.meta.url))
+  const { code, stdout, stderr } = await start(t, [...amphisRun, program, '192'], { stdin: '', cwd: folder }).ends()
+  t.is(code, 0, stderr)
+  t.log(stdout.trim())
+  const figures = Object.values(JSON.parse(stdout) as Record<string, Record<string, number>>)
+  t.is(figures.length, 2)
+  // 200 MB have gone through each way; what V8 has not collected is some of it.
+  for (const { 'grown by': megabytes } of figures) t.true((megabytes ?? Infinity) < 100, `${megabytes} MB`)
 })
 
 testWithEngine('a served app runs JavaScript', async (t) => {

@@ -176,6 +176,7 @@ export const figures: readonly Figure[] = [
       title: 'isolated JavaScript runtimes in Python',
       rows: [
         ...runtimeRows('create', 'make, eval 1 + 1, close', 'processes', 'jsrun', 'mini-racer'),
+        ...runtimeRows('spare', 'make one after a pause', 'jsrun', 'mini-racer'),
         ...runtimeRows('eval', 'eval 1 + 1', 'processes', 'jsrun', 'mini-racer'),
         ...runtimeRows('callback', 'JavaScript calls a function of Python', 'processes', 'jsrun'),
         ...runtimeRows('result', 'a result of 10 KB', 'processes', 'jsrun', 'mini-racer'),
@@ -184,6 +185,7 @@ export const figures: readonly Figure[] = [
       ],
       targets: [
         ofJsrun('create', 0.6),
+        ofJsrun('spare', 0.05),
         ofJsrun('eval', 0.3),
         ofJsrun('callback', 0.15),
         ofJsrun('result', 0.35),

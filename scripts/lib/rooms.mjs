@@ -173,6 +173,8 @@ export const pairs = {
     { files: ['js/core.rs', 'js/work.rs'], why: 'a runtime, and what is under way in it' },
     { files: ['js/core.rs', 'js/driver.rs'], why: 'what is under way in a runtime, and the thread that does it' },
     { files: ['js/core.rs', 'js/owner.rs'], why: 'a runtime, and for whom it runs' },
+    { files: ['js/asynchronous.rs', 'js/streams.rs'], why: answered },
+    { files: ['js/core.rs', 'js/step.rs'], why: 'a runtime, and the streams that end with it' },
     { files: ['js/core.rs', 'js/support.rs'], why: 'a runtime, and what it tells Python of itself' },
     { files: ['js/core.rs', 'js/call.rs'], why: 'a runtime, and the calls that its own thread makes' },
     { files: ['js/core.rs', 'js/pending.rs'], why: promised },

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AMPHIS_ENGINE_TABLE 3
+#define AMPHIS_ENGINE_TABLE 5
 
 // As Node-API has it, of which nothing else is used.
 typedef struct napi_value__* napi_value;
@@ -97,6 +97,9 @@ struct AmphisHost {
   void (*unhandled)(void* user, AmphisSpan thrown);
   // V8 has something to be done on the isolate's thread: by `run_tasks`, or whoever comes in next. From any thread.
   void (*wake)(void* user);
+
+  // What defines streams, when they are first asked for: scripts with a zero between them. None: there are no streams.
+  AmphisSpan streams;
 };
 
 struct AmphisStatistics {
@@ -134,11 +137,17 @@ struct AmphisTable {
   int (*reset)(void* runtime);
   // `evaluation`: an `AmphisEvaluation`.
   int (*eval)(void* runtime, AmphisSpan source, AmphisSpan name, int evaluation, AmphisBytes* out);
+  // Runs a script for what it does: there is no value. `code`: what `code_cache` has given of it once, or nothing; V8
+  // believes what is in it. `keeps`: whether `code_cache` will be asked, by the numbers of those that it keeps, from 0.
+  int (*replay)(void* runtime, AmphisSpan source, AmphisSpan name, AmphisSpan code, int keeps, AmphisBytes* out);
+  int (*code_cache)(void* runtime, uint32_t script, AmphisBytes* out);
   // `arguments`: as those of the host.
   int (*call)(void* runtime, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
   // Defines a property of the global object. `value`: a value, which may have handles of Python's functions.
   int (*bind)(void* runtime, AmphisSpan name, AmphisSpan value, AmphisBytes* out);
   void (*release)(void* runtime, const uint32_t* functions, size_t count);
+  // The same of streams that Python has given.
+  void (*release_streams)(void* runtime, const uint32_t* streams, size_t count);
   // The host waits for this promise no more.
   void (*forget)(void* runtime, uint32_t promise);
   // The time of a timer has come. `out`: what it threw.

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "callback.h"
+#include "stream.h"
 
 namespace amphis {
 
@@ -289,10 +290,11 @@ v8::MaybeLocal<v8::Value> Decoder::set() {
 }
 
 v8::MaybeLocal<v8::Value> Decoder::handle(uint8_t tag) {
-  byte();
+  uint8_t kind = byte();
   auto id = static_cast<uint32_t>(varint());
   v8::Local<v8::String> named;
   if (!name().ToLocal(&named)) return {};
+  if (tag == kPython && kind != 0) return adopt_stream(runtime_, context_, kind, id);
   if (tag == kPython) return host_function(runtime_, context_, id, named).FromMaybe(v8::Local<v8::Value>());
   auto found = runtime_->functions.find(id);
   if (found == runtime_->functions.end()) return fail("The function has been closed");

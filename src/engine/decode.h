@@ -9,7 +9,7 @@
 
 namespace amphis {
 
-// Reads values from a tape that the addon has written. Runs nothing of the guest's.
+// Reads values from a tape that the addon has written. Runs nothing of the guest's, but where it makes a stream.
 class Decoder {
  public:
   Decoder(Runtime* runtime, v8::Local<v8::Context> context, AmphisSpan tape);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "stream.h"
 #include "wire.h"
 
 namespace amphis {
@@ -147,6 +148,7 @@ bool Encoder::object(v8::Local<v8::Object> object, v8::Local<v8::Value> receiver
   if (object->IsBigIntObject()) return bigint(object.As<v8::BigIntObject>()->ValueOf());
   if (object->IsSymbolObject()) return unfit("Python has nothing for a symbol. Pass its description.");
   if (object->IsArrayBufferView() || object->IsArrayBuffer() || object->IsSharedArrayBuffer()) return bytes(object);
+  if (is_stream(runtime_, object)) return stream(object);
   if (is_known(object)) return true;
   if (object->IsDate()) {
     double milliseconds = object.As<v8::Date>()->ValueOf();
@@ -155,6 +157,24 @@ bool Encoder::object(v8::Local<v8::Object> object, v8::Local<v8::Value> receiver
     return true;
   }
   return container(object, depth);
+}
+
+bool Encoder::stream(v8::Local<v8::Object> object) {
+  uint8_t kind = 0;
+  v8::Local<v8::Function> lent;
+  v8::TryCatch block(isolate_);
+  if (!lend_stream(runtime_, context_, object, &kind).ToLocal(&lent)) {
+    if (runtime_->is_terminating() || block.HasTerminated()) {
+      block.ReThrow();
+      return false;
+    }
+    return unfit("This object has no stream in it.");
+  }
+  writer_.byte(kJavaScript);
+  writer_.byte(kind);
+  writer_.varint(runtime_->hold(lent, {}, true));
+  writer_.name("");
+  return true;
 }
 
 bool Encoder::bytes(v8::Local<v8::Object> object) {

@@ -30,6 +30,7 @@ class Encoder {
   bool plain(v8::Local<v8::Object> object, uint32_t depth);
   bool items(v8::Local<v8::Array> items, v8::Local<v8::Value> receiver, uint32_t count, uint32_t depth);
   bool bytes(v8::Local<v8::Object> object);
+  bool stream(v8::Local<v8::Object> object);
   bool bigint(v8::Local<v8::BigInt> number);
   bool text(v8::Local<v8::String> text);
   void key(v8::Local<v8::String> key);

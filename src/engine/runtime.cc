@@ -8,6 +8,7 @@
 
 #include "module.h"
 #include "promise.h"
+#include "stream.h"
 #include "timer.h"
 
 namespace amphis {
@@ -101,6 +102,7 @@ void make_context(Runtime* runtime) {
   // A limit that some memory escapes would be none.
   if (!kCountsWebAssembly && runtime->limits.heap > 0) take_off(context, {"WebAssembly"});
   define_timers(context);
+  define_streams(runtime, context);
   runtime->context.Reset(isolate, context);
 }
 
@@ -113,6 +115,10 @@ void drop_context(Runtime* runtime) {
   runtime->timers.clear();
   runtime->modules.clear();
   runtime->modules_by_hash.clear();
+  runtime->kept.clear();
+  runtime->streams.Reset();
+  runtime->adopted.clear();
+  runtime->released_early.clear();
   runtime->context.Reset();
 }
 
@@ -145,11 +151,12 @@ void Allocator::Free(void* data, size_t length) {
   std::free(data);
 }
 
-uint32_t Runtime::hold(v8::Local<v8::Function> function, v8::Local<v8::Value> receiver) {
+uint32_t Runtime::hold(v8::Local<v8::Function> function, v8::Local<v8::Value> receiver, bool is_stream) {
   uint32_t id = next_function++;
   Held held;
   held.function.Reset(isolate, function);
   if (!receiver.IsEmpty()) held.receiver.Reset(isolate, receiver);
+  held.is_stream = is_stream;
   functions.emplace(id, std::move(held));
   return id;
 }
@@ -240,6 +247,7 @@ void destroy(void* data) {
     v8::Isolate::Scope scope(runtime->isolate);
     drop_context(runtime);
     runtime->exception.Reset();
+    runtime->stream_brand.Reset();
     runtime->delegate.tasks->close();
   }
   dispose_isolate(platform(), runtime->isolate);
@@ -289,6 +297,7 @@ void statistics(void* data, AmphisStatistics* out) {
       0,
       runtime->promises.size(),
   };
+  for (const auto& [id, held] : runtime->functions) out->functions -= held.is_stream ? 1 : 0;
   for (const auto& [id, timer] : runtime->timers) (timer.is_repeated ? out->intervals : out->timeouts)++;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "abi.h"
@@ -33,6 +34,8 @@ class Allocator : public v8::ArrayBuffer::Allocator {
 struct Held {
   v8::Global<v8::Function> function;
   v8::Global<v8::Value> receiver;
+  // It is the end of a stream: no function that the guest knows of.
+  bool is_stream = false;
 };
 
 // What `setTimeout` and `setInterval` have been given.
@@ -76,10 +79,22 @@ struct Runtime {
   // Promises that were rejected with nobody there.
   std::vector<v8::Global<v8::Promise>> rejected;
 
+  // What makes objects that are streams, and what src/js/streams/ gives, once it was asked for.
+  v8::Global<v8::FunctionTemplate> stream_brand;
+  v8::Global<v8::Object> streams;
+  // Streams over what Python has, by its numbers; held weakly once it has let go of them, which may be before they are
+  // made.
+  std::unordered_map<uint32_t, v8::Global<v8::Object>> adopted;
+  std::unordered_set<uint32_t> released_early;
+  size_t sweep_at = 64;
+
   std::unordered_map<uint32_t, Module> modules;
   // By V8's hash of each.
   std::unordered_multimap<int, uint32_t> modules_by_hash;
   uint32_t next_module = 1;
+
+  // Scripts whose code will be asked for.
+  std::vector<v8::Global<v8::UnboundScript>> kept;
 
   std::unordered_map<uint32_t, Timer> timers;
   uint32_t next_timer = 1;
@@ -97,7 +112,7 @@ struct Runtime {
   static Runtime* of(v8::Isolate* isolate) { return static_cast<Runtime*>(isolate->GetData(0)); }
   static Runtime* of(void* runtime) { return static_cast<Runtime*>(runtime); }
 
-  uint32_t hold(v8::Local<v8::Function> function, v8::Local<v8::Value> receiver);
+  uint32_t hold(v8::Local<v8::Function> function, v8::Local<v8::Value> receiver, bool is_stream = false);
   // A limit of memory is met: nothing goes on here.
   void out_of_memory();
   bool is_terminating() const { return is_out_of_memory.load() || isolate->IsExecutionTerminating(); }

@@ -84,6 +84,44 @@ int eval(void* data, AmphisSpan source, AmphisSpan name, int evaluation, AmphisB
   return finish(runtime, entry, block, script->Run(entry.context()), out);
 }
 
+int replay(void* data, AmphisSpan source, AmphisSpan name, AmphisSpan code, int keeps, AmphisBytes* out) {
+  Runtime* runtime = Runtime::of(data);
+  Entry entry(runtime);
+  if (!entry.has_stack()) return AMPHIS_NO_STACK;
+  v8::Isolate* isolate = runtime->isolate;
+  v8::TryCatch block(isolate);
+  v8::Local<v8::String> text;
+  v8::Local<v8::String> file;
+  v8::Local<v8::Script> script;
+  if (!source_text(isolate, source).ToLocal(&text) || !source_text(isolate, name).ToLocal(&file)) {
+    return finish(runtime, entry, block, {}, out);
+  }
+  bool has_code = code.length > 0 && code.length <= INT32_MAX;
+  // The unit owns it, but not its bytes. V8 compiles the source where it does not want the code.
+  auto* cached = has_code ? new v8::ScriptCompiler::CachedData(code.data, static_cast<int>(code.length)) : nullptr;
+  v8::ScriptCompiler::Source unit(text, script_origin(isolate, file), cached);
+  auto options = has_code ? v8::ScriptCompiler::kConsumeCodeCache : v8::ScriptCompiler::kNoCompileOptions;
+  if (!v8::ScriptCompiler::Compile(entry.context(), &unit, options).ToLocal(&script) ||
+      script->Run(entry.context()).IsEmpty()) {
+    return finish(runtime, entry, block, {}, out);
+  }
+  if (keeps != 0) runtime->kept.emplace_back(isolate, script->GetUnboundScript());
+  return finish(runtime, entry, block, v8::Undefined(isolate).As<v8::Value>(), out);
+}
+
+int code_cache(void* data, uint32_t script, AmphisBytes* out) {
+  Runtime* runtime = Runtime::of(data);
+  Entry entry(runtime);
+  if (!entry.has_stack()) return AMPHIS_NO_STACK;
+  out->length = 0;
+  if (script >= runtime->kept.size()) return AMPHIS_NO_FUNCTION;
+  auto* made = v8::ScriptCompiler::CreateCodeCache(runtime->kept[script].Get(runtime->isolate));
+  if (made == nullptr) return AMPHIS_NO_FUNCTION;
+  TapeWriter(out).raw(made->data, static_cast<size_t>(made->length));
+  delete made;
+  return AMPHIS_TAPE;
+}
+
 int call(void* data, uint32_t function, AmphisSpan arguments, AmphisBytes* out) {
   Runtime* runtime = Runtime::of(data);
   Entry entry(runtime);
@@ -91,14 +129,15 @@ int call(void* data, uint32_t function, AmphisSpan arguments, AmphisBytes* out) 
   auto found = runtime->functions.find(function);
   if (found == runtime->functions.end()) return AMPHIS_NO_FUNCTION;
   v8::TryCatch block(runtime->isolate);
+  // Before the arguments are made, which may run code that changes what is found.
+  v8::Local<v8::Value> receiver = v8::Undefined(runtime->isolate);
+  if (!found->second.receiver.IsEmpty()) receiver = found->second.receiver.Get(runtime->isolate);
+  v8::Local<v8::Function> callee = found->second.function.Get(runtime->isolate);
   Decoder decoder(runtime, entry.context(), arguments);
   std::vector<v8::Local<v8::Value>> values(decoder.varint());
   for (v8::Local<v8::Value>& value : values) {
     if (!decoder.value().ToLocal(&value)) return finish(runtime, entry, block, {}, out);
   }
-  v8::Local<v8::Value> receiver = v8::Undefined(runtime->isolate);
-  if (!found->second.receiver.IsEmpty()) receiver = found->second.receiver.Get(runtime->isolate);
-  v8::Local<v8::Function> callee = found->second.function.Get(runtime->isolate);
   return finish(runtime, entry, block,
                 callee->Call(entry.context(), receiver, static_cast<int>(values.size()), values.data()), out);
 }

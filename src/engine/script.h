@@ -6,6 +6,8 @@
 namespace amphis {
 
 int eval(void* runtime, AmphisSpan source, AmphisSpan name, int evaluation, AmphisBytes* out);
+int replay(void* data, AmphisSpan source, AmphisSpan name, AmphisSpan code, int keeps, AmphisBytes* out);
+int code_cache(void* data, uint32_t script, AmphisBytes* out);
 int call(void* runtime, uint32_t function, AmphisSpan arguments, AmphisBytes* out);
 
 // Empty: an exception is pending.

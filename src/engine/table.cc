@@ -6,6 +6,7 @@
 #include "module.h"
 #include "promise.h"
 #include "script.h"
+#include "stream.h"
 #include "timer.h"
 #include "version.h"
 
@@ -57,9 +58,12 @@ constexpr AmphisTable kTable = {
     destroy,
     reset,
     eval,
+    replay,
+    code_cache,
     call,
     bind,
     release,
+    release_streams,
     forget,
     fire,
     resolve,

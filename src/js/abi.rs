@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 
 /// The number of the table that this addon was written against.
-pub const TABLE: u32 = 3;
+pub const TABLE: u32 = 5;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -14,7 +14,7 @@ pub struct Span {
 }
 
 impl Span {
-  pub fn of(bytes: &[u8]) -> Self {
+  pub const fn of(bytes: &[u8]) -> Self {
     Self {
       data: bytes.as_ptr(),
       length: bytes.len(),
@@ -112,7 +112,7 @@ impl Drop for Bytes {
 }
 
 #[repr(C)]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
   pub heap: usize,
   pub buffers: usize,
@@ -164,7 +164,11 @@ pub struct Host {
   pub timer_cleared: extern "C" fn(*mut c_void, u32),
   pub unhandled: extern "C" fn(*mut c_void, Span),
   pub wake: extern "C" fn(*mut c_void),
+  pub streams: Span,
 }
+
+// SAFETY: functions, and a text that is there for good.
+unsafe impl Sync for Host {}
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
@@ -240,9 +244,12 @@ pub struct Table {
   pub destroy: unsafe extern "C" fn(Isolate),
   pub reset: unsafe extern "C" fn(Isolate) -> c_int,
   pub eval: unsafe extern "C" fn(Isolate, Span, Span, Evaluation, *mut Bytes) -> c_int,
+  pub replay: unsafe extern "C" fn(Isolate, Span, Span, Span, c_int, *mut Bytes) -> c_int,
+  pub code_cache: unsafe extern "C" fn(Isolate, u32, *mut Bytes) -> c_int,
   pub call: unsafe extern "C" fn(Isolate, u32, Span, *mut Bytes) -> c_int,
   pub bind: unsafe extern "C" fn(Isolate, Span, Span, *mut Bytes) -> c_int,
   pub release: unsafe extern "C" fn(Isolate, *const u32, usize),
+  pub release_streams: unsafe extern "C" fn(Isolate, *const u32, usize),
   pub forget: unsafe extern "C" fn(Isolate, u32),
   pub fire: unsafe extern "C" fn(Isolate, u32, *mut Bytes) -> c_int,
   pub resolve: unsafe extern "C" fn(Isolate, u32, c_int, Span, *mut Bytes) -> c_int,

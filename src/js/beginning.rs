@@ -31,7 +31,7 @@ pub fn begin<'py, T>(
   kind: Option<Kind>,
   run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
-  let timeout = timeout.map(seconds).transpose()?.or(core.timeout);
+  let timeout = timeout.map(seconds).transpose()?.or(core.timeout());
   call::check(core)?;
   if process::is_behind(core.table) {
     return Err(synchronous::refusal());

@@ -15,6 +15,8 @@ use super::core::Core;
 use super::handles::Handles;
 use super::importing;
 use super::parking;
+use super::step::Step;
+use super::streams;
 use crate::values::{Reader, Writer};
 
 /// What the engine is told to call.
@@ -27,6 +29,7 @@ pub static HOST: Host = Host {
   timer_cleared: asynchronous::timer_cleared,
   unhandled: asynchronous::unhandled,
   wake: asynchronous::wake,
+  streams: Span::of(streams::SCRIPTS.as_bytes()),
 };
 
 /// JavaScript calls a function. On the thread that runs it, with the isolate locked and without the GIL.
@@ -119,14 +122,9 @@ pub enum Answer {
   Later(u32),
 }
 
-fn result_of(
-  py: Python<'_>,
-  core: &Arc<Core>,
-  function: u32,
-  arguments: &[u8],
-) -> PyResult<Answer> {
+fn result_of(py: Python<'_>, core: &Arc<Core>, number: u32, arguments: &[u8]) -> PyResult<Answer> {
   let function = core
-    .function(py, function)
+    .function(py, number)
     .ok_or_else(|| PyRuntimeError::new_err("This function is not bound any more"))?;
   let mut handles = Handles::new(core);
   let mut reader = Reader::new(py, arguments, &mut [], &mut handles);
@@ -134,6 +132,9 @@ fn result_of(
   let mut values = Vec::with_capacity(count);
   for index in 0..count {
     values.push(reader.value(&format!("args[{index}]"))?);
+  }
+  if let Ok(step) = function.bind(py).cast::<Step>() {
+    return streams::answer(py, core, number, step.get(), &values);
   }
   let owner = core.work.current();
   let result = match &owner {

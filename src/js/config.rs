@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -9,6 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::abi::Limits;
+use super::snapshot::Snapshot;
+use super::support;
 
 const MIB: usize = 1 << 20;
 /// What a value may hold unless it says otherwise.
@@ -19,6 +22,9 @@ const MOST_DEPTH: u32 = 1000;
 /// V8 needs room to come to its end when its heap is full; it is address space until it is used.
 const HEAD_ROOM: usize = 2560 * MIB;
 
+/// What `head_room` has said once: it reads files.
+static ROOM: OnceLock<usize> = OnceLock::new();
+
 #[derive(Debug, Clone)]
 pub struct Config {
   pub limits: Limits,
@@ -28,11 +34,25 @@ pub struct Config {
   pub has_console: bool,
   /// A script that is run first.
   pub bootstrap: Option<String>,
+  /// Whether it may be one that was made before.
+  has_spare: bool,
+  /// Scripts that are run first.
+  pub snapshot: Option<Snapshot>,
   /// Permissions of operations.
   pub grants: HashSet<String>,
 }
 
 impl Config {
+  /// Whether it may be one that was made before, and another one is made for the next.
+  pub fn may_spare(&self) -> bool {
+    self.has_spare && !self.has_process
+  }
+
+  /// Whether it has no limits of its own.
+  pub fn has_usual_limits(&self) -> bool {
+    self.limits.heap == 0 && self.limits.buffers == 0
+  }
+
   /// # Errors
   ///
   /// `ValueError` and `TypeError` with the name of what is wrong.
@@ -91,7 +111,7 @@ impl Config {
       limits: Limits {
         heap,
         buffers,
-        head_room: head_room(memory_limit()),
+        head_room: *ROOM.get_or_init(|| head_room(memory_limit())),
         depth,
         value: size("max_serialization_bytes")?.unwrap_or(VALUE),
       },
@@ -108,12 +128,32 @@ impl Config {
         Some(config) => config.getattr("bootstrap")?.extract()?,
         None => None,
       },
+      has_spare: match config {
+        Some(config) => config.getattr("spare")?.is_truthy()?,
+        None => true,
+      },
+      snapshot: match config {
+        Some(config) => snapshot(config)?,
+        None => None,
+      },
       has_process: match config {
         Some(config) => config.getattr("process")?.is_truthy()?,
         None => false,
       },
     })
   }
+}
+
+/// What the bytes of a snapshot hold.
+fn snapshot(config: &Bound<'_, PyAny>) -> PyResult<Option<Snapshot>> {
+  let data = config.getattr("snapshot")?;
+  if data.is_none() {
+    return Ok(None);
+  }
+  let key = config.getattr("snapshot_key")?;
+  let is_trusted = config.getattr("snapshot_trusted")?;
+  let read = support::get(config.py(), "_snapshot")?.call1((data, key, is_trusted))?;
+  Ok(Some(read.cast::<Snapshot>()?.get().clone()))
 }
 
 /// The names of what is granted.

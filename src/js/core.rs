@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use super::abi::{Host, Isolate, Limits, Statistics, Table};
 use super::counts::Counts;
 use super::entry::{EntryLock, Refusal};
+use super::flow::Flow;
 use super::process;
 use super::work::Work;
 use crate::base::lock::lock;
@@ -53,11 +54,12 @@ pub struct Core {
   outside: Mutex<()>,
   pub entry: EntryLock,
   pub limits: Limits,
-  /// For each call that names none.
-  pub timeout: Option<Duration>,
+  /// For each call that names none; once somebody has the runtime.
+  timeout: OnceLock<Option<Duration>>,
   /// What is under way while nobody is inside.
   pub work: Work,
   pub counts: Counts,
+  pub flow: Flow,
   end: AtomicU8,
   /// Calls that have met their deadline and are not out yet.
   timeouts: AtomicUsize,
@@ -71,8 +73,8 @@ pub struct Core {
   next_exception: AtomicU32,
   /// What the innermost call raises instead of that it was terminated.
   raised: Mutex<Option<PyErr>>,
-  /// Functions whose handles Python has dropped.
-  released: Mutex<Vec<u32>>,
+  /// Functions, and streams of Python's, whose handles Python has dropped.
+  released: Mutex<(Vec<u32>, Vec<u32>)>,
   has_released: AtomicBool,
   /// The process that made it: a forked child has none of V8's threads.
   process: u32,
@@ -90,21 +92,17 @@ static ALL: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
 
 impl Core {
   /// Makes an isolate; without the GIL, it takes some milliseconds.
-  pub fn new(
-    table: &'static Table,
-    limits: Limits,
-    timeout: Option<Duration>,
-    host: &Host,
-  ) -> Option<Arc<Self>> {
+  pub fn new(table: &'static Table, limits: Limits, host: &Host) -> Option<Arc<Self>> {
     let core = Arc::new(Self {
       table,
       isolate: AtomicPtr::new(ptr::null_mut()),
       outside: Mutex::default(),
       entry: EntryLock::default(),
       limits,
-      timeout,
+      timeout: OnceLock::new(),
       work: Work::default(),
       counts: Counts::default(),
+      flow: Flow::default(),
       end: AtomicU8::new(End::Open as u8),
       timeouts: AtomicUsize::new(0),
       in_interrupt: AtomicBool::new(false),
@@ -133,6 +131,16 @@ impl Core {
     }
     all.push(Arc::downgrade(&core));
     Some(core)
+  }
+
+  /// What each call that names none has as its timeout.
+  pub fn timeout(&self) -> Option<Duration> {
+    self.timeout.get().copied().flatten()
+  }
+
+  /// Says so, once.
+  pub fn set_timeout(&self, timeout: Option<Duration>) {
+    let _ = self.timeout.set(timeout);
   }
 
   /// The runtime that the engine means.
@@ -265,6 +273,11 @@ impl Core {
       .map(|function| function.clone_ref(py))
   }
 
+  /// What was bound by this number, to be dropped by a caller that holds no lock.
+  pub fn remove_function(&self, number: u32) -> Option<Py<PyAny>> {
+    lock(&self.functions).remove(&number)
+  }
+
   /// What was bound, to be dropped by a caller that holds no lock.
   pub fn take_functions(&self) -> Vec<Py<PyAny>> {
     lock(&self.functions)
@@ -321,7 +334,13 @@ impl Core {
 
   /// Python has no handle of a function any more. From any thread; the next call tells V8.
   pub fn release(&self, function: u32) {
-    lock(&self.released).push(function);
+    lock(&self.released).0.push(function);
+    self.has_released.store(true, Ordering::Release);
+  }
+
+  /// The same of a stream that Python has given.
+  pub fn release_stream(&self, stream: u32) {
+    lock(&self.released).1.push(stream);
     self.has_released.store(true, Ordering::Release);
   }
 
@@ -330,10 +349,17 @@ impl Core {
     if !self.has_released.swap(false, Ordering::AcqRel) {
       return;
     }
-    let released = std::mem::take(&mut *lock(&self.released));
+    let (functions, streams) = std::mem::take(&mut *lock(&self.released));
     if let Some(isolate) = self.isolate() {
       // SAFETY: the caller is inside; as many numbers as it says.
-      unsafe { (self.table.release)(isolate, released.as_ptr(), released.len()) };
+      unsafe {
+        if !functions.is_empty() {
+          (self.table.release)(isolate, functions.as_ptr(), functions.len());
+        }
+        if !streams.is_empty() {
+          (self.table.release_streams)(isolate, streams.as_ptr(), streams.len());
+        }
+      }
     }
   }
 

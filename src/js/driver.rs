@@ -105,6 +105,21 @@ impl Driver {
     self.change(core, |state| state.jobs.push_back(job));
   }
 
+  pub fn submit_inside(
+    &self,
+    core: &Arc<Core>,
+    owner: Option<Arc<Owner>>,
+    run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
+  ) {
+    let job = Job {
+      run: Run::Inside(Box::new(run)),
+      pending: None,
+      owner,
+      kind: None,
+    };
+    self.submit(core, job);
+  }
+
   pub fn submit_outside(&self, core: &Arc<Core>, run: impl FnOnce(Python<'_>) + Send + 'static) {
     let job = Job {
       run: Run::Outside(Box::new(run)),
@@ -308,7 +323,7 @@ fn perform(core: &Arc<Core>, job: Job) {
     .or_else(|| owner.as_ref().and_then(|owner| owner.deadline));
   let deadline = own
     .filter(|deadline| *deadline > now || pending.is_some())
-    .or_else(|| core.timeout.and_then(|timeout| now.checked_add(timeout)));
+    .or_else(|| core.timeout().and_then(|timeout| now.checked_add(timeout)));
   let whom = For {
     deadline,
     is_main: false,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::core::{self, Core, End};
 use super::engine;
 use super::entry::this_thread;
+use super::spare;
 use super::watchdog::keep_terminating;
 use super::work;
 
@@ -62,6 +63,7 @@ pub fn leave(exit_code: Option<i32>) {
   if let Some(code) = exit_code {
     EXIT_CODE.store(code, Ordering::Release);
   }
+  spare::stop();
   for core in core::all() {
     if core.is_foreign() {
       continue;
@@ -79,7 +81,7 @@ pub fn leave(exit_code: Option<i32>) {
 /// runtimes that would not go well, so the process ends here.
 pub fn end_before_v8() {
   let is_checked = engine::opened().is_some_and(|table| table.module_version >= CHECKS_ISOLATES);
-  if is_checked && core::all().iter().any(|core| core.isolate().is_some()) {
+  if is_checked && (spare::is_making() || core::all().iter().any(|core| core.isolate().is_some())) {
     // SAFETY: ends the process, and runs nothing.
     unsafe { libc::_exit(EXIT_CODE.load(Ordering::Acquire)) }
   }

@@ -9,9 +9,10 @@ use pyo3::types::PyDict;
 use super::core::Core;
 use super::errors::javascript_error;
 use super::function::JsFunction;
+use super::lending::{self, Given};
 use crate::values::{ConversionError, Handle, ReadHandles, WriteHandles, tag};
 
-/// The only kind of handle there is; `src/engine/encode.cc` has the same.
+/// Beside those of streams; `src/engine/encode.cc` has the same.
 const FUNCTION: u8 = 0;
 
 pub struct Handles<'a> {
@@ -55,6 +56,9 @@ impl WriteHandles for Handles<'_> {
         name: String::new(),
       }));
     }
+    if let Ok(stream) = value.cast::<Given>() {
+      return stream.get().handle(self.core).map(Some);
+    }
     if !self.grants || !value.is_callable() {
       return Ok(None);
     }
@@ -93,10 +97,13 @@ impl ReadHandles for Handles<'_> {
   fn javascript<'py>(
     &mut self,
     py: Python<'py>,
-    _: u8,
+    kind: u8,
     id: u64,
     name: &str,
   ) -> PyResult<Bound<'py, PyAny>> {
+    if kind != FUNCTION {
+      return lending::lent(py, self.core, kind, u32::try_from(id)?);
+    }
     let function = JsFunction::new(Arc::clone(self.core), u32::try_from(id)?, name);
     Ok(Bound::new(py, function)?.into_any())
   }

@@ -149,7 +149,7 @@ impl Compiler {
       return beginning::begin(slf.py(), core, timeout, slf, kind, run);
     }
     let _counting = kind.map(|kind| core.counts.count(kind));
-    let timeout = timeout.map(seconds).transpose()?.or(core.timeout);
+    let timeout = timeout.map(seconds).transpose()?.or(core.timeout());
     call::run(slf.py(), core, timeout, run)
   }
 }

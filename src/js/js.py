@@ -27,7 +27,18 @@ from amphis import (
     Undefined,
     undefined,
 )
-from amphis._js import JsFunction, JsPromise, ModuleError, Runtime, RuntimeTerminated
+from amphis._js import (
+    JsFunction,
+    JsPromise,
+    JsStream,
+    JsWritableStream,
+    ModuleError,
+    PyStreamSink,
+    PyStreamSource,
+    Runtime,
+    RuntimeTerminated,
+    SnapshotBuilder,
+)
 from amphis._js import seconds as _seconds
 from amphis._js import stop_all as _stop_all
 
@@ -39,12 +50,17 @@ __all__ = [
     "JavaScriptTimeout",
     "JsFunction",
     "JsPromise",
+    "JsStream",
     "JsUndefined",
+    "JsWritableStream",
     "ModuleError",
+    "PyStreamSink",
+    "PyStreamSource",
     "Runtime",
     "RuntimeConfig",
     "RuntimeStats",
     "RuntimeTerminated",
+    "SnapshotBuilder",
     "Undefined",
     "bind_function",
     "bind_object",
@@ -74,7 +90,12 @@ class RuntimeConfig:
         initial_heap_size: bytes that V8 may begin with; a hint.
         bootstrap: a script that is run first, and again after `reset()`.
         enable_console: whether what JavaScript writes by `console` goes to the logger `amphis.js.console`, or nowhere.
+        spare: whether it may be one that was made before, while another one is made in the background for the next.
         process: whether the runtime gets a process of its own, which is killed where it does not obey its limits.
+        snapshot: bytes of a SnapshotBuilder, whose scripts are run first, and again after `reset()`.
+        snapshot_key: the key of that builder; needed in other processes for V8's code in the bytes to be used.
+        snapshot_trusted: whether that code is used without a key. Whoever can write the bytes can do all that this
+            process can.
         grants: names of the permissions that operations have here; see Runtime.register_op.
     """
 
@@ -86,14 +107,25 @@ class RuntimeConfig:
     initial_heap_size: int | None = None
     bootstrap: str | None = None
     enable_console: bool = False
+    spare: bool = True
     process: bool = False
+    snapshot: bytes | None = None
+    snapshot_key: bytes | None = None
+    snapshot_trusted: bool = False
     grants: frozenset = frozenset()
 
     def __setattr__(self, name, value):
         if name == "timeout" and value is not None:
             value = _seconds(value)
+        elif name == "snapshot" and value is not None and len(value) == 0:
+            message = "Snapshot bytes cannot be empty"
+            raise ValueError(message)
         elif name in ("max_serialization_depth", "max_serialization_bytes") and value is None:
             value = getattr(type(self), name)
+        other = {"snapshot": "bootstrap", "bootstrap": "snapshot"}.get(name)
+        if other is not None and value is not None and self.__dict__.get(other) is not None:
+            message = "snapshot and bootstrap cannot be used together"
+            raise ValueError(message)
         object.__setattr__(self, name, value)
 
 
@@ -122,6 +154,12 @@ class RuntimeStats:
         active_intervals: intervals that were not cleared.
         active_async_ops: asynchronous functions of Python's that have not come to their end.
         open_resources: timers of both kinds.
+        active_js_streams: streams of JavaScript that Python has.
+        active_py_streams: streams of Python that have not come to their end.
+        total_js_streams: how many streams of JavaScript Python has had.
+        total_py_streams: how many it has made for JavaScript.
+        bytes_streamed_js_to_py: bytes of binary chunks that have come from JavaScript.
+        bytes_streamed_py_to_js: bytes of binary chunks that have gone there.
     """
 
     heap_total_bytes: int
@@ -144,6 +182,12 @@ class RuntimeStats:
     active_intervals: int
     active_async_ops: int
     open_resources: int
+    active_js_streams: int
+    active_py_streams: int
+    total_js_streams: int
+    total_py_streams: int
+    bytes_streamed_js_to_py: int
+    bytes_streamed_py_to_js: int
 
 
 class _Owned:

@@ -12,6 +12,7 @@
 //!   the caller's waits.
 //! * What is asynchronous runs on a thread of the runtime's own (`driver.rs`), which there is only while something is under
 //!   way. Event loops are woken by `call_soon_threadsafe`, once for all that a job has settled.
+//! * One more runtime is made ready by a thread that does nothing else (`spare.rs`).
 //! * Node's JavaScript threads enter no runtime.
 //!
 //! # Rules
@@ -42,12 +43,14 @@ pub mod ending;
 pub mod engine;
 mod entry;
 pub mod errors;
+mod flow;
 mod frames;
 mod function;
 mod function_calls;
 mod greenlets;
 mod handles;
 mod importing;
+mod lending;
 mod main_thread;
 pub mod memory;
 pub mod module;
@@ -63,7 +66,11 @@ mod reaper;
 mod remote;
 mod runtime;
 mod set_up;
+mod snapshot;
+mod spare;
 mod statistics;
+mod step;
+mod streams;
 mod support;
 mod synchronous;
 mod timer;

@@ -8,11 +8,15 @@ use super::engine;
 use super::errors::{EngineUnavailable, RuntimeTerminated};
 use super::function::JsFunction;
 use super::importing::Loaded;
+use super::lending::Given;
 use super::runtime::Runtime;
+use super::snapshot::{Snapshot, engine_name};
 use super::support::NATIVE;
 
 const CODE: &str = include_str!("js.py");
 const MODULES: &str = include_str!("modules.py");
+const SNAPSHOTS: &str = include_str!("snapshots.py");
+const STREAMS: &str = include_str!("streams.py");
 const ASYNCHRONOUS: &str = include_str!("asynchronous.py");
 
 /// Fills the module.
@@ -36,6 +40,11 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
   native.add_class::<Loaded>()?;
   execute(&native, ASYNCHRONOUS, "<amphis>/asynchronous.py")?;
   execute(&native, MODULES, "<amphis>/modules.py")?;
+  native.add_class::<Given>()?;
+  execute(&native, STREAMS, "<amphis>/streams.py")?;
+  native.add_class::<Snapshot>()?;
+  native.add_function(wrap_pyfunction!(engine_name, &native)?)?;
+  execute(&native, SNAPSHOTS, "<amphis>/snapshots.py")?;
   execute(module, CODE, "<amphis>/js.py")
 }
 

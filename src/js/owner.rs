@@ -36,7 +36,7 @@ impl Owner {
     Ok(Some(Arc::new(Self { helper, deadline })))
   }
 
-  fn is_alive(&self, py: Python<'_>) -> bool {
+  pub fn is_alive(&self, py: Python<'_>) -> bool {
     self
       .helper
       .bind(py)

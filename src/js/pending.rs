@@ -18,6 +18,8 @@ pub enum Settled {
   Cancelled,
   /// The runtime's end came first.
   Ended,
+  /// The context that it belongs to has been replaced.
+  Reset,
 }
 
 enum State {

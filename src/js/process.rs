@@ -26,9 +26,12 @@ pub static TABLE: Table = Table {
   destroy,
   reset,
   eval,
+  replay,
+  code_cache: synchronous::code_cache,
   call,
   bind,
   release,
+  release_streams: synchronous::release_streams,
   forget: synchronous::forget,
   fire: synchronous::fire,
   resolve: synchronous::resolve,
@@ -142,6 +145,19 @@ unsafe extern "C" fn destroy(isolate: Isolate) {
   // SAFETY: made by `create`, and nobody else has it any more.
   let remote = unsafe { Box::from_raw(isolate.cast::<Remote>()) };
   remote.finish();
+}
+
+/// The code is not sent: the process compiles the source.
+unsafe extern "C" fn replay(
+  isolate: Isolate,
+  source: Span,
+  name: Span,
+  _: Span,
+  _: c_int,
+  out: *mut Bytes,
+) -> c_int {
+  // SAFETY: the caller's promise.
+  unsafe { eval(isolate, source, name, Evaluation::Script, out) }
 }
 
 unsafe extern "C" fn reset(isolate: Isolate) -> c_int {

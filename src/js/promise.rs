@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::exceptions::asyncio::CancelledError;
 use pyo3::prelude::*;
 
@@ -125,6 +126,9 @@ impl Promise {
         Settled::TimedOut => Err(timed_out(py, timeout.as_secs_f64())),
         Settled::Cancelled => Err(CancelledError::new_err("The call was cancelled")),
         Settled::Ended => Err(ended(&self.core)),
+        Settled::Reset => Err(PyRuntimeError::new_err(
+          "The runtime was reset before there was an outcome",
+        )),
       }
     })
   }

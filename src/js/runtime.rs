@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyMapping, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::abi::{Evaluation, Span};
@@ -24,7 +24,13 @@ use super::ops::{self, Operations};
 use super::process;
 use super::reaper::reap;
 use super::set_up::set_up;
+use super::snapshot;
+use super::spare;
 use super::statistics;
+use super::step;
+use super::streams;
+use super::support;
+use super::work;
 use crate::base::lock::lock;
 
 /// An isolated JavaScript runtime: a heap, globals and limits of its own, with nothing of Node.js inside.
@@ -40,6 +46,8 @@ pub struct Runtime {
   config: Config,
   /// Once one was registered.
   operations: Mutex<Option<Py<Operations>>>,
+  /// Streams that JavaScript has by a number; once there is one.
+  numbered: Mutex<Option<Py<PyAny>>>,
 }
 
 #[pymethods]
@@ -73,15 +81,29 @@ impl Runtime {
       table
     };
     let core = py
-      .detach(|| Core::new(table, config.limits, config.timeout, &HOST))
+      .detach(|| {
+        let (limits, may_spare) = (config.limits, config.may_spare());
+        let spare = if may_spare {
+          spare::take(&limits)
+        } else {
+          None
+        };
+        let core = spare.or_else(|| Core::new(table, limits, &HOST));
+        if may_spare {
+          spare::make_next(table, &HOST, limits, config.has_usual_limits());
+        }
+        core
+      })
       .ok_or_else(|| {
         let problem = process::problem();
         PyRuntimeError::new_err(problem.unwrap_or_else(|| "V8 has made no isolate".to_owned()))
       })?;
+    core.set_timeout(config.timeout);
     let made = Self {
       core,
       config,
       operations: Mutex::default(),
+      numbered: Mutex::default(),
     };
     set_up(py, &made.core, &made.config)?;
     Ok(made)
@@ -313,6 +335,47 @@ impl Runtime {
     operations.get().add(name, handler, is_async, &permissions)
   }
 
+  /// Makes an async iterable of Python's a stream that JavaScript can be given: a `PyStreamSource`. Passed to a function,
+  /// bound or returned, it is a `ReadableStream` there.
+  fn stream_from_async_iterable<'py>(
+    &self,
+    py: Python<'py>,
+    iterable: &Bound<'py, PyAny>,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    streams::make(py, &self.core, "PyStreamSource", Some(iterable))
+  }
+
+  /// Makes a stream that JavaScript writes to, and Python iterates over by `async for`: a `PyStreamSink`. Passed to a
+  /// function, bound or returned, it is a `WritableStream` there.
+  fn stream_to_async_iterable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    streams::make(py, &self.core, "PyStreamSink", None)
+  }
+
+  /// The same as stream_from_async_iterable, for whoever awaits it, by a number: JavaScript has the stream, once, of
+  /// `__jsrun_get_stream__(number)`.
+  fn create_js_stream_from_python<'py>(
+    &self,
+    py: Python<'py>,
+    iterable: &Bound<'py, PyAny>,
+  ) -> PyResult<Bound<'py, PyAny>> {
+    let source = self.stream_from_async_iterable(py, iterable)?;
+    let known = lock(&self.numbered)
+      .as_ref()
+      .map(|known| known.clone_ref(py));
+    let numbered = match known {
+      Some(numbered) => numbered,
+      None => {
+        let made = support::get(py, "_ByNumber")?.call0()?;
+        define(py, &self.core, "__jsrun_get_stream__", &made)?;
+        lock(&self.numbered)
+          .get_or_insert(made.unbind())
+          .clone_ref(py)
+      }
+    };
+    let number = numbered.call_method1(py, "add", (source,))?;
+    support::get(py, "_given")?.call1((number,))
+  }
+
   /// Ends what runs in it, from any thread. It raises RuntimeTerminated there, and the runtime takes no more calls.
   fn terminate(&self) -> PyResult<()> {
     if self.core.is_foreign() {
@@ -358,13 +421,20 @@ impl Runtime {
       // SAFETY: inside of the runtime.
       without_value(unsafe { (table.reset)(isolate) })
     })?;
+    for owner in self.core.work.forget_context() {
+      owner.cancel(py);
+    }
+    step::end_all(py, &self.core);
     drop(self.core.take_functions());
     self.core.work.driver.clear_timers();
+    work::flush(&self.core);
     if let Some(modules) = self.core.work.modules(py) {
       modules.bind(py).call_method0("forget_all")?;
     }
     let operations = lock(&self.operations).take();
     drop(operations);
+    let numbered = lock(&self.numbered).take();
+    drop(numbered);
     set_up(py, &self.core, &self.config)?;
     Ok(())
   }
@@ -378,6 +448,16 @@ impl Runtime {
   #[getter]
   fn process_id(&self) -> Option<u32> {
     self.core.process_id()
+  }
+
+  /// Runs a script of a snapshot that is being built.
+  fn _record(&self, py: Python<'_>, name: String, source: String) -> PyResult<()> {
+    snapshot::record(py, &self.core, name, source)
+  }
+
+  /// What V8 has compiled of one of them.
+  fn _code_of<'py>(&self, py: Python<'py>, number: u32) -> PyResult<Bound<'py, PyBytes>> {
+    snapshot::code_of(py, &self.core, number)
   }
 
   /// How many functions Python has handles of; for tests of leaks.
@@ -409,6 +489,9 @@ impl Runtime {
     if let Ok(operations) = self.operations.try_lock() {
       visit.call(&*operations)?;
     }
+    if let Ok(numbered) = self.numbered.try_lock() {
+      visit.call(&*numbered)?;
+    }
     self.core.visit(|function| visit.call(function))?;
     self.core.work.visit(|modules| visit.call(modules))
   }
@@ -416,6 +499,8 @@ impl Runtime {
   fn __clear__(&self) {
     let operations = lock(&self.operations).take();
     drop(operations);
+    let numbered = lock(&self.numbered).take();
+    drop(numbered);
     drop(self.core.take_functions());
     drop(self.core.work.take_modules());
   }
@@ -424,7 +509,7 @@ impl Runtime {
 impl Runtime {
   /// In seconds.
   fn timeout(&self, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<f64>> {
-    let timeout = timeout.map(seconds).transpose()?.or(self.core.timeout);
+    let timeout = timeout.map(seconds).transpose()?.or(self.core.timeout());
     Ok(timeout.map(|timeout| timeout.as_secs_f64()))
   }
 }

@@ -9,6 +9,7 @@ use super::call;
 use super::config::Config;
 use super::core::Core;
 use super::defining::define;
+use super::snapshot;
 use super::support;
 
 const CONSOLE: &str = include_str!("console.js");
@@ -25,6 +26,9 @@ pub fn set_up(py: Python<'_>, core: &Arc<Core>, config: &Config) -> PyResult<()>
     define(py, core, WRITE, &support::get(py, "_console")?)?;
     run(py, core, CONSOLE, "amphis:console")?;
   }
+  if let Some(snapshot) = &config.snapshot {
+    snapshot::replay(py, core, snapshot)?;
+  }
   match &config.bootstrap {
     Some(bootstrap) => run(py, core, bootstrap, "<bootstrap>"),
     None => Ok(()),
@@ -33,7 +37,7 @@ pub fn set_up(py: Python<'_>, core: &Arc<Core>, config: &Config) -> PyResult<()>
 
 /// Its value is nobody's.
 fn run(py: Python<'_>, core: &Arc<Core>, script: &str, name: &str) -> PyResult<()> {
-  call::run(py, core, core.timeout, |table, isolate, out| {
+  call::run(py, core, core.timeout(), |table, isolate, out| {
     let (script, name) = (Span::of(script.as_bytes()), Span::of(name.as_bytes()));
     // SAFETY: inside of the runtime, with texts that stay.
     match unsafe { (table.eval)(isolate, script, name, Evaluation::Script, out) } {

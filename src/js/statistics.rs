@@ -24,6 +24,7 @@ pub fn of<'py>(py: Python<'py>, core: &Arc<Core>) -> PyResult<Bound<'py, PyAny>>
   let found = found.unwrap_or_default();
   let counted = core.counts.so_far();
   let under_way = core.work.under_way();
+  let (from_js, from_python) = core.flow.so_far();
   let fields = PyDict::new(py);
   for (name, number) in [
     ("heap_total_bytes", found.total_heap),
@@ -37,6 +38,12 @@ pub fn of<'py>(py: Python<'py>, core: &Arc<Core>) -> PyResult<Bound<'py, PyAny>>
     ("active_intervals", found.intervals),
     ("active_async_ops", under_way),
     ("open_resources", found.timeouts + found.intervals),
+    ("active_js_streams", from_js.active),
+    ("active_py_streams", from_python.active),
+    ("total_js_streams", from_js.total),
+    ("total_py_streams", from_python.total),
+    ("bytes_streamed_js_to_py", from_js.bytes),
+    ("bytes_streamed_py_to_js", from_python.bytes),
   ] {
     fields.set_item(name, number)?;
   }

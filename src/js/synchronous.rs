@@ -21,6 +21,7 @@ pub const fn host(call: Call) -> Host {
     timer_cleared,
     unhandled,
     wake: nothing,
+    streams: Span::of(&[]),
   }
 }
 
@@ -70,6 +71,12 @@ pub unsafe extern "C" fn run_tasks(_: Isolate) -> c_int {
 pub unsafe extern "C" fn make_module(_: Isolate, _: Span, _: Span, _: *mut Bytes) -> c_int {
   status::NOTHING
 }
+
+pub unsafe extern "C" fn code_cache(_: Isolate, _: u32, _: *mut Bytes) -> c_int {
+  status::NOTHING
+}
+
+pub unsafe extern "C" fn release_streams(_: Isolate, _: *const u32, _: usize) {}
 
 pub unsafe extern "C" fn link_module(_: Isolate, _: u32, _: *const u32, _: usize) {}
 

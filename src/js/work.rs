@@ -13,6 +13,7 @@ use super::core::{Core, End};
 use super::driver::Driver;
 use super::owner::Owner;
 use super::pending::{Pending, Settled};
+use super::step;
 use super::support;
 use crate::base::lock::lock;
 
@@ -159,12 +160,26 @@ impl Work {
     for pending in promises.into_values().chain(jobs) {
       self.settle(&pending, Settled::Ended);
     }
+    drop(lock(&self.home).take());
+    self.take_owners()
+  }
+
+  /// The context is another one: what waits for something of the old one has waited in vain. For whom Python does what
+  /// JavaScript does not wait for any more.
+  pub fn forget_context(&self) -> Vec<Arc<Owner>> {
+    let promises = std::mem::take(&mut *lock(&self.promises));
+    for pending in promises.into_values() {
+      self.settle(&pending, Settled::Reset);
+    }
+    self.take_owners()
+  }
+
+  fn take_owners(&self) -> Vec<Arc<Owner>> {
     let mut owners: Vec<Arc<Owner>> = lock(&self.laters)
       .drain()
       .filter_map(|(_, later)| later.owner)
       .collect();
     owners.dedup_by(|one, other| Arc::ptr_eq(one, other));
-    drop(lock(&self.home).take());
     owners
   }
 }
@@ -175,11 +190,12 @@ pub fn end(core: &Core) {
   if core.end() == End::Left {
     return forget(core);
   }
-  if !owners.is_empty() {
+  if !owners.is_empty() || core.flow.has_open() {
     Python::try_attach(|py| {
       for owner in owners {
         owner.cancel(py);
       }
+      step::end_all(py, core);
     });
   }
   flush(core);
