@@ -80,6 +80,20 @@ testWithEngine('the playground shows lines while the script runs, until it is st
   }
 })
 
+testWithEngine('the playground shows what a stream gives, one by one', async (t) => {
+  const page = await openPage(t)
+  await page.locator('#timeout').fill('10')
+  await run(
+    page,
+    'new ReadableStream({ start(c) { c.enqueue(1); c.enqueue({ two: 2 }) }, pull: () => new Promise(() => {}) })',
+  )
+  await sees(page, '#values', "{'two': 2}")
+  t.deepEqual(await texts(page, '#values li'), ['1', "{'two': 2}"])
+  await run(page, 'new ReadableStream({ start(c) { c.enqueue(3); c.close() } })')
+  await sees(page, '#took', 'MiB of heap')
+  t.deepEqual(await texts(page, '#values li'), ['3'])
+})
+
 testWithEngine('the playground says why a script came to nothing', async (t) => {
   const page = await openPage(t)
   await run(page, "function inner() {\n  throw new RangeError('too far')\n}\ninner()")

@@ -9,6 +9,7 @@ const EXAMPLES = {
   'A value': `const prices = [120.5, 80, 279.23]\nprices.map((price) => ({ price, taxed: +(price * 1.08).toFixed(2) }))`,
   'A function of Python’s': `console.log('asking Python')\nsha256('amphis')`,
   'Something that waits': `const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))\nfor (let step = 1; step <= 5; step++) {\n  console.log('step', step)\n  await wait(100)\n}\n'done'`,
+  'A stream': `const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))\nlet n = 0\nnew ReadableStream({\n  async pull(controller) {\n    await wait(50)\n    if (n === 10) controller.close()\n    else controller.enqueue(n * n++)\n  },\n})`,
   'An error': `function inner() {\n  throw new RangeError('too far')\n}\ninner()`,
   'For ever': `for (;;) {}`,
   'All the memory': `const all = []\nfor (;;) all.push(new Array(1e5).fill(0))`,
