@@ -22,7 +22,8 @@ def signature(node):
         each for each in arguments.posonlyargs if each.arg not in ("self", "cls")
     ]
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"{node.name}({ast.unparse(arguments)}){returns}".replace("=...", "=…").replace(
+    kind = "await " if isinstance(node, ast.AsyncFunctionDef) else ""
+    return f"{kind}{node.name}({ast.unparse(arguments)}){returns}".replace("=...", "=…").replace(
         " = ...", "=…"
     )
 
@@ -59,7 +60,7 @@ def own_methods(node):
     seen = set()
     for each in node.body:
         if (
-            isinstance(each, ast.FunctionDef)
+            isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
             and not each.name.startswith("_")
             and each.name not in seen
         ):
