@@ -1,36 +1,18 @@
-// A NATS server for the tests: the one that NATS_SERVER names or PATH has, else one that Go builds once, in .cache.
+// A NATS server for the tests: the one that NATS_SERVER names, else one that Go builds.
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { once } from 'node:events'
-import { fetchProblem } from './network.mjs'
-import { inRoot } from './paths.mjs'
+import { goProgram } from './go-program.mjs'
 import { Problem } from './problem.mjs'
-import { run } from './run.mjs'
-
-const version = 'v2.15.3'
-const folder = inRoot('.cache/nats')
-const built = `${folder}/nats-server`
+import { freePort } from './running-script.mjs'
 
 /** The program. Debian's gives wrong replies to the current client: it is not asked for. */
-export async function natsServer() {
-  const named = process.env.NATS_SERVER
-  if (named) return named
-  if (existsSync(built)) return built
-  mkdirSync(folder, { recursive: true })
-  const env = { GOBIN: folder }
-  const { code, output } = await run('go', ['install', `github.com/nats-io/nats-server/v2@${version}`], {
-    env,
-    quiet: true,
+export const natsServer = () =>
+  goProgram({
+    title: 'a NATS server',
+    place: 'nats/nats-server',
+    source: 'github.com/nats-io/nats-server/v2@v2.15.3',
+    variable: 'NATS_SERVER',
   })
-  if (code === 127)
-    throw new Problem(
-      'there is neither a NATS server nor Go to build one',
-      'name one: NATS_SERVER=/path/to/nats-server',
-    )
-  if (code !== 0) throw fetchProblem('go install nats-server', output)
-  return built
-}
 
 /**
  * For tests: whether there is one, after one line that says what to do where there is none and none is required.
@@ -80,14 +62,4 @@ export async function startNats(data) {
       await ended
     },
   }
-}
-
-/** @returns {Promise<number>} */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address ? address.port : 0
 }

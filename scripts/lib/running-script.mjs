@@ -3,13 +3,18 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { Problem } from './problem.mjs'
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/**
+ * A port of 127.0.0.1 that nobody listens on.
+ *
+ * @returns {Promise<number>}
+ */
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  const address = server.address()
   server.close()
-  return port
+  await once(server, 'close')
+  return typeof address === 'object' && address ? address.port : 0
 }
 
 /** `npm run` of a script that serves, and all that it starts. */

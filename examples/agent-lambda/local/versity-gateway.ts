@@ -2,19 +2,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Credentials } from './bucket.js'
 
-/** A port that was free a moment ago: the gateway does not say which one it has taken. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+// The gateway does not say which port it has taken.
+const { freePort } = (await import(new URL('../../../scripts/lib/running-script.mjs', import.meta.url).href)) as {
+  freePort(): Promise<number>
 }
 
 /** A server of it. */
@@ -48,10 +42,8 @@ export class VersityGateway {
     })
     ended.catch(() => {})
     const url = `http://${place}`
-    const answers = async () => {
-      while (!(await fetch(url).catch(() => undefined)));
-    }
-    await Promise.race([answers(), ended])
+    // Each look is over at its end as well: nobody looks for ever for one that does not start.
+    while (!(await Promise.race([fetch(url).catch(() => undefined), ended])));
     return new VersityGateway(url, async () => {
       if (child.exitCode === null && child.signalCode === null) {
         const closed = once(child, 'close')

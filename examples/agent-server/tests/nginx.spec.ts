@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { request } from 'node:https'
-import { createServer, connect as connectSocket } from 'node:net'
+import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -19,6 +19,7 @@ const script = (name: string) => new URL(`../../../scripts/lib/${name}`, import.
 const { programOf } = (await import(script('debian-packages.mjs'))) as {
   programOf(name: string, packages: string[]): Promise<string>
 }
+const { freePort } = (await import(script('running-script.mjs'))) as { freePort(): Promise<number> }
 
 const { certificate, key } = createCertificate()
 const page = await readFile(join(folder, 'docs/DEPLOYMENT.md'), 'utf8')
@@ -29,15 +30,6 @@ let nginx: ReturnType<typeof spawn>
 let port: number
 let session: ClientHttp2Session
 const scratch = await mkdtemp(join(tmpdir(), 'amphis-nginx-'))
-
-async function freePort(): Promise<number> {
-  const listening = createServer().listen(0, '127.0.0.1')
-  await once(listening, 'listening')
-  const address = listening.address() as { port: number }
-  listening.close()
-  await once(listening, 'close')
-  return address.port
-}
 
 /** The configuration of the page, as one that runs here. */
 function configured(): string {

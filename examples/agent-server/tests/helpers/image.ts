@@ -1,8 +1,6 @@
 /** The image of the server, and the engine that runs it. */
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { get } from 'node:http'
-import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 
 export interface Engine {
@@ -23,6 +21,8 @@ const image = (await import(script('agent-server-image.mjs'))) as {
 export const { programOf } = (await import(script('debian-packages.mjs'))) as {
   programOf(name: string, packages: string[]): Promise<string>
 }
+
+export const { freePort } = (await import(script('running-script.mjs'))) as { freePort(): Promise<number> }
 
 /** Undefined where there is none, and none is required. */
 export const engine = await containersForTests((line) => console.log(line))
@@ -45,15 +45,6 @@ export async function withEngineRun(program: string, args: string[], env: NodeJS
 
 /** The engine's client. */
 export const docker = (...args: string[]) => withEngineRun('docker', args)
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** The status of a GET, undefined where nobody answers. `fetch` may wait for ever for one who accepts and closes at once. */
 export function statusOf(url: string): Promise<number | undefined> {
