@@ -42,6 +42,7 @@ class Watched {
   readonly warnings: string[] = []
   readonly #root: string
   readonly #told: string[] = []
+  readonly #before = new Set<string>()
   #wake: () => void = () => {}
 
   constructor(
@@ -69,11 +70,17 @@ class Watched {
     t.teardown(() => watcher.close())
   }
 
-  /** Waits until it has told of files, and gives all that it has told of since it was asked last. */
+  /**
+   * Waits until it has told of files, and gives all that it has told of since it was asked last, less what it had told
+   * of before: one change that is made in steps may be told of once more when the next is made already.
+   */
   async until(...names: string[]): Promise<string[]> {
     const isTold = (name: string): boolean => this.#told.includes(join(this.#root, name))
     while (!names.every(isTold)) await new Promise<void>((resolve) => (this.#wake = resolve))
-    return [...new Set(this.#told.splice(0))].map((path) => relative(this.#root, path)).toSorted()
+    const told = new Set(this.#told.splice(0).map((path) => relative(this.#root, path)))
+    const news = [...told].filter((name) => names.includes(name) || !this.#before.has(name))
+    for (const name of told) this.#before.add(name)
+    return news.toSorted()
   }
 
   /** Changes a file again and again until that is told: whatever was changed before has been told of then as well. */
