@@ -4,8 +4,8 @@ import { unknownOption } from './base/nearest.js'
 import { fallsThrough } from './base/options.js'
 import { checkContextFunction, type ContextFunction, type HeldTo } from './base/request-context.js'
 import { kindOf } from './base/shown.js'
-import { INCOMING } from './fetch/incoming-body.js'
-import type { FetchOptions, Fetch } from './fetch/request.js'
+import { NODE, type NodeBindings } from './fetch/node-exchange.js'
+import type { Fetch } from './fetch/request.js'
 import { knownAnswer } from './wire/error-answer.js'
 
 /**
@@ -46,19 +46,6 @@ export interface HonoContext {
   body(data: null): Response
 }
 
-/** What `@hono/node-server` tells of a connection. */
-interface NodeBindings {
-  readonly incoming?: {
-    readonly socket?: {
-      readonly remoteAddress?: string | undefined
-      readonly remotePort?: number | undefined
-      readonly localAddress?: string | undefined
-      readonly localPort?: number | undefined
-      readonly encrypted?: boolean
-    }
-  }
-}
-
 /**
  * Answers what comes to a route of Hono's by a Python app, as a `Response` that all middleware sees and can change.
  * Errors go to `app.onError`; those that stand for a status (413, 503, 504) are answered with it where there is none.
@@ -96,8 +83,7 @@ export function hono<Context extends HonoContext = HonoContext, Known extends ob
     const known = ask === undefined ? undefined : ((await ask(context)) as Known | undefined)
     let response: Response
     try {
-      const node = env as NodeBindings | undefined
-      const told = { rootPath: prefix, context: known, ...connectionOf(node), [INCOMING]: node?.incoming }
+      const told = { rootPath: prefix, context: known, [NODE]: env as NodeBindings | undefined }
       response = await python.fetch(req.raw, told)
     } catch (error) {
       if ((error as AmphisError).code === 'AMPHIS_ERR_ABORTED') {
@@ -148,19 +134,6 @@ function yieldTo(own: Headers, earlier: Headers): void {
     } else if (own.has(name) || OF_ANOTHER_BODY.has(name)) {
       earlier.delete(name)
     }
-  }
-}
-
-function connectionOf(env: NodeBindings | undefined): Pick<FetchOptions, 'client' | 'scheme' | 'server'> {
-  const socket = env?.incoming?.socket
-  if (socket === undefined) {
-    return {}
-  }
-  const { remoteAddress, remotePort = 0, localAddress, localPort = 0, encrypted = false } = socket
-  return {
-    client: remoteAddress === undefined ? null : [remoteAddress, remotePort],
-    server: localAddress === undefined ? null : [localAddress, localPort],
-    scheme: encrypted ? 'https' : 'http',
   }
 }
 

@@ -3,8 +3,9 @@ import { noteFailedRequest } from '../base/failed-request.js'
 import type { ExchangeHost } from '../bridge/context.js'
 import { send } from '../handle/handle.js'
 import { readBody, type ReadBody } from './body.js'
-import { readIncoming } from './incoming-body.js'
-import { assertUnread, readRequest, type FetchOptions } from './request.js'
+import { hasBody, readIncoming } from './incoming-body.js'
+import { ClientWatch } from './node-exchange.js'
+import { assertUnread, readRequest, type FetchedRequest, type FetchOptions } from './request.js'
 import { responseTo } from './response.js'
 
 /**
@@ -19,24 +20,23 @@ export async function fetchFrom(host: ExchangeHost, request: Request, options: F
   if (!concurrency.enter()) {
     throw concurrency.refusal()
   }
-  const leave = (): void => concurrency.leave()
+  const { node } = read
+  const client = node?.outgoing === undefined ? undefined : new ClientWatch(node.incoming, node.outgoing)
+  const leave = (): void => {
+    client?.stop()
+    concurrency.leave()
+  }
   let body: ReadBody
   let context: ExchangeHost['context']
   let head
   try {
-    const { maxBodySize } = host.options
-    if (read.incoming === undefined) {
-      assertUnread(request)
-    }
-    body =
-      read.incoming !== undefined
-        ? await readIncoming(read.incoming, { ...read, maxBodySize })
-        : read.body === null
-          ? { length: read.length === '0' ? 0 : undefined }
-          : await readBody(read.body, { ...read, maxBodySize })
+    const pending = bodyOf(request, read, host.options.maxBodySize)
+    // Nothing is waited for where nothing has to be: a turn is worth much to a small request.
+    body = pending instanceof Promise ? await pending : pending
     head = read.head(body.length)
     // It may have been closed meanwhile.
     context = host.context ?? (await host.start())
+    client?.assertThere()
   } catch (error) {
     leave()
     noteFailedRequest(error, method, url)
@@ -44,8 +44,18 @@ export async function fetchFrom(host: ExchangeHost, request: Request, options: F
   }
   return send(
     context,
-    { method, url, head, body, signal, source: request },
+    { method, url, head, body, signal, source: request, sent: (giveUp) => client?.start(giveUp) },
     (status, headers, answer) => responseTo(method, status, headers, answer),
     leave,
   )
+}
+
+/** @throws {AmphisError} */
+function bodyOf(request: Request, read: FetchedRequest, maxBodySize: number): ReadBody | Promise<ReadBody> {
+  const { node, body, length } = read
+  if (node !== undefined) {
+    return hasBody(node.incoming) ? readIncoming(node.incoming, { ...read, maxBodySize }) : { length }
+  }
+  assertUnread(request)
+  return body === null ? { length: length === '0' ? 0 : undefined } : readBody(body, { ...read, maxBodySize })
 }

@@ -1,11 +1,17 @@
 // What `fetch()` is given: a `Request`, and what only its caller can know of it.
-import type { IncomingMessage } from 'node:http'
 import { AmphisError, wrongArgument } from '../base/errors.js'
 import { unknownOption } from '../base/nearest.js'
 import { kindOf, tagOf } from '../base/shown.js'
 import { contextText } from '../base/request-context.js'
 import type { HandleRequest } from '../base/types.js'
-import { INCOMING, incomingOf } from './incoming-body.js'
+import {
+  connectionOf,
+  exchangeBehind,
+  headOfExchange,
+  NODE,
+  type NodeExchange,
+  type NodeOptions,
+} from './node-exchange.js'
 import { hopByHop } from '../wire/hop-by-hop.js'
 import { headOfRequest, withContext, type RequestHead } from '../wire/request-head.js'
 
@@ -43,8 +49,8 @@ export interface FetchedRequest {
   readonly url: string
   readonly signal: AbortSignal | undefined
   readonly body: Request['body']
-  /** The request of Node's that its body is to be read from. */
-  readonly incoming: IncomingMessage | undefined
+  /** What it stands for: its body is to be read from there, and its client watched. */
+  readonly node: NodeExchange | undefined
   /** What the request says of the length of its body. */
   readonly length: string | undefined
   /** @param length that of the body where it is known */
@@ -60,23 +66,34 @@ const OPTIONS = ['rootPath', 'client', 'scheme', 'server', 'context'] as const s
  * @throws {AmphisError} `AMPHIS_ERR_INVALID_REQUEST`, `AMPHIS_ERR_INVALID_OPTIONS`; `AMPHIS_ERR_BODY_CONSUMED`
  */
 export function readRequest(request: Request, options: FetchOptions, mounted: string): FetchedRequest {
-  if (tagOf(request) !== 'Request') {
+  const bindings = (options as NodeOptions | null)?.[NODE]
+  const node = exchangeBehind(request, bindings)
+  if (node === undefined && tagOf(request) !== 'Request') {
     throw wrongArgument(
       'AMPHIS_ERR_INVALID_REQUEST',
       `fetch takes a Request: python.fetch(new Request('http://localhost/path')); but this is ${kindOf(request)}. ` +
         'For a url alone there is python.handle({ url }), for a request of node:http python.listener(req, res).',
     )
   }
-  checkOptions(options)
-  const incoming = incomingOf(request, (options as { [INCOMING]?: IncomingMessage })[INCOMING])
-  if (incoming === undefined) {
+  if (bindings === undefined) {
+    checkOptions(options)
+  }
+  if (node === undefined) {
     assertUnread(request)
   }
-  const { method, headers, signal } = request
-  const body = incoming === undefined ? request.body : null
-  const { pathname, search, host } = new URL(request.url)
+  const { pathname, search, host } = partsOf(request.url)
   const { prefix, path } = place(pathname, options.rootPath ?? '', mounted)
   const url = path + search
+  const text = contextText(options.context)
+  if (node?.outgoing !== undefined) {
+    const { incoming } = node
+    const head = (length: number | string | undefined): RequestHead =>
+      withContext(headOfExchange(incoming, { prefix, url, host }, length), text)
+    const { method = 'GET', headers } = incoming
+    return { method, url, signal: undefined, body: null, node, length: headers['content-length'], head }
+  }
+  const { method, headers, signal } = request
+  const body = node === undefined ? request.body : null
   const fields: string[] = headers.has('host') ? [] : ['host', host]
   const isHopByHop = hopByHop(headers.get('connection'))
   for (const [name, value] of headers) {
@@ -84,22 +101,36 @@ export function readRequest(request: Request, options: FetchOptions, mounted: st
       fields.push(name, value)
     }
   }
-  const { context, scheme, client, server } = options
-  const text = contextText(context)
+  const connection = { ...connectionOf(bindings), ...present(options) }
   const head = (length: number | string | undefined): RequestHead =>
     withContext(
       headOfRequest({
         method,
         url,
         rootPath: prefix,
-        scheme,
-        client,
-        server,
+        ...connection,
         headers: length === undefined ? fields : [...fields, 'content-length', String(length)],
       }),
       text,
     )
-  return { method, url, signal, body, incoming, length: headers.get('content-length') ?? undefined, head }
+  return { method, url, signal, body, node, length: headers.get('content-length') ?? undefined, head }
+}
+
+/** What the caller says of the connection. */
+function present({ client, scheme, server }: FetchOptions): Pick<FetchOptions, 'client' | 'scheme' | 'server'> {
+  return {
+    ...(client === undefined ? {} : { client }),
+    ...(scheme === undefined ? {} : { scheme }),
+    ...(server === undefined ? {} : { server }),
+  }
+}
+
+/** A URL as requests have them: normalised, and without credentials. */
+const PARTS = /^https?:\/\/([^/?#@\\]+)(\/[^?#]*)(\?[^#]+)?/
+
+function partsOf(url: string): { pathname: string; search: string; host: string } {
+  const parts = PARTS.exec(url)
+  return parts === null ? new URL(url) : { host: parts[1]!, pathname: parts[2]!, search: parts[3] ?? '' }
 }
 
 /** @throws {AmphisError} `AMPHIS_ERR_BODY_CONSUMED` */

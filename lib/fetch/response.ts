@@ -32,8 +32,8 @@ export function responseTo(
   return new Response(content, { status, headers })
 }
 
-/** As pairs, which a Response takes without a copy of a Headers. */
-function fieldsOf(raw: readonly string[], status: number): [string, string][] {
+/** Plainly, by which servers write them as they are; as pairs where one came twice. */
+function fieldsOf(raw: readonly string[], status: number): Record<string, string> | [string, string][] {
   const options: string[] = []
   for (let at = 0; at < raw.length; at += 2) {
     if (raw[at]!.toLowerCase() === 'connection') {
@@ -42,13 +42,17 @@ function fieldsOf(raw: readonly string[], status: number): [string, string][] {
   }
   const isHopByHop = hopByHop(options.join(','))
   const fields: [string, string][] = []
+  const byName = Object.create(null) as Record<string, string>
+  let isPlain = true
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at]!.toLowerCase()
     if (!isHopByHop(name) && !(status === 205 && name === 'content-length')) {
+      isPlain &&= !(name in byName)
+      byName[name] = raw[at + 1]!
       fields.push([name, raw[at + 1]!])
     }
   }
-  return fields
+  return isPlain ? byName : fields
 }
 
 /** Nothing is taken from the app before somebody reads. */

@@ -57,7 +57,7 @@ function run(
     const headers = headersOf(request)
     body = incomingBody(request, options)
     const described = body.bytes === undefined ? headers : describeBody(request, headers, body)
-    head = headOfSocket(request, prefix, url, options.pathsend, forwarded, described)
+    head = headOfSocket(request, prefix, url, options.pathsend ? 'files' : 'socket', forwarded, described)
     known = contextFor(options.context, request)
   } catch (error) {
     fail(asError(error) as AmphisError)

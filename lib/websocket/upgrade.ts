@@ -175,7 +175,7 @@ async function ready(
 /** Reads the head at once, for the host may change the request while Python starts; what is wrong with it waits. */
 function headOf({ options }: UpgradeHost, request: IncomingMessage, { prefix, url }: MountPath): RequestHead | Error {
   try {
-    return headOfSocket(request, prefix, url, options.pathsend, forwardedOf(options, request))
+    return headOfSocket(request, prefix, url, options.pathsend ? 'files' : 'socket', forwardedOf(options, request))
   } catch (error) {
     return error as Error
   }

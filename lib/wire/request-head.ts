@@ -55,6 +55,9 @@ function checkLine(method: string, prefix: string, url: string): void {
   }
 }
 
+/** What an app may send beside a plain response: nothing, what a socket can take, and files as well. */
+export type Offered = 'nothing' | 'socket' | 'files'
+
 /** What `node:http` knows of a request, of its WebSocket handshakes too. */
 export interface SocketRequest extends HeadedRequest {
   readonly method?: string | undefined
@@ -72,7 +75,7 @@ export function headOfSocket(
   request: SocketRequest,
   prefix: string,
   url: string,
-  pathsend: boolean,
+  offered: Offered,
   forwarded?: Forwarded,
   all: readonly string[] = headersOf(request),
 ): RequestHead {
@@ -81,8 +84,8 @@ export function headOfSocket(
   const own = connectionOf(socket)
   const fields =
     forwarded === undefined
-      ? fieldsOf(own, prefix, httpVersion, pathsend)
-      : joinFields(own, prefix, httpVersion, pathsend, forwarded)
+      ? fieldsOf(own, prefix, httpVersion, offered)
+      : joinFields(own, prefix, httpVersion, offered, forwarded)
   const line = `\0${method}\0${url}\0${fields}`
   const headers = all[0]?.startsWith(':') === true ? withoutPseudoHeaders(all) : all
   return headers.length === 0
@@ -184,7 +187,7 @@ interface Connection {
   fields: string
   prefix: string
   httpVersion: string
-  pathsend: boolean
+  offered: Offered
 }
 
 interface ConnectionSocket extends Socket {
@@ -199,17 +202,17 @@ function connectionOf(socket: ConnectionSocket): Connection {
 }
 
 /** The fields from the mount prefix to TLS, which rarely change from one request of a connection to the next. */
-function fieldsOf(connection: Connection, prefix: string, httpVersion: string, pathsend: boolean): string {
+function fieldsOf(connection: Connection, prefix: string, httpVersion: string, offered: Offered): string {
   if (
     connection.fields === '' ||
     connection.prefix !== prefix ||
     connection.httpVersion !== httpVersion ||
-    connection.pathsend !== pathsend
+    connection.offered !== offered
   ) {
-    connection.fields = joinFields(connection, prefix, httpVersion, pathsend)
+    connection.fields = joinFields(connection, prefix, httpVersion, offered)
     connection.prefix = prefix
     connection.httpVersion = httpVersion
-    connection.pathsend = pathsend
+    connection.offered = offered
   }
   return connection.fields
 }
@@ -219,11 +222,12 @@ function joinFields(
   own: Connection,
   prefix: string,
   httpVersion: string,
-  pathsend: boolean,
+  offered: Offered,
   forwarded?: Forwarded,
 ): string {
   const client = forwarded?.client === undefined ? own.client : joinAddress(forwarded.client)
-  const extensions = `${pathsend ? PATHSEND : ''}${httpVersion === '1.0' ? '' : EXTENSIONS}`
+  const extensions =
+    offered === 'nothing' ? '' : `${offered === 'files' ? PATHSEND : ''}${httpVersion === '1.0' ? '' : EXTENSIONS}`
   // Joined, it lies in memory as one string and not as a tree of its parts.
   return [prefix, httpVersion, forwarded?.scheme ?? own.scheme, client, own.server, extensions, own.tls].join('\0')
 }
@@ -234,7 +238,7 @@ function describeConnection(socket: ConnectionSocket): Connection {
   const client = joinAddress(remoteAddress === undefined ? null : [remoteAddress, remotePort ?? null])
   const server = joinAddress(serverOf(socket))
   const tls = socket.encrypted === true ? describeTls(socket) : ''
-  return { scheme, client, server, tls, fields: '', prefix: '', httpVersion: '', pathsend: false }
+  return { scheme, client, server, tls, fields: '', prefix: '', httpVersion: '', offered: 'socket' }
 }
 
 function serverOf(socket: ConnectionSocket): Address {
