@@ -97,6 +97,27 @@ test('forwarded headers set neither client nor scheme', async (t) => {
   t.is(found['scheme'], 'http')
 })
 
+test('the app is given the headers of the client, but for those of its connection, with what the host has changed', async (t) => {
+  // The last but one says that the last ends with the connection (RFC 9110 7.6.1).
+  const sent = ['host', 'example.org', 'x-twice', 'a', 'x-twice', 'b', 'connection', 'x-once', 'x-once', '1']
+  const seen = async (url: string): Promise<string[]> => {
+    const { headers } = (await request(`${url}/api/`, { method: 'POST', headers: sent, body: 'abc' })).json() as {
+      headers: { tuple: { bytes: string }[] }[]
+    }
+    return headers.map(({ tuple }) => tuple.map(({ bytes }) => bytes).join(': ')).toSorted()
+  }
+  // As they came.
+  const { url } = await serve(t, scope)
+  t.deepEqual(await seen(url), ['content-length: 3', 'host: example.org', 'x-twice: a', 'x-twice: b'])
+  // As the Headers joins them that somebody has asked for.
+  const changing = new Hono().use('*', (c, next) => {
+    c.req.raw.headers.set('x-user', 'ada')
+    return next()
+  })
+  const changed = await serve(t, scope, changing)
+  t.deepEqual(await seen(changed.url), ['content-length: 3', 'host: example.org', 'x-twice: a, b', 'x-user: ada'])
+})
+
 test('FastAPI finds its own pages below the mount', async (t) => {
   const { url } = await serve(t, fastapi)
   t.regex((await request(`${url}/api/docs`)).text, /'\/api\/openapi\.json'/)

@@ -10,7 +10,7 @@ import type { Owner } from './calls/owner.js'
 import type { Python } from './calls/python.js'
 import { pythonOf, THREADS } from './calls/python.js'
 import { fetchFrom } from './fetch/fetch.js'
-import type { Fetch } from './fetch/request.js'
+import { NO_OPTIONS, type Fetch } from './fetch/request.js'
 import { handle, type HandleResponse } from './handle/handle.js'
 import { prepareRequest } from './handle/request.js'
 import { createListener, createMiddleware, type Listener, type ListenerHost, type Middleware } from './http/listener.js'
@@ -119,7 +119,7 @@ export class PythonHandler<Context extends object = object> implements AsyncDisp
     this.listener = createListener(this.#host)
     this.middleware = createMiddleware(this.#host)
     this.upgrade = createUpgradeListener(this.#host)
-    this.fetch = async (request, given = {}) => {
+    this.fetch = async (request, given = NO_OPTIONS) => {
       try {
         return await fetchFrom(this.#host, request, given)
       } catch (error) {

@@ -5,33 +5,36 @@ interface Shared {
   readonly listener: () => void
 }
 
-const shared = new WeakMap<AbortSignal, Shared>()
+/** Kept at the signal: a WeakMap would cost more than all else here. */
+const SHARED: unique symbol = Symbol('amphis.abortListeners')
+
+type WatchedSignal = AbortSignal & { [SHARED]?: Shared | undefined }
 
 /** Calls `listener` when `signal`, which is not aborted yet, is. */
-export function onAbort(signal: AbortSignal, listener: () => void): void {
-  let all = shared.get(signal)
+export function onAbort(signal: WatchedSignal, listener: () => void): void {
+  let all = signal[SHARED]
   if (all === undefined) {
     const listeners = new Set<() => void>()
     all = {
       listeners,
       listener() {
-        shared.delete(signal)
+        signal[SHARED] = undefined
         for (const each of listeners) {
           each()
         }
       },
     }
-    shared.set(signal, all)
+    signal[SHARED] = all
     signal.addEventListener('abort', all.listener, { once: true })
   }
   all.listeners.add(listener)
 }
 
 /** Forgets it; nothing stays with a signal that nobody waits for. */
-export function offAbort(signal: AbortSignal, listener: () => void): void {
-  const all = shared.get(signal)
+export function offAbort(signal: WatchedSignal, listener: () => void): void {
+  const all = signal[SHARED]
   if (all?.listeners.delete(listener) === true && all.listeners.size === 0) {
-    shared.delete(signal)
+    signal[SHARED] = undefined
     signal.removeEventListener('abort', all.listener)
   }
 }

@@ -4,7 +4,7 @@ import type { ExchangeHost } from '../bridge/context.js'
 import { send } from '../handle/handle.js'
 import { readBody, type ReadBody } from './body.js'
 import { hasBody, readIncoming } from './incoming-body.js'
-import { ClientWatch } from './node-exchange.js'
+import { ClientWatch } from './client-watch.js'
 import { assertUnread, readRequest, type FetchedRequest, type FetchOptions } from './request.js'
 import { responseTo } from './response.js'
 

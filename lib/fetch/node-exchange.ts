@@ -1,13 +1,10 @@
 // What is behind a `Request` of `@hono/node-server`: the request and the response of `node:http` that it stands for.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AmphisError } from '../base/errors.js'
+import type { HandleRequest } from '../base/types.js'
 import { isUnread } from '../http/request-body.js'
-import { unwatchConnection, watchEnd } from '../wire/connection-close.js'
 import { headersOf } from '../wire/host-headers.js'
 import { hopByHop } from '../wire/hop-by-hop.js'
-import { isGone } from '../wire/http2-response.js'
 import { headOfSocket, type RequestHead } from '../wire/request-head.js'
-import type { FetchOptions } from './request.js'
 
 /** Under this key adapters hand over Node's own beside a `Request`. */
 export const NODE: unique symbol = Symbol.for('amphis.node')
@@ -57,7 +54,7 @@ export function exchangeBehind(request: Request, node: NodeBindings | undefined)
 }
 
 /** Client, server and scheme of a connection. */
-export function connectionOf(node: NodeBindings | undefined): Pick<FetchOptions, 'client' | 'scheme' | 'server'> {
+export function connectionOf(node: NodeBindings | undefined): Pick<HandleRequest, 'client' | 'scheme' | 'server'> {
   const socket = node?.incoming?.socket
   if (socket === undefined) {
     return {}
@@ -95,45 +92,4 @@ export function headOfExchange(
     fields.push('content-length', String(length))
   }
   return headOfSocket(incoming, prefix, url, 'nothing', undefined, fields)
-}
-
-/** Whether the client of a request has left, from its head to the end of its response. */
-export class ClientWatch {
-  readonly #incoming: IncomingMessage
-  readonly #outgoing: ServerResponse
-  #giveUp: ((error: Error) => void) | undefined
-
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
-    this.#incoming = incoming
-    this.#outgoing = outgoing
-  }
-
-  /** @throws {AmphisError} `AMPHIS_ERR_ABORTED` when it has left already */
-  assertThere(): void {
-    if (isGone(this.#outgoing)) {
-      throw left()
-    }
-  }
-
-  /** @param giveUp called once when it leaves before all of the response has reached it */
-  start(giveUp: (error: Error) => void): void {
-    this.#giveUp = giveUp
-    watchEnd(this.#incoming, this.#outgoing, this.#onEnd)
-  }
-
-  stop(): void {
-    this.#giveUp = undefined
-    unwatchConnection(this.#incoming.socket, this.#onEnd)
-  }
-
-  readonly #onEnd = (): void => {
-    if (!this.#outgoing.writableFinished) {
-      this.#giveUp?.(left())
-    }
-    this.stop()
-  }
-}
-
-function left(): AmphisError {
-  return new AmphisError('AMPHIS_ERR_ABORTED', 'The client of the request has left.')
 }

@@ -57,6 +57,9 @@ export interface FetchedRequest {
   head(length: number | string | undefined): RequestHead
 }
 
+/** What is told where nothing is: the same object each time, so that nobody looks at it again. */
+export const NO_OPTIONS: FetchOptions<never> = Object.freeze({})
+
 const OPTIONS = ['rootPath', 'client', 'scheme', 'server', 'context'] as const satisfies (keyof FetchOptions)[]
 
 /**
@@ -68,14 +71,14 @@ const OPTIONS = ['rootPath', 'client', 'scheme', 'server', 'context'] as const s
 export function readRequest(request: Request, options: FetchOptions, mounted: string): FetchedRequest {
   const bindings = (options as NodeOptions | null)?.[NODE]
   const node = exchangeBehind(request, bindings)
-  if (node === undefined && tagOf(request) !== 'Request') {
+  if (node === undefined && !(request instanceof Request) && tagOf(request) !== 'Request') {
     throw wrongArgument(
       'AMPHIS_ERR_INVALID_REQUEST',
       `fetch takes a Request: python.fetch(new Request('http://localhost/path')); but this is ${kindOf(request)}. ` +
         'For a url alone there is python.handle({ url }), for a request of node:http python.listener(req, res).',
     )
   }
-  if (bindings === undefined) {
+  if (options !== NO_OPTIONS && bindings === undefined) {
     checkOptions(options)
   }
   if (node === undefined) {
