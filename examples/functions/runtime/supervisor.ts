@@ -144,7 +144,7 @@ const exited = (how: string): InvocationError => ({
 /**
  * One invocation in a child; whether the child can go on.
  *
- * @param answered called before its answer is on its way: it is time to ask for the next event
+ * @param answered called once its answer is on its way: it is time to ask for the next event
  */
 async function invoke(child: Child, event: Event, answered: () => void): Promise<boolean> {
   const { requestId, receipt, timeout } = event
@@ -161,8 +161,8 @@ async function invoke(child: Child, event: Event, answered: () => void): Promise
   ])
   timer.abort()
   const goesOn = message.kind === 'result' || message.kind === 'error'
-  if (goesOn) answered()
-  if (message.kind === 'result') await send(`${path}/response`, receipt, message.body)
+  let answer: Promise<void>
+  if (message.kind === 'result') answer = send(`${path}/response`, receipt, message.body)
   else {
     const error =
       message.kind === 'late'
@@ -171,8 +171,11 @@ async function invoke(child: Child, event: Event, answered: () => void): Promise
           ? message.error
           : exited('how' in message ? message.how : message.kind)
     if (!goesOn) await endChild(child)
-    await send(`${path}/error`, receipt, JSON.stringify(error))
+    answer = send(`${path}/error`, receipt, JSON.stringify(error))
   }
+  // After the answer, for which somebody waits.
+  if (goesOn) answered()
+  await answer
   await child.log.end(1_000)
   log(requestId, 'end', `${message.kind === 'result' ? 'ok' : 'error'} in ${(performance.now() - began).toFixed(1)} ms`)
   return goesOn
