@@ -177,9 +177,16 @@ async function streamLogs(service: Service, record: FunctionRecord, url: URL, re
   const signal = clientSignal(res)
   res.writeHead(200, { 'content-type': 'application/x-ndjson' })
   res.flushHeaders()
+  // One listener for all who wait: there may be many instances, and many lines.
+  let drained: Promise<unknown> | undefined
   const read = async (instance: string) => {
     for await (const line of service.engine.logs(instance, { tail, follow, signal })) {
-      if (!res.write(`${JSON.stringify(line)}\n`)) await Promise.race([once(res, 'drain'), once(res, 'close')])
+      if (res.write(`${JSON.stringify(line)}\n`)) continue
+      drained ??= once(res, 'drain', { signal })
+        // The client has left.
+        .catch(() => {})
+        .finally(() => (drained = undefined))
+      await drained
     }
   }
   if (!follow) {

@@ -1,10 +1,11 @@
 /** The service in a container, with the engine of the machine: what the README says of production. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { ask } from '../../../__test__/helpers/functions-client.js'
 import { followBuild } from '../server/docker-streams.js'
 import { prepare } from './support.js'
@@ -14,6 +15,8 @@ const TAG = 'amphis-functions-service-test:latest'
 const KEY = 'a-key-of-the-service-image'
 
 test('the image of the service deploys and invokes with the engine it is given', { timeout: 280_000 }, async (t) => {
+  // As the README says.
+  await promisify(execFile)(process.execPath, [fileURLToPath(new URL('../build.mjs', import.meta.url))])
   const script = fileURLToPath(new URL('../service-image.sh', import.meta.url))
   const context = spawn('sh', [script], { stdio: ['ignore', 'pipe', 'inherit'] }).stdout
   const options = { t: TAG, dockerfile: 'examples/functions/Dockerfile', buildargs: { BASE: base, PACKAGES: '' } }
