@@ -1,10 +1,13 @@
 // npm run test:agent-lambda [-- FILTER …]: the tests of examples/agent-lambda: the service with the real agent SDK before a
 // stand-in of the Messages API, S3 of moto's, and the infrastructure with Pulumi's mocks. Filters are Playwright's. With
-// `--s3 versitygw` the service keeps its sessions in an S3 that checks signatures. With LAMBDA_API_URL the tests that any
-// deployment passes run against that one.
+// `--s3 versitygw` the service keeps its sessions in an S3 that checks signatures. With `--image` the image is built, and the
+// tests that any deployment passes run against containers of it; with LAMBDA_API_URL against that one.
 import { join } from 'node:path'
 import { infraPackages, setUpAgentLambda } from './lib/agent-lambda.mjs'
 import { avaArguments } from './lib/checks.mjs'
+import { containersForTests } from './lib/containers.mjs'
+import { buildAgentLambdaImage } from './lib/lambda-image.mjs'
+import { runtimeClientStep } from './lib/lambda-parts.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { main, Problem } from './lib/problem.mjs'
 import { closingLine, runAll, summarise } from './lib/report.mjs'
@@ -21,12 +24,21 @@ await main(async () => {
   const filters = process.argv.slice(2)
   const at = filters.indexOf('--s3')
   const [, s3 = 'moto'] = at === -1 ? [] : filters.splice(at, 2)
+  const isImage = filters.includes('--image')
+  if (isImage) filters.splice(filters.indexOf('--image'), 1, '--project', 'api')
   if (!['moto', 'versitygw'].includes(s3))
     throw new Problem(`there is no S3 ${s3}`, 'choose --s3 moto or --s3 versitygw')
   await setUp()
   await setUpAgentLambda()
   await complete([infraPackages])
+  /** @type {NodeJS.ProcessEnv} */
   const env = s3 === 'versitygw' ? { AGENT_S3: s3, VERSITYGW: await versityGateway() } : {}
+  const engine = isImage ? await containersForTests(say) : undefined
+  if (isImage && engine === undefined) return 0
+  if (engine !== undefined) {
+    await complete([runtimeClientStep])
+    Object.assign(env, engine.env, { AGENT_IMAGE: await buildAgentLambdaImage(engine, inRoot(folder, '.venv')) })
+  }
   const isWhole = filters.length === 0 && !process.env.LAMBDA_API_URL
   const outcomes = await runAll([
     ...(isWhole
@@ -47,6 +59,7 @@ await main(async () => {
       totals: playwrightTotals,
     },
   ])
+  engine?.release()
   summarise(outcomes)
   say(`\n${closingLine(outcomes)}`)
   return outcomes.every(({ ok }) => ok) ? 0 : 1

@@ -1,6 +1,7 @@
 // npm run test:lambda: functions of amphis under AWS' own parts. The emulator of the Runtime API, with the runtime client of
 // Lambda's Node.js, has those that answer as a whole; the emulator keeps streams until they are over, so streams go through
-// that client to the project's own Runtime API and Function URL. AMPHIS_TEST_PYTHON names the Python; default: .venv.
+// that client to the project's own Runtime API and Function URL. The image of `amphis init --template aws-lambda` is built and
+// run as Lambda runs it, where there is an engine. AMPHIS_TEST_PYTHON names the Python; default: .venv.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,9 +12,12 @@ import { join, resolve } from 'node:path'
 import { functionUrlEvent, queueEvent, restEvent } from '../__test__/helpers/lambda/events.js'
 import { serveFunctionUrl } from '../__test__/helpers/lambda/function-url.js'
 import { RuntimeApi } from '../__test__/helpers/lambda/runtime-api.js'
+import { containersForTests } from './lib/containers.mjs'
+import { buildTemplateImage } from './lib/lambda-image.mjs'
 import { emulator, emulatorStep, runtimeClient, runtimeClientStep } from './lib/lambda-parts.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { main } from './lib/problem.mjs'
+import { run } from './lib/run.mjs'
 import { freePort } from './lib/running-script.mjs'
 import { green, say } from './lib/say.mjs'
 import { complete, setUp } from './lib/setup.mjs'
@@ -33,7 +37,7 @@ const FUNCTION_OPTIONS = JSON.stringify({
  *
  * @param {string} command
  * @param {string[]} args
- * @param {Record<string, string>} env
+ * @param {NodeJS.ProcessEnv} env
  */
 function start(command, args, env) {
   const child = spawn(command, args, { cwd: functions, env: { ...process.env, FUNCTION_OPTIONS, ...env } })
@@ -189,11 +193,75 @@ async function streamed() {
   say(`${green('✔')} the runtime client: streams piece by piece, their heads, and how they end`)
 }
 
+/** What Lambda gives a container: nobody's user, and nothing to write to but /tmp. */
+const asLambda = ['run', '--rm', '--read-only', '--tmpfs', '/tmp:size=512m', '--user', '993:990', '--network', 'host']
+
+/** @param {import('./lib/containers.mjs').Engine} engine */
+async function image(engine) {
+  const built = await buildTemplateImage(engine, python)
+  const api = await RuntimeApi.start()
+  const front = await serveFunctionUrl(api)
+  const environment = {
+    AWS_LAMBDA_RUNTIME_API: api.address,
+    AWS_LAMBDA_FUNCTION_NAME: 'shop',
+    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+  }
+  const variables = Object.entries(environment).flatMap(([name, value]) => ['--env', `${name}=${value}`])
+  const name = `amphis-test-lambda-${process.pid}`
+  const running = start('docker', [...asLambda, '--name', name, ...variables, built], engine.env)
+  try {
+    await Promise.race([
+      api.idle(),
+      running.ended.then(() => assert.fail(`the function has ended:\n${running.output}`)),
+    ])
+    const hello = await ask(`${front.url}/hello/Ada`)
+    assert.equal(hello.status, 200, running.output)
+    const { message, left } = JSON.parse(hello.text)
+    assert.equal(message, 'Hello, Ada')
+    assert.ok(left > 0 && left <= 30_000, `${left} ms are left`)
+    const [tokens] = /** @type {[import('node:http').IncomingMessage]} */ (
+      await once(get(`${front.url}/tokens`), 'response')
+    )
+    const pieces = []
+    for await (const piece of tokens) pieces.push(String(piece))
+    assert.deepEqual(
+      pieces,
+      ['one', 'two', 'three'].map((word) => `data: ${word}\n\n`),
+    )
+    const { body, isError } = await api.invoke(queueEvent('ok'))
+    assert.equal(isError, false)
+    assert.deepEqual(JSON.parse(await textOf(body)), { batchItemFailures: [] })
+  } finally {
+    await once(spawn('docker', ['rm', '--force', name], { env: { ...process.env, ...engine.env } }), 'close')
+    await running.ended
+    await front.close()
+    await api.close()
+  }
+  const layers = await run('docker', ['history', '--no-trunc', built], { env: engine.env, quiet: true })
+  assert.equal(layers.code, 0)
+  assert.doesNotMatch(layers.output, /registry=|index-url|extra-index|_authToken|npm_config/i)
+  say(`${green('✔')} the image of the template: a request, a stream piece by piece, an event; read-only, nobody's user`)
+}
+
+/** @param {AsyncIterable<unknown>} body */
+async function textOf(body) {
+  let text = ''
+  for await (const piece of body) text += String(piece)
+  return text
+}
+
 await main(async () => {
   await setUp()
   await complete([emulatorStep, runtimeClientStep])
   await buffered()
   await deadline()
   await streamed()
+  const engine = await containersForTests(say)
+  if (engine === undefined) return 0
+  try {
+    await image(engine)
+  } finally {
+    engine.release()
+  }
   return 0
 })

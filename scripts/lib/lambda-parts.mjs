@@ -19,7 +19,7 @@ export const emulator = inRoot('.cache/lambda/bin/aws-lambda-rie')
 export const runtimeClient = inRoot(folder, 'node_modules/aws-lambda-ric/bin/index.mjs')
 
 /** What npm has compiled of it. */
-const compiled = inRoot(folder, 'node_modules/aws-lambda-ric/dist/rapid-client.node')
+export const compiledClient = inRoot(folder, 'node_modules/aws-lambda-ric/dist/rapid-client.node')
 
 /** @type {import('./setup.mjs').Step} */
 export const emulatorStep = {
@@ -44,7 +44,7 @@ export const emulatorStep = {
 /** @type {import('./setup.mjs').Step} */
 export const runtimeClientStep = {
   title: 'Compiling the Lambda runtime client (two minutes)',
-  isDone: () => existsSync(compiled),
+  isDone: () => existsSync(compiledClient),
   async problems() {
     const missing = []
     for (const tool of ['autoconf', 'automake', 'libtoolize', 'cmake', 'make', 'g++']) {
@@ -65,7 +65,7 @@ export const runtimeClientStep = {
       quiet: true,
     })
     if (code !== 0) throw fetchProblem('npm ci', output)
-    if (!existsSync(compiled))
+    if (!existsSync(compiledClient))
       throw new Problem('npm has not compiled the runtime client', 'let it run install scripts')
   },
 }

@@ -42,6 +42,8 @@ export class RuntimeApi {
 
   static async start(): Promise<RuntimeApi> {
     const server = createServer().listen(0, '127.0.0.1')
+    // As Lambda's: a runtime client keeps its connection while the environment is idle or frozen.
+    server.keepAliveTimeout = 0
     await once(server, 'listening')
     return new RuntimeApi(server)
   }
