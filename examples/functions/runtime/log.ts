@@ -9,9 +9,21 @@ const LONGEST = 16 * 1024
 
 export type Stream = 'stdout' | 'stderr' | 'start' | 'end' | 'system'
 
+/** Milliseconds that a line may wait for others: each write wakes the engine, which the next invocation would feel. */
+const PATIENCE = 20
+let waiting = ''
+
 export function log(requestId: string, stream: Stream, text: string): void {
-  process.stdout.write(`${JSON.stringify({ t: Date.now(), r: requestId, s: stream, m: text })}\n`)
+  if (waiting === '') setTimeout(flush, PATIENCE)
+  waiting += `${JSON.stringify({ t: Date.now(), r: requestId, s: stream, m: text })}\n`
 }
+
+function flush(): void {
+  if (waiting !== '') process.stdout.write(waiting)
+  waiting = ''
+}
+
+process.on('exit', flush)
 
 /** The output of one child: its lines belong to the invocation that is under way. */
 export class ChildLog {
