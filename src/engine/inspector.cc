@@ -102,7 +102,7 @@ void Inspector::read(bool runs) {
         break;
       case Mailbox::Kind::kMessage:
         dispatch(letter.text);
-        note_profile(letter.text, runs);
+        note(letter.text, runs);
         break;
       case Mailbox::Kind::kDetach:
         detach();
@@ -118,6 +118,8 @@ void Inspector::read(bool runs) {
 
 void Inspector::attach() {
   is_detached_ = false;
+  breaks_now_ = false;
+  pausing_ = 0;
   session_.reset();
   session_ = inspector_->connect(kGroup, this, {}, V8Inspector::kFullyTrusted,
                                  is_expected_ ? V8Inspector::kWaitingForDebugger : V8Inspector::kNotWaitingForDebugger);
@@ -149,7 +151,8 @@ void Inspector::dispatch_own(const char* method) {
   is_mute_ = was_mute;
 }
 
-void Inspector::note_profile(const std::string& message, bool runs) {
+void Inspector::note(const std::string& message, bool runs) {
+  if (!runs && contains(message, "\"Debugger.pause\"")) pausing_ = number_of_thread();
   if (contains(message, "\"Profiler.start\"")) {
     sampled_ = number_of_thread();
     has_samples_ = runs;
@@ -169,6 +172,17 @@ void Inspector::profile_this_thread() {
   this_thread.mailboxes.push_back(mailbox_);
 }
 
+void Inspector::pause_this_thread() {
+  if (session_ == nullptr) return;
+  if (std::exchange(breaks_now_, false)) {
+    session_->schedulePauseOnNextStatement(StringView("Break on start"), StringView("{}"));
+  } else if (pausing_ != 0 && pausing_ != number_of_thread()) {
+    session_->cancelPauseOnNextStatement();
+    session_->schedulePauseOnNextStatement(StringView("other"), StringView("{}"));
+    pausing_ = number_of_thread();
+  }
+}
+
 void Inspector::expect(bool breaks) {
   is_expected_ = true;
   breaks_ = breaks;
@@ -181,7 +195,9 @@ bool Inspector::may_run() {
   profile_this_thread();
   hold(is_expected_);
   // Where what was to run was terminated, the next script waits again.
-  return !is_expected_;
+  if (is_expected_) return false;
+  pause_this_thread();
+  return true;
 }
 
 void Inspector::hold(const bool& is_on) {
@@ -205,6 +221,7 @@ void Inspector::hold(const bool& is_on) {
 
 void Inspector::runMessageLoopOnPause(int) {
   if (is_detached_) return;
+  pausing_ = 0;
   is_paused_ = true;
   hold(is_paused_);
   is_paused_ = false;
@@ -212,8 +229,7 @@ void Inspector::runMessageLoopOnPause(int) {
 
 void Inspector::runIfWaitingForDebugger(int) {
   is_expected_ = false;
-  if (!std::exchange(breaks_, false) || session_ == nullptr) return;
-  session_->schedulePauseOnNextStatement(StringView("Break on start"), StringView("{}"));
+  if (std::exchange(breaks_, false)) breaks_now_ = true;
 }
 
 v8::Local<v8::Context> Inspector::ensureDefaultContextInGroup(int) { return runtime_->context.Get(runtime_->isolate); }

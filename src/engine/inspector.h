@@ -65,8 +65,10 @@ class Inspector : public v8_inspector::V8InspectorClient, public v8_inspector::V
   void dispatch(const std::string& message);
   // The same of what no debugger has sent: it is told nothing.
   void dispatch_own(const char* method);
-  void note_profile(const std::string& message, bool runs);
+  // What V8 has of a message for this thread only, though another one may run the next script.
+  void note(const std::string& message, bool runs);
   void profile_this_thread();
+  void pause_this_thread();
   void send(const v8_inspector::StringBuffer& message);
 
   Runtime* runtime_;
@@ -84,6 +86,10 @@ class Inspector : public v8_inspector::V8InspectorClient, public v8_inspector::V
   bool is_paused_ = false;
   bool is_expected_ = false;
   bool breaks_ = false;
+  // Likewise, once it may run.
+  bool breaks_now_ = false;
+  // The thread that was to pause at its next statement, and ran nothing.
+  uint64_t pausing_ = 0;
   // The thread whose stack V8 looks at for a profile, and whether JavaScript has run there since.
   uint64_t sampled_ = 0;
   bool has_samples_ = false;
