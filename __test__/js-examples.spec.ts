@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { WebSocket } from 'ws'
 import { testWithEngine } from './helpers/engine.js'
 import { amphisRun, start } from './helpers/plain-python.js'
 
@@ -31,4 +32,32 @@ testWithEngine('the example of a code tool tells the model what came of its scri
   t.regex(outcomes[2] ?? '', /^failed: ReferenceError: require is not defined/)
   t.regex(outcomes[3] ?? '', /^failed: ReferenceError: process is not defined/)
   t.regex(outcomes[4] ?? '', /^failed: (?:It took longer|.*process of the runtime|Heap limit)/)
+})
+
+testWithEngine('the example of a debugger waits for one, and stops where it says', async (t) => {
+  const args = [...amphisRun, join(examples, 'js-inspector/debug.py'), '0'] as const
+  const program = start(t, args, { stdin: '' })
+  const line = await program.printsLine(/VS Code: ws:\S+/)
+  const socket = new WebSocket(line.replace(/^.* /, ''))
+  t.teardown(() => socket.terminate())
+  const send = (id: number, method: string, params = {}) => socket.send(JSON.stringify({ id, method, params }))
+  const stops: number[] = []
+  socket.on('open', () => {
+    send(1, 'Debugger.enable')
+    send(2, 'Debugger.setBreakpointByUrl', { urlRegex: 'prices\\.js$', lineNumber: 10 })
+    send(3, 'Runtime.runIfWaitingForDebugger')
+  })
+  socket.on('message', (data) => {
+    const { method, params } = JSON.parse((data as Buffer).toString()) as {
+      method?: string
+      params: { callFrames: { location: { lineNumber: number } }[] }
+    }
+    if (method !== 'Debugger.paused') return
+    stops.push(params.callFrames[0]?.location.lineNumber ?? -1)
+    send(3 + stops.length, 'Debugger.resume')
+  })
+  const { code, stdout, stderr } = await program.ends()
+  t.is(code, 0, stderr)
+  t.deepEqual(stops, [0, 10])
+  t.is(stdout.trim().split('\n').at(-1), '11.78')
 })

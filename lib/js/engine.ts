@@ -1,4 +1,5 @@
 // What the engine of `amphis.js` has to know of this Node.js: its version, and whether there can be an engine for it.
+import type { Inspectors, NativeInspectors } from './inspector.js'
 
 /** What of `process` is looked at. */
 export interface NodeProcess {
@@ -44,11 +45,32 @@ export function describeNode(node: NodeProcess): NodeDescription {
   }
 }
 
-interface Native {
+interface Native extends NativeInspectors {
   introduceNode: (description: NodeDescription) => void
+  serveInspectors: (tell: (runtime: number, event: string[]) => void) => void
 }
 
-/** Tells the addon which Node.js it is in. */
+/** Tells the addon which Node.js it is in, and gives it sockets for debuggers. */
 export function introduceNode(native: Native): void {
   native.introduceNode(describeNode(process))
+  // One after another, the first once the module is there.
+  let inspectors: Promise<Inspectors> | undefined
+  let told: Inspectors | undefined
+  native.serveInspectors((runtime, event) => {
+    if (told !== undefined) {
+      told.tell(runtime, event)
+      return
+    }
+    inspectors ??= loadInspectors(native)
+    void inspectors.then((loaded) => {
+      told = loaded
+      loaded.tell(runtime, event)
+    })
+  })
+}
+
+/** Most programs need none. */
+async function loadInspectors(native: Native): Promise<Inspectors> {
+  const loaded = await import('./inspector.js')
+  return new loaded.Inspectors(native)
 }

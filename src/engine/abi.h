@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AMPHIS_ENGINE_TABLE 5
+#define AMPHIS_ENGINE_TABLE 6
 
 // As Node-API has it, of which nothing else is used.
 typedef struct napi_value__* napi_value;
@@ -97,6 +97,10 @@ struct AmphisHost {
   void (*unhandled)(void* user, AmphisSpan thrown);
   // V8 has something to be done on the isolate's thread: by `run_tasks`, or whoever comes in next. From any thread.
   void (*wake)(void* user);
+  // A message to the debugger: JSON, in ASCII.
+  void (*inspected)(void* user, AmphisSpan message);
+  // The debugger holds the thread that runs JavaScript: 1; it goes on: 0. `interrupted` is called meanwhile as well.
+  void (*held)(void* user, int is_held);
 
   // What defines streams, when they are first asked for: scripts with a zero between them. None: there are no streams.
   AmphisSpan streams;
@@ -171,6 +175,12 @@ struct AmphisTable {
   void (*drop_modules)(void* runtime, const uint32_t* modules, size_t count);
   void (*statistics)(void* runtime, AmphisStatistics* out);
 
+  // From here on debuggers can attach. `name`: what they call the context. `AMPHIS_NO_FUNCTION`: this Node.js has no
+  // inspector.
+  int (*inspect)(void* runtime, AmphisSpan name);
+  // The next script waits until a debugger has said that it may run; `breaks`: it stops at its first statement then.
+  void (*expect_debugger)(void* runtime, int breaks);
+
   // These from any thread, at any time while the runtime is there.
   void (*terminate)(void* runtime);
   void (*interrupt)(void* runtime);
@@ -180,6 +190,11 @@ struct AmphisTable {
   void (*resume)(void* runtime);
   // Whether a limit of memory was met.
   int (*is_out_of_memory)(void* runtime);
+  // A debugger has come, has sent a message (JSON, in UTF-8), has gone; one at a time. From any thread, for runtimes
+  // that `inspect` was called for.
+  void (*attach)(void* runtime);
+  void (*dispatch)(void* runtime, AmphisSpan message);
+  void (*detach)(void* runtime);
 
   // What an ArrayBuffer of Node's own is over, whoever holds the buffer; null for anything else. On the thread of its
   // isolate, in a scope of handles.

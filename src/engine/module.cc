@@ -6,6 +6,7 @@
 #include "callback.h"
 #include "decode.h"
 #include "encode.h"
+#include "inspector.h"
 #include "promise.h"
 #include "script.h"
 #include "version.h"
@@ -247,7 +248,9 @@ int evaluate_module(void* data, uint32_t module, AmphisBytes* out) {
   Runtime* runtime = Runtime::of(data);
   Entry entry(runtime);
   if (!entry.has_stack()) return AMPHIS_NO_STACK;
+  if (!may_run(runtime)) return AMPHIS_TERMINATED;
   v8::TryCatch block(runtime->isolate);
+  watch(runtime, block);
   return finish(runtime, entry, block, run(runtime, entry.context(), module), out);
 }
 
@@ -255,12 +258,14 @@ int finish_import(void* data, uint32_t later, uint32_t module, AmphisBytes* out)
   Runtime* runtime = Runtime::of(data);
   Entry entry(runtime);
   if (!entry.has_stack()) return AMPHIS_NO_STACK;
+  if (!may_run(runtime)) return AMPHIS_TERMINATED;
   auto found = runtime->laters.find(later);
   if (found == runtime->laters.end()) return AMPHIS_TAPE;
   v8::Local<v8::Context> context = entry.context();
   v8::Local<v8::Promise::Resolver> resolver = found->second.Get(runtime->isolate);
   runtime->laters.erase(found);
   v8::TryCatch block(runtime->isolate);
+  watch(runtime, block);
   v8::Local<v8::Value> promise;
   if (run(runtime, context, module).ToLocal(&promise)) {
     if (resolver->Resolve(context, promise).IsNothing()) return give_thrown(runtime, context, block, out);

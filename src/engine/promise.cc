@@ -5,6 +5,7 @@
 #include "callback.h"
 #include "decode.h"
 #include "encode.h"
+#include "inspector.h"
 
 namespace amphis {
 
@@ -105,6 +106,7 @@ int resolve(void* data, uint32_t later, int answer, AmphisSpan value, AmphisByte
   Runtime* runtime = Runtime::of(data);
   Entry entry(runtime);
   if (!entry.has_stack()) return AMPHIS_NO_STACK;
+  if (!may_run(runtime)) return AMPHIS_TERMINATED;
   auto found = runtime->laters.find(later);
   if (found == runtime->laters.end()) return AMPHIS_TAPE;
   v8::Local<v8::Context> context = entry.context();
@@ -137,7 +139,9 @@ int settle(Runtime* runtime, Entry& entry) {
 int run_tasks(void* data) {
   Runtime* runtime = Runtime::of(data);
   Entry entry(runtime);
-  return entry.has_stack() ? settle(runtime, entry) : int{AMPHIS_NO_STACK};
+  if (!entry.has_stack()) return AMPHIS_NO_STACK;
+  if (Inspector* inspector = runtime->inspector.load()) inspector->read(false);
+  return settle(runtime, entry);
 }
 
 }  // namespace amphis

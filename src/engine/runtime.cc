@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <initializer_list>
 
+#include "inspector.h"
 #include "module.h"
 #include "promise.h"
 #include "stream.h"
@@ -245,6 +246,10 @@ void destroy(void* data) {
   {
     v8::Locker locker(runtime->isolate);
     v8::Isolate::Scope scope(runtime->isolate);
+    {
+      v8::HandleScope handles(runtime->isolate);
+      delete runtime->inspector.exchange(nullptr);
+    }
     drop_context(runtime);
     runtime->exception.Reset();
     runtime->stream_brand.Reset();
@@ -260,8 +265,12 @@ int reset(void* data) {
   v8::Locker locker(runtime->isolate);
   v8::Isolate::Scope scope(runtime->isolate);
   if (runtime->depth > 0 || runtime->is_terminating()) return AMPHIS_TERMINATED;
+  Inspector* inspector = runtime->inspector.load();
+  v8::HandleScope handles(runtime->isolate);
+  if (inspector != nullptr) inspector->end_context(runtime->context.Get(runtime->isolate));
   drop_context(runtime);
   make_context(runtime);
+  if (inspector != nullptr) inspector->begin_context(runtime->context.Get(runtime->isolate));
   return AMPHIS_TAPE;
 }
 
@@ -274,7 +283,11 @@ void release(void* data, const uint32_t* functions, size_t count) {
 
 void check_heap(void* data) {
   Runtime* runtime = Runtime::of(data);
-  if (runtime->limits.heap > 0) runtime->isolate->RequestInterrupt(look_at_heap, nullptr);
+  if (runtime->limits.heap == 0) return;
+  // What the debugger holds takes no memory.
+  Inspector* inspector = runtime->inspector.load();
+  if (inspector != nullptr && inspector->mailbox().is_waiting()) return;
+  runtime->isolate->RequestInterrupt(look_at_heap, nullptr);
 }
 
 void statistics(void* data, AmphisStatistics* out) {

@@ -56,6 +56,8 @@ struct Module {
   std::vector<uint32_t> imports;
 };
 
+class Inspector;
+
 struct Runtime {
   v8::Isolate* isolate = nullptr;
   v8::Global<v8::Context> context;
@@ -106,6 +108,8 @@ struct Runtime {
   uintptr_t stack_limit = 0;
 
   std::atomic<bool> is_out_of_memory{false};
+  // Null unless it can be debugged; made once, and gone with the isolate.
+  std::atomic<Inspector*> inspector{nullptr};
   // No earlier look at the heap.
   std::chrono::steady_clock::time_point next_look;
 

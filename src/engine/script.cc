@@ -5,6 +5,7 @@
 
 #include "decode.h"
 #include "encode.h"
+#include "inspector.h"
 #include "promise.h"
 #include "top_level_await.h"
 
@@ -67,7 +68,9 @@ int eval(void* data, AmphisSpan source, AmphisSpan name, int evaluation, AmphisB
   Runtime* runtime = Runtime::of(data);
   Entry entry(runtime);
   if (!entry.has_stack()) return AMPHIS_NO_STACK;
+  if (!may_run(runtime)) return AMPHIS_TERMINATED;
   v8::TryCatch block(runtime->isolate);
+  watch(runtime, block);
   v8::Local<v8::String> text;
   v8::Local<v8::String> file;
   v8::Local<v8::Script> script;
@@ -126,9 +129,11 @@ int call(void* data, uint32_t function, AmphisSpan arguments, AmphisBytes* out) 
   Runtime* runtime = Runtime::of(data);
   Entry entry(runtime);
   if (!entry.has_stack()) return AMPHIS_NO_STACK;
+  if (!may_run(runtime)) return AMPHIS_TERMINATED;
   auto found = runtime->functions.find(function);
   if (found == runtime->functions.end()) return AMPHIS_NO_FUNCTION;
   v8::TryCatch block(runtime->isolate);
+  watch(runtime, block);
   // Before the arguments are made, which may run code that changes what is found.
   v8::Local<v8::Value> receiver = v8::Undefined(runtime->isolate);
   if (!found->second.receiver.IsEmpty()) receiver = found->second.receiver.Get(runtime->isolate);

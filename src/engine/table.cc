@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "callback.h"
+#include "inspector.h"
 #include "memory.h"
 #include "module.h"
 #include "promise.h"
@@ -26,9 +27,16 @@ void free_bytes(AmphisBytes* bytes) {
   *bytes = AmphisBytes{nullptr, 0, 0};
 }
 
-void terminate(void* runtime) { Runtime::of(runtime)->isolate->TerminateExecution(); }
+void terminate(void* data) {
+  Runtime* runtime = Runtime::of(data);
+  runtime->isolate->TerminateExecution();
+  // What the debugger holds does not run: it has to be told.
+  if (Inspector* inspector = runtime->inspector.load()) inspector->mailbox().leave();
+}
 
 void interrupt(void* data) {
+  Inspector* inspector = Runtime::of(data)->inspector.load();
+  if (inspector != nullptr && inspector->mailbox().ask_for_signals()) return;
   Runtime::of(data)->isolate->RequestInterrupt(
       [](v8::Isolate* isolate, void*) {
         Runtime* runtime = Runtime::of(isolate);
@@ -42,6 +50,7 @@ void resume(void* data) {
   Runtime* runtime = Runtime::of(data);
   v8::Locker locker(runtime->isolate);
   runtime->isolate->CancelTerminateExecution();
+  if (Inspector* inspector = runtime->inspector.load()) inspector->mailbox().stay();
 }
 
 int is_out_of_memory(void* runtime) { return Runtime::of(runtime)->is_out_of_memory.load() ? 1 : 0; }
@@ -75,11 +84,16 @@ constexpr AmphisTable kTable = {
     finish_import,
     drop_modules,
     statistics,
+    inspect,
+    expect_debugger,
     terminate,
     interrupt,
     check_heap,
     resume,
     is_out_of_memory,
+    attach,
+    dispatch,
+    detach,
     hold,
     let_go,
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "inspector.h"
 #include "script.h"
 
 namespace amphis {
@@ -96,9 +97,11 @@ int fire(void* data, uint32_t id, AmphisBytes* out) {
   Entry entry(runtime);
   if (!entry.has_stack()) return AMPHIS_NO_STACK;
   v8::Isolate* isolate = runtime->isolate;
+  if (!may_run(runtime)) return AMPHIS_TERMINATED;
   auto found = runtime->timers.find(id);
   if (found == runtime->timers.end()) return AMPHIS_TAPE;
   v8::TryCatch block(isolate);
+  watch(runtime, block);
   v8::Local<v8::Function> callback = found->second.callback.Get(isolate);
   std::vector<v8::Local<v8::Value>> arguments;
   for (const auto& argument : found->second.arguments) arguments.push_back(argument.Get(isolate));

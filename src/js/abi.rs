@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 
 /// The number of the table that this addon was written against.
-pub const TABLE: u32 = 5;
+pub const TABLE: u32 = 6;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -164,6 +164,8 @@ pub struct Host {
   pub timer_cleared: extern "C" fn(*mut c_void, u32),
   pub unhandled: extern "C" fn(*mut c_void, Span),
   pub wake: extern "C" fn(*mut c_void),
+  pub inspected: extern "C" fn(*mut c_void, Span),
+  pub held: extern "C" fn(*mut c_void, c_int),
   pub streams: Span,
 }
 
@@ -261,11 +263,16 @@ pub struct Table {
   pub finish_import: unsafe extern "C" fn(Isolate, u32, u32, *mut Bytes) -> c_int,
   pub drop_modules: unsafe extern "C" fn(Isolate, *const u32, usize),
   pub statistics: unsafe extern "C" fn(Isolate, *mut Statistics),
+  pub inspect: unsafe extern "C" fn(Isolate, Span) -> c_int,
+  pub expect_debugger: unsafe extern "C" fn(Isolate, c_int),
   pub terminate: unsafe extern "C" fn(Isolate),
   pub interrupt: unsafe extern "C" fn(Isolate),
   pub check_heap: unsafe extern "C" fn(Isolate),
   pub resume: unsafe extern "C" fn(Isolate),
   pub is_out_of_memory: unsafe extern "C" fn(Isolate) -> c_int,
+  pub attach: unsafe extern "C" fn(Isolate),
+  pub dispatch: unsafe extern "C" fn(Isolate, Span),
+  pub detach: unsafe extern "C" fn(Isolate),
   pub hold: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
   pub let_go: unsafe extern "C" fn(*mut c_void),
 }

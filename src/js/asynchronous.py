@@ -38,8 +38,19 @@ class JsPromise:
         future = loop.create_future()
         if not promise.add(loop, future):
             return
-        left = promise.left()
-        timer = None if left is None else loop.call_later(left, promise.time_out)
+        timer = None
+
+        def look():
+            nonlocal timer
+            left = promise.left()
+            # A debugger may have put it off.
+            if left > 0:
+                timer = loop.call_later(left, look)
+            else:
+                promise.time_out()
+
+        if promise.left() is not None:
+            look()
         self._awaiting += 1
         try:
             yield from future

@@ -60,7 +60,7 @@ pub extern "C" fn unhandled(user: *mut c_void, thrown: Span) {
 pub extern "C" fn wake(user: *mut c_void) {
   with(user, |core| {
     // Without anybody who waits, the next call does what there is to be done.
-    if core.work.has_promises() {
+    if core.work.has_promises() || core.inspected.get().is_some() {
       core.work.driver.wake(core);
     }
   });

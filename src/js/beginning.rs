@@ -2,7 +2,6 @@
 
 use std::ffi::c_int;
 use std::sync::Arc;
-use std::time::Instant;
 
 use pyo3::prelude::*;
 
@@ -11,6 +10,7 @@ use super::call;
 use super::config::seconds;
 use super::core::Core;
 use super::counts::Kind;
+use super::deadline::Deadline;
 use super::driver::{Job, Run};
 use super::owner::Owner;
 use super::pending::Pending;
@@ -36,7 +36,7 @@ pub fn begin<'py, T>(
   if process::is_behind(core.table) {
     return Err(synchronous::refusal());
   }
-  let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+  let deadline = timeout.and_then(|timeout| Deadline::after(timeout, &core.held));
   let owner = Owner::here(py, deadline)?;
   if let Some(owner) = &owner {
     core.work.set_home(Arc::clone(owner));

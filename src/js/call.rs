@@ -3,13 +3,14 @@
 use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::exceptions::{PyRecursionError, PyRuntimeError};
 use pyo3::prelude::*;
 
 use super::abi::{Bytes, Isolate, Table, status};
 use super::core::{Core, End};
+use super::deadline::Deadline;
 use super::entry::Refusal;
 use super::errors::{RuntimeTerminated, ended, foreign, timed_out};
 use super::greenlets;
@@ -63,7 +64,7 @@ pub enum Failure {
 
 /// For whom the engine is called.
 pub struct For<'a> {
-  pub deadline: Option<Instant>,
+  pub deadline: Option<Deadline>,
   /// By Python's main thread, which is to look at signals.
   pub is_main: bool,
   /// Who waits for a promise that it may come to.
@@ -94,7 +95,7 @@ pub fn run<'py>(
   }
   let is_main = main_thread::is_this(py);
   let outcome = py.detach(|| {
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let deadline = timeout.and_then(|timeout| Deadline::after(timeout, &core.held));
     let whom = |is_main| For {
       deadline,
       is_main,
@@ -175,7 +176,7 @@ pub fn inside(
     deadline, is_main, ..
   } = *whom;
   let mut raised = None;
-  let entered = core.entry.enter(deadline, || {
+  let entered = core.entry.enter(deadline, &core.held, || {
     if is_main {
       raised = Python::attach(|py| py.check_signals().err());
     }

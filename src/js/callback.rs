@@ -14,6 +14,7 @@ use super::asynchronous;
 use super::core::Core;
 use super::handles::Handles;
 use super::importing;
+use super::inspector;
 use super::parking;
 use super::step::Step;
 use super::streams;
@@ -29,6 +30,8 @@ pub static HOST: Host = Host {
   timer_cleared: asynchronous::timer_cleared,
   unhandled: asynchronous::unhandled,
   wake: asynchronous::wake,
+  inspected: inspector::inspected,
+  held: inspector::held,
   streams: Span::of(streams::SCRIPTS.as_bytes()),
 };
 

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::abi::Limits;
+use super::inspector::InspectorConfig;
 use super::snapshot::Snapshot;
 use super::support;
 
@@ -38,6 +39,8 @@ pub struct Config {
   has_spare: bool,
   /// Scripts that are run first.
   pub snapshot: Option<Snapshot>,
+  /// Whether debuggers may come, and where.
+  pub inspector: Option<InspectorConfig>,
   /// Permissions of operations.
   pub grants: HashSet<String>,
 }
@@ -107,6 +110,22 @@ impl Config {
       }
       None => None,
     };
+    let has_process = match config {
+      Some(config) => config.getattr("process")?.is_truthy()?,
+      None => false,
+    };
+    let inspector = config
+      .map(|config| config.getattr("inspector"))
+      .transpose()?;
+    let inspector = inspector
+      .filter(|inspector| !inspector.is_none())
+      .map(|inspector| InspectorConfig::of(&inspector))
+      .transpose()?;
+    if has_process && inspector.is_some() {
+      return Err(PyValueError::new_err(
+        "inspector and process cannot be used together: leave out process=True to debug what runs",
+      ));
+    }
     Ok(Self {
       limits: Limits {
         heap,
@@ -136,10 +155,8 @@ impl Config {
         Some(config) => snapshot(config)?,
         None => None,
       },
-      has_process: match config {
-        Some(config) => config.getattr("process")?.is_truthy()?,
-        None => false,
-      },
+      has_process,
+      inspector,
     })
   }
 }

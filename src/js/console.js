@@ -148,6 +148,17 @@
     clear() {},
   }
   methods.groupCollapsed = methods.group
+  // V8's own says it to a debugger, if there is one.
+  const natives = globalThis.console
+  const { apply } = Reflect
+  for (const [name, method] of Object.entries(methods)) {
+    const native = natives?.[name]
+    if (typeof native !== 'function') continue
+    methods[name] = (...values) => {
+      method(...values)
+      apply(native, natives, values)
+    }
+  }
   Object.defineProperty(globalThis, 'console', {
     value: methods,
     writable: true,

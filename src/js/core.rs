@@ -12,8 +12,10 @@ use pyo3::prelude::*;
 
 use super::abi::{Host, Isolate, Limits, Statistics, Table};
 use super::counts::Counts;
+use super::deadline::Held;
 use super::entry::{EntryLock, Refusal};
 use super::flow::Flow;
+use super::inspected::Inspected;
 use super::process;
 use super::work::Work;
 use crate::base::lock::lock;
@@ -53,6 +55,10 @@ pub struct Core {
   /// Held by whoever speaks to the isolate from outside of it, and when it goes.
   outside: Mutex<()>,
   pub entry: EntryLock,
+  /// Its debugger stops the clock of its deadlines.
+  pub held: Held,
+  /// Once it can be debugged.
+  pub inspected: OnceLock<Inspected>,
   pub limits: Limits,
   /// For each call that names none; once somebody has the runtime.
   timeout: OnceLock<Option<Duration>>,
@@ -98,6 +104,8 @@ impl Core {
       isolate: AtomicPtr::new(ptr::null_mut()),
       outside: Mutex::default(),
       entry: EntryLock::default(),
+      held: Held::default(),
+      inspected: OnceLock::new(),
       limits,
       timeout: OnceLock::new(),
       work: Work::default(),
@@ -206,6 +214,14 @@ impl Core {
     if let Some(isolate) = self.isolate() {
       // SAFETY: as above.
       unsafe { (self.table.interrupt)(isolate) };
+    }
+  }
+
+  /// Speaks to the isolate of a runtime that can be debugged, from any thread.
+  pub fn tell_debugger(&self, tell: impl FnOnce(&Table, Isolate)) {
+    let _there = lock(&self.outside);
+    if let Some(isolate) = self.isolate() {
+      tell(self.table, isolate);
     }
   }
 
@@ -384,7 +400,7 @@ impl Core {
     if self.is_foreign() {
       return Ok(());
     }
-    let entered = self.entry.enter(None, gives_up)?;
+    let entered = self.entry.enter(None, &self.held, gives_up)?;
     if !entered.is_outermost {
       return Err(Refusal::GivenUp);
     }

@@ -15,6 +15,7 @@ use super::abi::{Bytes, Isolate, Table, status};
 use super::call::{self, Failure, For};
 use super::core::{Core, End};
 use super::counts::Kind;
+use super::deadline::Deadline;
 use super::entry::Refusal;
 use super::owner::Owner;
 use super::pending::{Pending, Settled};
@@ -50,6 +51,8 @@ struct State {
   jobs: VecDeque<Job>,
   timers: Timers,
   has_tasks: bool,
+  /// It lives on without anything to do.
+  is_kept: bool,
   is_alive: bool,
   is_stopped: bool,
   /// The job that runs, and the number of its watch.
@@ -99,6 +102,11 @@ impl Driver {
       // The next change tries again.
       lock(&self.state).is_alive = false;
     }
+  }
+
+  /// Has the thread live on while it has nothing to do, or not.
+  pub fn keep(&self, core: &Arc<Core>, is_kept: bool) {
+    self.change(core, |state| state.is_kept = is_kept);
   }
 
   pub fn submit(&self, core: &Arc<Core>, job: Job) {
@@ -215,13 +223,13 @@ impl Driver {
         return found;
       }
       let next_timer = state.timers.next();
-      if next_timer.is_some() {
+      if next_timer.is_some() || state.is_kept {
         idle_until = Instant::now() + IDLE;
       }
       let wait = next_timer
         .unwrap_or(idle_until)
         .saturating_duration_since(Instant::now());
-      if state.is_stopped || (next_timer.is_none() && wait.is_zero()) {
+      if state.is_stopped || (next_timer.is_none() && !state.is_kept && wait.is_zero()) {
         state.is_alive = false;
         drop(state);
         self.changed.notify_all();
@@ -322,8 +330,11 @@ fn perform(core: &Arc<Core>, job: Job) {
     .and_then(|pending| pending.deadline)
     .or_else(|| owner.as_ref().and_then(|owner| owner.deadline));
   let deadline = own
-    .filter(|deadline| *deadline > now || pending.is_some())
-    .or_else(|| core.timeout().and_then(|timeout| now.checked_add(timeout)));
+    .filter(|deadline| deadline.now(&core.held) > now || pending.is_some())
+    .or_else(|| {
+      let timeout = core.timeout()?;
+      Deadline::after(timeout, &core.held)
+    });
   let whom = For {
     deadline,
     is_main: false,

@@ -17,6 +17,9 @@ const LEAVE: Duration = Duration::from_millis(500);
 /// Lets no further call in. What runs is terminated until nobody is inside.
 pub fn stop(core: &Arc<Core>, end: End) {
   core.mark_ended(end);
+  if let Some(inspected) = core.inspected.get() {
+    inspected.end();
+  }
   // A thread on its way in has looked before, and V8 forgets what comes before it is there.
   if core.entry.is_taken() {
     keep_terminating(Arc::clone(core));

@@ -9,9 +9,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use super::abi::{self, Bytes, Evaluation, Limits, Span, Table, answer, status};
+use super::abi::{self, Bytes, Evaluation, Host, Limits, Span, Table, answer, status};
 use super::node::{self, NodeFacts};
 use super::synchronous;
 use crate::base::lock::lock;
@@ -245,12 +245,23 @@ pub fn libpython() -> Option<PathBuf> {
   }
 }
 
-/// The trial: a runtime that counts, throws, overflows and ends.
+/// The trial: a runtime that counts, throws, overflows, is debugged and ends.
 pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
   extern "C" fn call(_: *mut c_void, _: u32, _: Span, _: *mut Bytes) -> std::ffi::c_int {
     answer::STOP
   }
-  let host = synchronous::host(call);
+  /// A debugger is told something, which may be what it has asked for.
+  extern "C" fn inspected(_: *mut c_void, message: Span) {
+    // SAFETY: the engine keeps it while it calls.
+    let message = unsafe { message.as_slice() };
+    let is_answer = message.windows(9).any(|part| part == b"\"value\":2");
+    IS_ANSWERED.fetch_or(is_answer, Ordering::AcqRel);
+  }
+  static IS_ANSWERED: AtomicBool = AtomicBool::new(false);
+  let host = Host {
+    inspected,
+    ..synchronous::host(call)
+  };
   let limits = Limits {
     heap: 64 << 20,
     buffers: 64 << 20,
@@ -295,6 +306,12 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
         Evaluation::Script,
         &raw mut out,
       ) == expected;
+    }
+    if (table.inspect)(isolate, Span::of(b"trial")) == status::TAPE {
+      let asked = br#"{"id":1,"method":"Runtime.evaluate","params":{"expression":"1 + 1"}}"#;
+      (table.attach)(isolate);
+      (table.dispatch)(isolate, Span::of(asked));
+      is_well &= (table.run_tasks)(isolate) == status::TAPE && IS_ANSWERED.load(Ordering::Acquire);
     }
     (table.destroy)(isolate);
     is_well

@@ -3,6 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::deadline::{Deadline, Held};
 use crate::base::lock::lock;
 
 /// How often one that waits looks whether it still should.
@@ -44,7 +45,8 @@ impl EntryLock {
   /// Why it has waited in vain.
   pub fn enter(
     &self,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
+    held: &Held,
     mut gives_up: impl FnMut() -> bool,
   ) -> Result<Entered<'_>, Refusal> {
     let thread = this_thread();
@@ -52,6 +54,7 @@ impl EntryLock {
     while inside.depth > 0 && inside.thread != thread {
       let wait = match deadline {
         Some(deadline) => deadline
+          .now(held)
           .checked_duration_since(Instant::now())
           .filter(|left| !left.is_zero())
           .ok_or(Refusal::TimedOut)?
@@ -120,14 +123,17 @@ mod tests {
   #[test]
   fn a_thread_comes_back_in_and_others_wait_until_it_has_left() {
     let entry = EntryLock::default();
-    let outer = entry.enter(None, || false).expect("nobody is inside");
-    let inner = entry.enter(None, || false).expect("the same thread");
+    let held = Held::default();
+    let outer = entry
+      .enter(None, &held, || false)
+      .expect("nobody is inside");
+    let inner = entry.enter(None, &held, || false).expect("the same thread");
     assert!(outer.is_outermost && !inner.is_outermost && entry.is_mine());
     thread::scope(|scope| {
       let (sender, receiver) = mpsc::channel();
-      let (entry, looks) = (&entry, sender.clone());
+      let (entry, held, looks) = (&entry, &held, sender.clone());
       scope.spawn(move || {
-        let entered = entry.enter(None, || {
+        let entered = entry.enter(None, held, || {
           let _ = looks.send(false);
           false
         });
@@ -144,12 +150,15 @@ mod tests {
   #[test]
   fn waiting_ends_by_its_limit_or_by_whom_it_asks() {
     let entry = EntryLock::default();
-    let _outer = entry.enter(None, || false).expect("nobody is inside");
-    let limit = Instant::now() + Duration::from_millis(20);
+    let held = Held::default();
+    let _outer = entry
+      .enter(None, &held, || false)
+      .expect("nobody is inside");
+    let limit = Deadline::after(Duration::from_millis(20), &held);
     thread::scope(|scope| {
-      let waits = scope.spawn(|| entry.enter(Some(limit), || false).err());
+      let waits = scope.spawn(|| entry.enter(limit, &held, || false).err());
       assert_eq!(waits.join().ok().flatten(), Some(Refusal::TimedOut));
-      let asks = scope.spawn(|| entry.enter(None, || true).err());
+      let asks = scope.spawn(|| entry.enter(None, &held, || true).err());
       assert_eq!(asks.join().ok().flatten(), Some(Refusal::GivenUp));
     });
   }

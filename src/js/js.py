@@ -18,6 +18,8 @@ import contextvars as _contextvars
 import sys as _sys
 import threading as _threading
 from dataclasses import dataclass as _dataclass
+from dataclasses import field as _field
+from ipaddress import ip_address as _ip_address
 
 from amphis import (
     ConversionError,
@@ -45,6 +47,8 @@ from amphis._js import stop_all as _stop_all
 __all__ = [
     "ConversionError",
     "EngineUnavailable",
+    "InspectorConfig",
+    "InspectorEndpoints",
     "JavaScriptError",
     "JavaScriptFrame",
     "JavaScriptTimeout",
@@ -78,6 +82,66 @@ class JavaScriptTimeout(RuntimeError, TimeoutError):
 
 
 @_dataclass
+class InspectorConfig:
+    """Where debuggers find a runtime: Chrome DevTools, VS Code, and whatever speaks their protocol.
+
+    Attributes:
+        host: the address to listen on. Whoever reaches it, and knows the token of the path, can do all that the
+            runtime can.
+        port: the port; runtimes of one process may share it. 0: one that is free.
+        wait_for_connection: whether the first script waits until a debugger is there and says that it may run.
+        break_on_next_statement: the same, and it stops at its first statement.
+        target_url: what debuggers are told as the address of what they debug.
+        display_name: what they call it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 9229
+    wait_for_connection: bool = _field(default=False, kw_only=True)
+    break_on_next_statement: bool = _field(default=False, kw_only=True)
+    target_url: str | None = _field(default=None, kw_only=True)
+    display_name: str | None = _field(default=None, kw_only=True)
+
+    def __setattr__(self, name, value):
+        if name == "host":
+            # An address, so that it is plain who can reach it.
+            value = str(_ip_address("127.0.0.1" if value == "localhost" else value))
+        elif name == "port" and not (isinstance(value, int) and 0 <= value <= 65535):
+            message = f"port must be a whole number from 0 to 65535, not {value!r}"
+            raise ValueError(message)
+        object.__setattr__(self, name, value)
+
+    def endpoint(self):
+        """Host and port, as they are written in an address."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@_dataclass(frozen=True)
+class InspectorEndpoints:
+    """Where debuggers find a runtime.
+
+    Attributes:
+        id: the token of the path; whoever knows it can attach.
+        websocket_url: for debuggers.
+        devtools_frontend_url: for the address line of Chrome.
+        title: what debuggers call it.
+        description: what kind of target it is.
+        target_url: the address that they are told.
+        favicon_url: its picture; there is none.
+        host: the address and the port that it listens on.
+    """
+
+    id: str
+    websocket_url: str
+    devtools_frontend_url: str
+    title: str
+    description: str
+    target_url: str
+    favicon_url: str
+    host: str
+
+
+@_dataclass
 class RuntimeConfig:
     """What a runtime may use.
 
@@ -96,6 +160,7 @@ class RuntimeConfig:
         snapshot_key: the key of that builder; needed in other processes for V8's code in the bytes to be used.
         snapshot_trusted: whether that code is used without a key. Whoever can write the bytes can do all that this
             process can.
+        inspector: an InspectorConfig, so that debuggers can attach; None: they cannot.
         grants: names of the permissions that operations have here; see Runtime.register_op.
     """
 
@@ -112,6 +177,7 @@ class RuntimeConfig:
     snapshot: bytes | None = None
     snapshot_key: bytes | None = None
     snapshot_trusted: bool = False
+    inspector: InspectorConfig | None = None
     grants: frozenset = frozenset()
 
     def __setattr__(self, name, value):

@@ -13,7 +13,10 @@
 //! * What is asynchronous runs on a thread of the runtime's own (`driver.rs`), which there is only while something is under
 //!   way. Event loops are woken by `call_soon_threadsafe`, once for all that a job has settled.
 //! * One more runtime is made ready by a thread that does nothing else (`spare.rs`).
-//! * Node's JavaScript threads enter no runtime.
+//! * Node's JavaScript threads enter no runtime. What debuggers say comes on one of them, and is left in a mailbox
+//!   (`inspector.rs`, `src/engine/inspector.h`); the thread that runs JavaScript reads it, or the runtime's own.
+//! * A thread that a debugger holds waits without the GIL, and outside of the exit gate. The clock of all deadlines of the
+//!   runtime stands meanwhile (`deadline.rs`).
 //!
 //! # Rules
 //!
@@ -37,6 +40,7 @@ mod callback;
 mod config;
 mod core;
 mod counts;
+mod deadline;
 mod defining;
 mod driver;
 pub mod ending;
@@ -50,6 +54,8 @@ mod function_calls;
 mod greenlets;
 mod handles;
 mod importing;
+pub mod inspected;
+pub mod inspector;
 mod lending;
 mod main_thread;
 pub mod memory;

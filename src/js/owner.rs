@@ -1,20 +1,20 @@
 //! For whom JavaScript runs: the event loop and the context of a call, which what follows from it inherits.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use super::core::Core;
+use super::deadline::Deadline;
 use super::support;
 
 pub struct Owner {
   /// `_Owner` of asynchronous.py.
   helper: Py<PyAny>,
   /// Until when JavaScript may run for it.
-  pub deadline: Option<Instant>,
+  pub deadline: Option<Deadline>,
 }
 
 impl Owner {
@@ -23,7 +23,7 @@ impl Owner {
   /// # Errors
   ///
   /// What Python raises.
-  pub fn here(py: Python<'_>, deadline: Option<Instant>) -> PyResult<Option<Arc<Self>>> {
+  pub fn here(py: Python<'_>, deadline: Option<Deadline>) -> PyResult<Option<Arc<Self>>> {
     static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let running = RUNNING.get_or_try_init(py, || {
       PyResult::Ok(py.import("asyncio")?.getattr("_get_running_loop")?.unbind())

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 
 use super::call::Outcome;
+use super::deadline::Deadline;
 use super::owner::Owner;
 use super::work::Wake;
 use crate::base::lock::lock;
@@ -36,7 +37,7 @@ pub struct Pending {
   /// That of the promise; 0 while there is none.
   number: AtomicU32,
   pub timeout: Option<Duration>,
-  pub deadline: Option<Instant>,
+  pub deadline: Option<Deadline>,
   /// Whose call it is, if it is one.
   pub owner: Option<Arc<Owner>>,
 }
@@ -44,7 +45,7 @@ pub struct Pending {
 impl Pending {
   pub fn new(
     timeout: Option<Duration>,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
     owner: Option<Arc<Owner>>,
   ) -> Self {
     Self {

@@ -64,10 +64,7 @@ impl Promise {
 
   /// Seconds until its timeout.
   fn left(&self) -> Option<f64> {
-    let left = self
-      .pending
-      .deadline?
-      .saturating_duration_since(Instant::now());
+    let left = self.deadline()?.saturating_duration_since(Instant::now());
     Some(left.as_secs_f64())
   }
 
@@ -84,19 +81,16 @@ impl Promise {
   fn wait(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
     let timeout = timeout.map(seconds).transpose()?;
     let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let until = match (until, self.pending.deadline) {
-      (Some(one), Some(other)) => Some(one.min(other)),
-      (one, other) => one.or(other),
-    };
     let is_main = main_thread::is_this(py);
     loop {
+      let deadline = self.deadline();
+      let until = match (until, deadline) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+      };
       let now = Instant::now();
       if until.is_some_and(|until| until <= now) {
-        if self
-          .pending
-          .deadline
-          .is_some_and(|deadline| deadline <= now)
-        {
+        if deadline.is_some_and(|deadline| deadline <= now) {
           self.time_out(py);
         }
         return Ok(self.is_done());
@@ -143,6 +137,11 @@ impl Promise {
 }
 
 impl Promise {
+  /// As it is now: a debugger may hold it up.
+  fn deadline(&self) -> Option<Instant> {
+    Some(self.pending.deadline?.now(&self.core.held))
+  }
+
   /// Nobody waits for JavaScript any more: what has not begun does not begin, and what runs is terminated, in
   /// both languages.
   fn end(&self, py: Python<'_>, settled: Settled) -> bool {

@@ -19,6 +19,7 @@ use super::ending::stop;
 use super::engine;
 use super::errors::{EngineUnavailable, foreign};
 use super::importing::modules;
+use super::inspector;
 use super::node;
 use super::ops::{self, Operations};
 use super::process;
@@ -105,7 +106,13 @@ impl Runtime {
       operations: Mutex::default(),
       numbered: Mutex::default(),
     };
+    if let Some(inspector) = &made.config.inspector {
+      inspector::open(py, &made.core, inspector)?;
+    }
     set_up(py, &made.core, &made.config)?;
+    if let Some(inspector) = &made.config.inspector {
+      inspector::expect(py, &made.core, inspector)?;
+    }
     Ok(made)
   }
 
@@ -442,6 +449,14 @@ impl Runtime {
   /// What it uses, in bytes and numbers, as RuntimeStats.
   fn get_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
     statistics::of(py, &self.core)
+  }
+
+  /// Where debuggers find it, as InspectorEndpoints; None unless the config has an `inspector`.
+  fn inspector_endpoints<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let inspected = self.core.inspected.get();
+    inspected
+      .map(|inspected| inspected.endpoints(py))
+      .transpose()
   }
 
   /// The number of the process that it runs in, of its own (`process=True`); None where it is this one.

@@ -21,6 +21,8 @@ pub const fn host(call: Call) -> Host {
     timer_cleared,
     unhandled,
     wake: nothing,
+    inspected,
+    held,
     streams: Span::of(&[]),
   }
 }
@@ -30,6 +32,8 @@ extern "C" fn settled(_: *mut c_void, _: u32, _: c_int, _: Span) {}
 extern "C" fn timer(_: *mut c_void, _: u32, _: f64) {}
 extern "C" fn timer_cleared(_: *mut c_void, _: u32) {}
 extern "C" fn unhandled(_: *mut c_void, _: Span) {}
+extern "C" fn inspected(_: *mut c_void, _: Span) {}
+extern "C" fn held(_: *mut c_void, _: c_int) {}
 
 extern "C" fn import(_: *mut c_void, _: Span, out: *mut Bytes) -> c_int {
   const NAME: &str = "TypeError";
@@ -89,3 +93,14 @@ pub unsafe extern "C" fn finish_import(_: Isolate, _: u32, _: u32, _: *mut Bytes
 }
 
 pub unsafe extern "C" fn drop_modules(_: Isolate, _: *const u32, _: usize) {}
+
+pub unsafe extern "C" fn inspect(_: Isolate, _: Span) -> c_int {
+  status::NO_FUNCTION
+}
+
+pub unsafe extern "C" fn expect_debugger(_: Isolate, _: c_int) {}
+
+/// Also what detaches.
+pub unsafe extern "C" fn attach(_: Isolate) {}
+
+pub unsafe extern "C" fn dispatch(_: Isolate, _: Span) {}

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
+use super::deadline::Deadline;
 use crate::base::lock::lock;
 
 /// How long after the deadline it is terminated once more.
@@ -21,9 +22,16 @@ const IDLE_TICKS: u32 = 20;
 struct Watched {
   number: u64,
   core: Arc<Core>,
-  deadline: Option<Instant>,
+  deadline: Option<Deadline>,
   has_fired: bool,
   is_interruptible: bool,
+}
+
+impl Watched {
+  /// As it is now.
+  fn deadline(&self) -> Option<Instant> {
+    Some(self.deadline?.now(&self.core.held))
+  }
 }
 
 struct Watchdog {
@@ -48,7 +56,7 @@ static CHANGED: Condvar = Condvar::new();
 pub struct Watch(u64);
 
 /// Looks after a call. The caller is inside of the runtime, and stays there until it has ended the watch.
-pub fn watch(core: &Arc<Core>, deadline: Option<Instant>, is_interruptible: bool) -> Watch {
+pub fn watch(core: &Arc<Core>, deadline: Option<Deadline>, is_interruptible: bool) -> Watch {
   static NEXT: AtomicU64 = AtomicU64::new(0);
   start();
   let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -61,7 +69,7 @@ pub fn watch(core: &Arc<Core>, deadline: Option<Instant>, is_interruptible: bool
     is_interruptible,
   });
   dog.is_busy = true;
-  dog.look_by(deadline);
+  dog.look_by(deadline.map(|deadline| deadline.now(&core.held)));
   Watch(number)
 }
 
@@ -70,7 +78,7 @@ pub fn expire(number: u64) {
   let now = Instant::now();
   let mut dog = lock(&WATCHDOG);
   if let Some(call) = dog.calls.iter_mut().find(|call| call.number == number) {
-    call.deadline = Some(now);
+    call.deadline = Some(Deadline::at(now));
     dog.look_by(Some(now));
   }
 }
@@ -156,7 +164,7 @@ fn look_forever() {
       drop(out);
       dog = lock(&WATCHDOG);
     }
-    let deadlines = dog.calls.iter().filter_map(|call| call.deadline);
+    let deadlines = dog.calls.iter().filter_map(Watched::deadline);
     let deadlines = deadlines.chain(again).min();
     let looks_at = deadlines.map_or(next_tick, |deadline| deadline.min(next_tick));
     if idle >= IDLE_TICKS {
@@ -175,12 +183,12 @@ fn look_forever() {
 }
 
 fn look_at(call: &mut Watched, now: Instant, is_tick: bool) {
-  if call.deadline.is_some_and(|deadline| deadline <= now) {
+  if call.deadline().is_some_and(|deadline| deadline <= now) {
     if !call.has_fired {
       call.has_fired = true;
       call.core.begin_timeout();
     }
-    call.deadline = Some(now + AGAIN);
+    call.deadline = Some(Deadline::at(now + AGAIN));
     call.core.terminate_execution();
   }
   if is_tick {

@@ -8,6 +8,7 @@ pub mod delivery;
 mod engine;
 pub mod environment;
 pub mod handler;
+mod inspector;
 pub mod masking;
 pub mod options;
 mod payload;
