@@ -9,6 +9,7 @@ import { httpThroughput } from './figures/http-throughput.js'
 import { idleStreams } from './figures/idle-streams.js'
 import { idleWebSockets } from './figures/idle-websockets.js'
 import { inProcessThroughput } from './figures/in-process-throughput.js'
+import { lambdaColdStart } from './figures/lambda-cold-start.js'
 import { reload } from './figures/reload.js'
 import { serverSentEvents } from './figures/server-sent-events.js'
 import { streams } from './figures/streams.js'
@@ -304,6 +305,7 @@ export const figures: readonly Figure[] = [
       notes: ['without the connection to Lambda, which is the same for all; one at a time, as Lambda invokes'],
     }),
   ),
+  lambdaColdStart('lambda-cold-start'),
   httpThroughput('hello', {
     work: 'hello',
     connections: [1, 32, 128, 512],
