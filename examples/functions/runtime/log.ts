@@ -9,13 +9,14 @@ const LONGEST = 16 * 1024
 
 export type Stream = 'stdout' | 'stderr' | 'start' | 'end' | 'system'
 
-/** Milliseconds that a line may wait for others: each write wakes the engine, which the next invocation would feel. */
+/** Milliseconds that a start may wait for what comes after it: each write wakes the engine, which the invocation feels. */
 const PATIENCE = 20
 let waiting = ''
 
 export function log(requestId: string, stream: Stream, text: string): void {
-  if (waiting === '') setTimeout(flush, PATIENCE)
   waiting += `${JSON.stringify({ t: Date.now(), r: requestId, s: stream, m: text })}\n`
+  if (stream === 'start') setTimeout(flush, PATIENCE)
+  else flush()
 }
 
 function flush(): void {
