@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { functionUrlEvent, queueEvent, restEvent } from '../__test__/helpers/lambda/events.js'
 import { serveFunctionUrl } from '../__test__/helpers/lambda/function-url.js'
-import { RuntimeApi } from '../__test__/helpers/lambda/runtime-api.js'
+import { RuntimeApi, text as textOf } from '../__test__/helpers/lambda/runtime-api.js'
 import { containersForTests } from './lib/containers.mjs'
 import { buildTemplateImage } from './lib/lambda-image.mjs'
 import { emulator, emulatorStep, runtimeClient, runtimeClientStep } from './lib/lambda-parts.mjs'
@@ -241,13 +241,6 @@ async function image(engine) {
   assert.equal(layers.code, 0)
   assert.doesNotMatch(layers.output, /registry=|index-url|extra-index|_authToken|npm_config/i)
   say(`${green('✔')} the image of the template: a request, a stream piece by piece, an event; read-only, nobody's user`)
-}
-
-/** @param {AsyncIterable<unknown>} body */
-async function textOf(body) {
-  let text = ''
-  for await (const piece of body) text += String(piece)
-  return text
 }
 
 await main(async () => {
