@@ -33,12 +33,22 @@ async function measure(probe: Probe): Promise<Memory> {
   return { heap: heapUsed, external: external + arrayBuffers, blocks: Math.min(blocks, (await probe.memory()).blocks) }
 }
 
-/** Does something many times, three times over, and tells the least that each time left behind. */
-async function leftPerRound(probe: Probe, count: number, round: (index: number) => Promise<unknown>): Promise<Left> {
+/**
+ * Does something many times, three times over, and tells the least that each time left behind.
+ *
+ * @param settled waits for what the rounds have begun and did not wait for
+ */
+async function leftPerRound(
+  probe: Probe,
+  count: number,
+  round: (index: number) => Promise<unknown>,
+  settled: () => Promise<void> = async () => {},
+): Promise<Left> {
   const many = async () => {
     for (let start = 0; start < count; start += 50) {
       await Promise.all(Array.from({ length: 50 }, (_, index) => round(start + index)))
     }
+    await settled()
     return measure(probe)
   }
   // What is compiled, cached and pooled grows once or twice; what leaks grows every time.
@@ -58,7 +68,11 @@ export const flat = (t: { true(actual: boolean, message?: string): void }, left:
 /** The measure of a file of tests, and the probe that it asks. */
 export function shareMemory(): { probe: Probe; leftPerRound: OfRounds } {
   const probe = shareProbe()
-  return { probe, leftPerRound: (count, round) => leftPerRound(probe, count, round) }
+  return { probe, leftPerRound: (count, ...rest) => leftPerRound(probe, count, ...rest) }
 }
 
-type OfRounds = (count: number, round: (index: number) => Promise<unknown>) => Promise<Left>
+type OfRounds = (
+  count: number,
+  round: (index: number) => Promise<unknown>,
+  settled?: () => Promise<void>,
+) => Promise<Left>
