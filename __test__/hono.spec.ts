@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
+import { connect, createServer as createHttp2Server } from 'node:http2'
 import { createRequire } from 'node:module'
+import { buffer } from 'node:stream/consumers'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { WebSocket } from 'ws'
@@ -159,6 +161,19 @@ test('bodies are those of Node’s own request, unless somebody has looked at th
     }
   }
   t.deepEqual(made, [false, false, true, true])
+})
+
+test('bodies over HTTP/2, which need not say that they come, reach the app', async (t) => {
+  const app = new Hono().all('/api/*', hono(echo, { prefix: '/api' }))
+  const fetched = (...args: [Request]) => app.fetch(...args)
+  const { url } = await listen(t, createAdaptorServer({ fetch: fetched, createServer: createHttp2Server }))
+  const session = connect(url)
+  t.teardown(() => session.destroy())
+  for (const size of [3, 300_000]) {
+    const stream = session.request({ ':method': 'POST', ':path': '/api/' })
+    stream.end('x'.repeat(size))
+    t.is((await buffer(stream)).length, size)
+  }
 })
 
 test('a body that is too large is a 413, however it comes', async (t) => {

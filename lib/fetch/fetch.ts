@@ -2,8 +2,9 @@
 import { noteFailedRequest } from '../base/failed-request.js'
 import type { ExchangeHost } from '../bridge/context.js'
 import { send } from '../handle/handle.js'
+import { hasBody } from '../http/request-body.js'
 import { readBody, type ReadBody } from './body.js'
-import { hasBody, readIncoming } from './incoming-body.js'
+import { readIncoming } from './incoming-body.js'
 import { ClientWatch } from './client-watch.js'
 import { assertUnread, readRequest, type FetchedRequest, type FetchOptions } from './request.js'
 import { responseTo } from './response.js'
@@ -54,7 +55,7 @@ export async function fetchFrom(host: ExchangeHost, request: Request, options: F
 function bodyOf(request: Request, read: FetchedRequest, maxBodySize: number): ReadBody | Promise<ReadBody> {
   const { node, body, length } = read
   if (node !== undefined) {
-    return hasBody(node.incoming) ? readIncoming(node.incoming, { ...read, maxBodySize }) : { length }
+    return hasBody(node.incoming, length) ? readIncoming(node.incoming, { ...read, maxBodySize }) : { length }
   }
   assertUnread(request)
   return body === null ? { length: length === '0' ? 0 : undefined } : readBody(body, { ...read, maxBodySize })

@@ -5,12 +5,6 @@ import type { BodyPump } from '../handle/request.js'
 import { readAtOnce, RequestBodyPump } from '../http/request-body.js'
 import { tooLarge, type Bounds, type ReadBody } from './body.js'
 
-/** Whether a body follows the head (RFC 9112 6.3). */
-export function hasBody({ headers }: IncomingMessage): boolean {
-  const { 'transfer-encoding': chunks, 'content-length': length } = headers
-  return chunks !== undefined || (length !== undefined && length !== '0')
-}
-
 /** Takes what is there of it at once; the rest is pumped while the app runs. */
 export async function readIncoming(request: IncomingMessage, bounds: Bounds): Promise<ReadBody> {
   const { length, maxBodySize } = bounds

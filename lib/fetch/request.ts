@@ -12,6 +12,7 @@ import {
   type NodeExchange,
   type NodeOptions,
 } from './node-exchange.js'
+import { presentOf } from '../handle/request.js'
 import { hopByHop } from '../wire/hop-by-hop.js'
 import { headOfRequest, withContext, type RequestHead } from '../wire/request-head.js'
 
@@ -104,7 +105,8 @@ export function readRequest(request: Request, options: FetchOptions, mounted: st
       fields.push(name, value)
     }
   }
-  const connection = { ...connectionOf(bindings), ...present(options) }
+  const { client, scheme, server } = options
+  const connection = { ...connectionOf(bindings), ...presentOf({ client, scheme, server }) }
   const head = (length: number | string | undefined): RequestHead =>
     withContext(
       headOfRequest({
@@ -117,15 +119,6 @@ export function readRequest(request: Request, options: FetchOptions, mounted: st
       text,
     )
   return { method, url, signal, body, node, length: headers.get('content-length') ?? undefined, head }
-}
-
-/** What the caller says of the connection. */
-function present({ client, scheme, server }: FetchOptions): Pick<FetchOptions, 'client' | 'scheme' | 'server'> {
-  return {
-    ...(client === undefined ? {} : { client }),
-    ...(scheme === undefined ? {} : { scheme }),
-    ...(server === undefined ? {} : { server }),
-  }
 }
 
 /** A URL as requests have them: normalised, and without credentials. */

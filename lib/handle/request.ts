@@ -117,7 +117,7 @@ function partsOf(request: Request, more: Partial<HandleRequest>): HandleRequest 
 }
 
 /** Without what is `undefined`. */
-function presentOf(more: Partial<HandleRequest>): Partial<HandleRequest> {
+export function presentOf(more: Partial<HandleRequest>): Partial<HandleRequest> {
   return Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined))
 }
 

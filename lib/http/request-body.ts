@@ -53,7 +53,7 @@ interface HostRequest extends IncomingMessage {
 }
 
 /** Whether a body follows the head (RFC 9112 6.3). */
-function hasBody(request: HostRequest, length: string | undefined): boolean {
+export function hasBody(request: HostRequest, length: string | undefined): boolean {
   if (request.httpVersionMajor >= 2) {
     // HTTP/2 frames its bodies by itself, and says with the head whether there is none.
     return request.stream?.endAfterHeaders !== true
