@@ -42,7 +42,7 @@ class Watched {
   readonly warnings: string[] = []
   readonly #root: string
   readonly #told: string[] = []
-  readonly #before = new Set<string>()
+  readonly #ever = new Set<string>()
   #wake: () => void = () => {}
 
   constructor(
@@ -60,8 +60,10 @@ class Watched {
       }),
       files: files.map((file) => join(root, file)),
       delay,
-      since: since ?? Date.now(),
+      // What was written before is no change, be it in this very millisecond.
+      since: since ?? Date.now() + 1,
       onChange: (paths) => {
+        for (const path of paths) this.#ever.add(relative(root, path))
         this.#told.push(...paths)
         this.#wake()
       },
@@ -70,26 +72,25 @@ class Watched {
     t.teardown(() => watcher.close())
   }
 
-  /**
-   * Waits until it has told of files, and gives all that it has told of since it was asked last, less what it had told
-   * of before: one change that is made in steps may be told of once more when the next is made already.
-   */
-  async until(...names: string[]): Promise<string[]> {
+  /** Waits until it has told of files since it was asked last; it may have told of others as well. */
+  async until(...names: string[]): Promise<void> {
     const isTold = (name: string): boolean => this.#told.includes(join(this.#root, name))
     while (!names.every(isTold)) await new Promise<void>((resolve) => (this.#wake = resolve))
-    const told = new Set(this.#told.splice(0).map((path) => relative(this.#root, path)))
-    const news = [...told].filter((name) => names.includes(name) || !this.#before.has(name))
-    for (const name of told) this.#before.add(name)
-    return news.toSorted()
+    this.#told.length = 0
+  }
+
+  /** All of which it has ever told, sorted: one change that is made in steps may be told of more than once. */
+  get ever(): string[] {
+    return [...this.#ever].toSorted()
   }
 
   /** Changes a file again and again until that is told: whatever was changed before has been told of then as well. */
-  async sees(name: string): Promise<string[]> {
+  async sees(name: string): Promise<void> {
     const change = async (): Promise<void> => writeFile(join(this.#root, name), String(Math.random()))
     await change()
     const timer = setInterval(() => void change(), 500)
     try {
-      return await this.until(name)
+      await this.until(name)
     } finally {
       clearInterval(timer)
     }
@@ -99,32 +100,37 @@ class Watched {
 const FILES = { 'main.py': '', 'a.py': '', 'b.py': '', 'page.html': '', 'pkg/mod.py': '', 'last.py': '' }
 
 test.serial('tells of files that are changed, replaced, touched, added and removed', async (t) => {
-  const root = await scratchFolder(t, FILES)
+  const names = ['changed', 'replaced', 'anew', 'touched', 'removed', 'untouched', 'last']
+  const root = await scratchFolder(t, Object.fromEntries(names.map((name) => [`${name}.py`, ''])))
   const at = (name: string) => join(root, name)
   const watcher = new Watched(t, root)
   await watcher.sees('last.py')
 
-  await writeFile(at('main.py'), 'x = 1')
-  t.deepEqual(await watcher.until('main.py'), ['main.py'])
-  await writeFile(at('.main.py.tmp'), 'x = 2')
-  await rename(at('.main.py.tmp'), at('main.py'))
-  t.deepEqual(await watcher.until('main.py'), ['main.py'])
-  await rename(at('main.py'), at('main.py~'))
-  await writeFile(at('main.py'), 'x = 3')
-  t.deepEqual(await watcher.until('main.py'), ['main.py'])
-  await utimes(at('a.py'), new Date(), new Date())
-  t.deepEqual(await watcher.until('a.py'), ['a.py'])
-  await rm(at('b.py'))
-  t.deepEqual(await watcher.until('b.py'), ['b.py'])
-  await writeFile(at('b.py'), '')
-  t.deepEqual(await watcher.until('b.py'), ['b.py'])
+  await writeFile(at('changed.py'), 'x = 1')
+  await watcher.until('changed.py')
+  await writeFile(at('.replaced.py.tmp'), 'x = 1')
+  await rename(at('.replaced.py.tmp'), at('replaced.py'))
+  await watcher.until('replaced.py')
+  await rename(at('anew.py'), at('anew.py~'))
+  await writeFile(at('anew.py'), 'x = 1')
+  await watcher.until('anew.py')
+  await utimes(at('touched.py'), new Date(), new Date())
+  await watcher.until('touched.py')
+  await rm(at('removed.py'))
+  await watcher.until('removed.py')
+  await writeFile(at('added.py'), '')
+  await watcher.until('added.py')
   await mkdir(at('new/deep/er'), { recursive: true })
   await writeFile(at('new/deep/er/mod.py'), '')
-  t.deepEqual(await watcher.until('new/deep/er/mod.py'), ['new/deep/er/mod.py'])
-  await writeFile(at('new/deep/er/mod.py'), 'x = 1')
-  t.deepEqual(await watcher.until('new/deep/er/mod.py'), ['new/deep/er/mod.py'])
+  await watcher.until('new/deep/er/mod.py')
+  await watcher.sees('new/deep/er/other.py')
   await rm(at('new'), { recursive: true })
-  t.deepEqual(await watcher.until('new/deep/er/mod.py'), ['new/deep/er/mod.py'])
+  await watcher.until('new/deep/er/mod.py', 'new/deep/er/other.py')
+  const steps = ['added', 'anew', 'changed', 'last', 'new/deep/er/mod', 'new/deep/er/other', 'removed', 'replaced']
+  t.deepEqual(
+    watcher.ever,
+    [...steps, 'touched'].map((name) => `${name}.py`),
+  )
   t.deepEqual(watcher.warnings, [])
 })
 
@@ -140,8 +146,9 @@ test.serial('does not tell of the mode of a file, nor of files that it is not to
   await mkdir(at('venv'))
   await writeFile(at('venv/a.py'), '')
   await writeFile(at('page.html'), '<p>')
-  t.deepEqual(await watcher.until('page.html'), ['page.html'])
-  t.deepEqual(await watcher.sees('last.py'), ['last.py'])
+  await watcher.until('page.html')
+  await watcher.sees('last.py')
+  t.deepEqual(watcher.ever, ['last.py', 'page.html'])
 })
 
 test.serial('tells of many files at once', async (t) => {
@@ -150,11 +157,8 @@ test.serial('tells of many files at once', async (t) => {
   const watcher = new Watched(t, root, { delay: 100 })
   await watcher.sees('last.py')
   await Promise.all(names.map((name) => writeFile(join(root, name), 'x = 1')))
-  const told = new Set<string>()
-  for (const name of names) {
-    if (!told.has(name)) for (const one of await watcher.until(name)) told.add(one)
-  }
-  t.deepEqual([...told].toSorted(), names)
+  await watcher.until(...names)
+  t.deepEqual(watcher.ever, ['last.py', ...names])
 })
 
 test.serial('misses no change of a file that is written again and again', async (t) => {
@@ -187,7 +191,8 @@ test.serial('tells of what was changed while it was about to begin', async (t) =
   const root = await scratchFolder(t, FILES)
   const watcher = new Watched(t, root, { since: Date.now() - 3_600_000 })
   const programs = Object.keys(FILES).filter((name) => name.endsWith('.py'))
-  t.deepEqual(await watcher.until(...programs), programs.toSorted())
+  await watcher.until(...programs)
+  t.deepEqual(watcher.ever, programs.toSorted())
 })
 
 test.serial('watches files of configuration, and finds them when they come', async (t) => {
@@ -195,10 +200,11 @@ test.serial('watches files of configuration, and finds them when they come', asy
   const watcher = new Watched(t, root, { files: ['.env', 'amphis.config.js'] })
   await watcher.sees('last.py')
   await writeFile(join(root, '.env'), 'A=1')
-  t.deepEqual(await watcher.until('.env'), ['.env'])
+  await watcher.until('.env')
   await writeFile(join(root, 'other.js'), '')
   await writeFile(join(root, 'amphis.config.js'), '')
-  t.deepEqual(await watcher.until('amphis.config.js'), ['amphis.config.js'])
+  await watcher.until('amphis.config.js')
+  t.deepEqual(watcher.ever, ['.env', 'amphis.config.js', 'last.py'])
 })
 
 test.serial('does not look into folders that it is not to watch', async (t) => {
@@ -227,9 +233,10 @@ for (const [code, remedy] of [
     const watcher = new Watched(t, root)
     await watcher.sees('last.py')
     await writeFile(join(root, 'pkg/mod.py'), 'x = 1')
-    t.true((await watcher.until('pkg/mod.py')).includes('pkg/mod.py'))
+    await watcher.until('pkg/mod.py')
     await writeFile(join(root, 'pkg/new.py'), '')
-    t.true((await watcher.until('pkg/new.py')).includes('pkg/new.py'))
+    await watcher.until('pkg/new.py')
+    t.deepEqual(watcher.ever, ['last.py', 'pkg/mod.py', 'pkg/new.py'])
     t.is(watcher.warnings.length, 1)
     t.true(watcher.warnings[0]?.includes(code))
     t.true(watcher.warnings[0]?.endsWith(`${remedy}.`))
