@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { describeNode } from '../lib/js/engine.js'
-import { isThorough, testWithEngine } from './helpers/engine.js'
+import { isThorough, snapshots, testWithEngine } from './helpers/engine.js'
 import { amphisRun, start } from './helpers/plain-python.js'
 import { createHandler, fixtures, python } from './helpers/python.js'
 
@@ -12,20 +12,42 @@ import { createHandler, fixtures, python } from './helpers/python.js'
 const folder = join(fixtures, 'js')
 
 for (const file of readdirSync(folder).filter((name) => name.startsWith('test_'))) {
-  testWithEngine(`pytest passes inside of Node.js: ${file}`, async (t) => {
-    const args = [...amphisRun, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', join(folder, file)] as const
-    const { code, signal, stdout, stderr } = await start(t, args, { stdin: '', cwd: folder }).ends()
-    t.is(code, 0, `${signal ?? ''}${stdout}${stderr}`)
+  for (const snapshot of snapshots) {
+    testWithEngine(`pytest passes inside of Node.js: ${file} (${snapshot}'s snapshot)`, async (t) => {
+      const args = [...amphisRun, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', join(folder, file)] as const
+      const options = { stdin: '', cwd: folder, env: { AMPHIS_JS_SNAPSHOT: snapshot } }
+      const { code, signal, stdout, stderr } = await start(t, args, options).ends()
+      t.is(code, 0, `${signal ?? ''}${stdout}${stderr}`)
+    })
+  }
+}
+
+for (const snapshot of snapshots) {
+  testWithEngine(`nothing gets out of a runtime (${snapshot}'s snapshot)`, async (t) => {
+    const args = [...amphisRun, join(folder, 'escapes.py')] as const
+    const env = { AMPHIS_JS_SNAPSHOT: snapshot }
+    const { code, stdout, stderr } = await start(t, args, { stdin: '', cwd: folder, env }).ends()
+    t.is(code, 0, stderr)
+    const { attempts, escaped } = JSON.parse(stdout) as { attempts: number; escaped: Record<string, string[]> }
+    t.deepEqual(escaped, {})
+    t.true(attempts > 50)
   })
 }
 
-testWithEngine('nothing gets out of a runtime', async (t) => {
-  const args = [...amphisRun, join(folder, 'escapes.py')] as const
-  const { code, stdout, stderr } = await start(t, args, { stdin: '', cwd: folder }).ends()
-  t.is(code, 0, stderr)
-  const { attempts, escaped } = JSON.parse(stdout) as { attempts: number; escaped: Record<string, string[]> }
-  t.deepEqual(escaped, {})
-  t.true(attempts > 50)
+testWithEngine('runtimes do the same work, whatever snapshot they are made of', async (t) => {
+  const program = join(folder, 'formats.py')
+  const done: { formatted: string; heap: number[] }[] = []
+  for (const snapshot of snapshots) {
+    const env = { AMPHIS_JS_SNAPSHOT: snapshot, ROUNDS: isThorough ? '60' : '3' }
+    const { code, stdout, stderr } = await start(t, [...amphisRun, program], { stdin: '', cwd: folder, env }).ends()
+    t.is(code, 0, stderr)
+    done.push(JSON.parse(stdout))
+  }
+  const [nodes, v8s = nodes] = done
+  t.is(v8s?.formatted, nodes?.formatted)
+  // Of the first runtime, and of a later one.
+  const most = (nodes?.heap[0] ?? 0) / (snapshots.length === 1 ? 0.9 : 2)
+  for (const heap of v8s?.heap ?? []) t.true(heap < most, `${heap} bytes`)
 })
 
 for (const [how, expected] of [

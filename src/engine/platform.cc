@@ -95,7 +95,7 @@ void Tasks::close() {
   left.swap(queue_->tasks);
 }
 
-v8::Isolate* new_isolate(v8::Isolate::CreateParams* params, Delegate* delegate) {
+v8::Isolate* of_nodes_snapshot(v8::Isolate::CreateParams* params, Delegate* delegate) {
   // The isolate keeps its address.
   static auto* stand_in = new StandIn;
   node::IsolateSettings settings;
@@ -104,6 +104,16 @@ v8::Isolate* new_isolate(v8::Isolate::CreateParams* params, Delegate* delegate) 
   v8::Isolate* isolate = node::NewIsolate(params, nullptr, stand_in, nullptr, settings);
   making = nullptr;
   return isolate;
+}
+
+void take_nodes_hooks_off(v8::Isolate* isolate) {
+  isolate->SetPrepareStackTraceCallback(nullptr);
+  isolate->SetPromiseRejectCallback(nullptr);
+  isolate->SetPromiseHook(nullptr);
+  isolate->SetModifyCodeGenerationFromStringsCallback(nullptr);
+  isolate->SetAllowWasmCodeGenerationCallback(nullptr);
+  isolate->SetAbortOnUncaughtExceptionCallback(nullptr);
+  isolate->SetWasmStreamingCallback(nullptr);
 }
 
 }  // namespace amphis

@@ -39,6 +39,9 @@ class Delegate : public node::IsolatePlatformDelegate {
 };
 
 // Makes an isolate the way that Node's workers do. The delegate has to outlive it.
-v8::Isolate* new_isolate(v8::Isolate::CreateParams* params, Delegate* delegate);
+v8::Isolate* of_nodes_snapshot(v8::Isolate::CreateParams* params, Delegate* delegate);
+// Node prepares isolates for itself; what it has set would look for an Environment that is not there. Before the first
+// context is made: some of it is looked at then.
+void take_nodes_hooks_off(v8::Isolate* isolate);
 
 }  // namespace amphis

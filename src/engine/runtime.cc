@@ -9,6 +9,7 @@
 #include "inspector.h"
 #include "module.h"
 #include "promise.h"
+#include "snapshot.h"
 #include "stream.h"
 #include "timer.h"
 
@@ -57,19 +58,6 @@ void look_at_heap(v8::Isolate* isolate, void*) {
   if (is_over_limit(runtime)) runtime->out_of_memory();
   auto ended = std::chrono::steady_clock::now();
   runtime->next_look = ended + 4 * (ended - began);
-}
-
-// Node prepares isolates for itself; what it has set would look for an Environment that is not there.
-void take_nodes_hooks_off(v8::Isolate* isolate) {
-  isolate->SetPrepareStackTraceCallback(nullptr);
-  isolate->SetPromiseRejectCallback(nullptr);
-  isolate->SetPromiseHook(nullptr);
-  isolate->SetModifyCodeGenerationFromStringsCallback(nullptr);
-  isolate->SetAllowWasmCodeGenerationCallback(nullptr);
-  isolate->SetAbortOnUncaughtExceptionCallback(nullptr);
-  isolate->SetWasmStreamingCallback(nullptr);
-  isolate->SetFatalErrorHandler(fatal);
-  isolate->SetOOMErrorHandler(fatal_out_of_memory);
 }
 
 // Deletes what a path of names leads to from the global object. Nothing of the guest's has run yet.
@@ -219,6 +207,8 @@ void* create(const AmphisLimits* limits, const AmphisHost* host, void* user) {
     v8::Locker locker(isolate);
     v8::Isolate::Scope scope(isolate);
     take_nodes_hooks_off(isolate);
+    isolate->SetFatalErrorHandler(fatal);
+    isolate->SetOOMErrorHandler(fatal_out_of_memory);
     isolate->SetData(0, runtime);
     isolate->SetMicrotasksPolicy(v8::MicrotasksPolicy::kExplicit);
     isolate->SetCaptureStackTraceForUncaughtExceptions(false);

@@ -7,6 +7,7 @@
 #include "module.h"
 #include "promise.h"
 #include "script.h"
+#include "snapshot.h"
 #include "stream.h"
 #include "timer.h"
 #include "version.h"
@@ -63,6 +64,7 @@ constexpr AmphisTable kTable = {
     close_gate,
     stack_left,
     free_bytes,
+    choose_snapshot,
     create,
     destroy,
     reset,

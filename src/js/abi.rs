@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 
 /// The number of the table that this addon was written against.
-pub const TABLE: u32 = 6;
+pub const TABLE: u32 = 7;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -242,6 +242,7 @@ pub struct Table {
   pub close_gate: extern "C" fn(u32) -> c_int,
   pub stack_left: extern "C" fn() -> usize,
   pub free: extern "C" fn(*mut Bytes),
+  pub choose_snapshot: extern "C" fn(Span) -> c_int,
   pub create: unsafe extern "C" fn(*const Limits, *const Host, *mut c_void) -> Isolate,
   pub destroy: unsafe extern "C" fn(Isolate),
   pub reset: unsafe extern "C" fn(Isolate) -> c_int,

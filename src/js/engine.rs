@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use super::abi::{self, Bytes, Evaluation, Host, Limits, Span, Table, answer, status};
+use super::default_snapshot;
 use super::node::{self, NodeFacts};
 use super::synchronous;
 use crate::base::lock::lock;
@@ -245,8 +246,21 @@ pub fn libpython() -> Option<PathBuf> {
   }
 }
 
-/// The trial: a runtime that counts, throws, overflows, is debugged and ends.
+/// The trial: a runtime that counts, throws, overflows, is debugged and ends; and another one of V8's own snapshot, where that
+/// is to be used.
 pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
+  let Ok(table) = load(engine, facts) else {
+    return false;
+  };
+  let Some(platform) = facts.platform else {
+    return false;
+  };
+  (table.start)(platform.0).is_null()
+    && is_well(table)
+    && (!default_snapshot::look(table) || is_well(table))
+}
+
+fn is_well(table: &Table) -> bool {
   extern "C" fn call(_: *mut c_void, _: u32, _: Span, _: *mut Bytes) -> std::ffi::c_int {
     answer::STOP
   }
@@ -269,15 +283,7 @@ pub fn try_out(engine: &Path, facts: &NodeFacts) -> bool {
     depth: 100,
     value: 1 << 20,
   };
-  let Ok(table) = load(engine, facts) else {
-    return false;
-  };
-  let Some(platform) = facts.platform else {
-    return false;
-  };
-  if !(table.start)(platform.0).is_null() {
-    return false;
-  }
+  IS_ANSWERED.store(false, Ordering::Release);
   // SAFETY: as `abi.h` has it: one thread, one runtime, destroyed at last.
   unsafe {
     let isolate = (table.create)(&raw const limits, &raw const host, std::ptr::null_mut());

@@ -41,6 +41,7 @@ mod config;
 mod core;
 mod counts;
 mod deadline;
+mod default_snapshot;
 mod defining;
 mod driver;
 pub mod ending;

@@ -22,6 +22,7 @@ pub static TABLE: Table = Table {
   close_gate,
   stack_left,
   free,
+  choose_snapshot: synchronous::choose_snapshot,
   create,
   destroy,
   reset,

@@ -14,6 +14,7 @@ use super::callback::HOST;
 use super::config::{Config, seconds};
 use super::core::{Core, End};
 use super::counts::Kind;
+use super::default_snapshot;
 use super::defining::{define, without_value};
 use super::ending::stop;
 use super::engine;
@@ -89,7 +90,12 @@ impl Runtime {
         } else {
           None
         };
-        let core = spare.or_else(|| Core::new(table, limits, &HOST));
+        let core = spare.or_else(|| {
+          if !config.has_process {
+            default_snapshot::prepare(table);
+          }
+          Core::new(table, limits, &HOST)
+        });
         if may_spare {
           spare::make_next(table, &HOST, limits, config.has_usual_limits());
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::abi::{Host, Limits, Table};
 use super::core::{Core, End};
+use super::default_snapshot;
 use crate::base::lock::lock;
 
 struct State {
@@ -67,6 +68,7 @@ pub fn make_next(table: &'static Table, host: &'static Host, limits: Limits, usu
   let started = thread::Builder::new()
     .name("amphis-js-spare".into())
     .spawn(move || {
+      default_snapshot::choose(table);
       let made = Core::new(table, limits, host);
       let before = {
         let mut state = lock(&STATE);

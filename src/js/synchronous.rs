@@ -58,6 +58,10 @@ pub fn refusal() -> PyErr {
   )
 }
 
+pub extern "C" fn choose_snapshot(_: Span) -> c_int {
+  0
+}
+
 pub unsafe extern "C" fn forget(_: Isolate, _: u32) {}
 
 pub unsafe extern "C" fn fire(_: Isolate, _: u32, _: *mut Bytes) -> c_int {

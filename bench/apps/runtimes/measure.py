@@ -9,6 +9,9 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
 
+from asynchronous import asynchronous
+from engines import ENGINES, MiniRacer
+
 sys.path.append(str(Path(__file__).parents[1] / "calls"))
 
 if "BENCH_CHANNEL_FD" in os.environ:
@@ -27,53 +30,11 @@ ITEMS = [
     }
     for index in range(64)
 ]
+LIBRARY = Path(__file__).parents[2] / "node_modules/vega/build/vega.min.js"
 DOCUMENT = {"page": 1, "total": len(ITEMS), "items": ITEMS}
 
 
-class Amphis:
-    def make(self):
-        from amphis import js
-
-        return js.Runtime()
-
-    def bind(self, runtime, name, function):
-        runtime.bind_function(name, function)
-
-    def function(self, runtime, code):
-        return runtime.eval(code)
-
-
-class Processes(Amphis):
-    def make(self):
-        from amphis import js
-
-        return js.Runtime(process=True)
-
-
-class Jsrun(Amphis):
-    def make(self):
-        import jsrun
-
-        return jsrun.Runtime()
-
-
-class MiniRacer:
-    def make(self):
-        from py_mini_racer import MiniRacer
-
-        return MiniRacer()
-
-    def bind(self, runtime, name, function):
-        raise NotImplementedError("mini-racer has no synchronous callbacks")
-
-    def function(self, runtime, code):
-        runtime.eval(f"globalThis.f = {code}; 0")
-        return lambda value: runtime.call("f", value)
-
-
-engine = {"amphis": Amphis, "processes": Processes, "jsrun": Jsrun, "mini-racer": MiniRacer}[
-    sys.argv[1]
-]()
+engine = ENGINES[sys.argv[1]]()
 
 
 def blocking(call, milliseconds, check=None):
@@ -179,6 +140,30 @@ def threads(milliseconds):
     return took / sum(counts) * 1e6
 
 
+def library(milliseconds):
+    """To have a runtime with a library of half a MB."""
+    source = LIBRARY.read_text()
+
+    def once():
+        runtime = engine.make()
+        runtime.eval(f"{source}; 0")
+        return ready(runtime)
+
+    return blocking(once, milliseconds, "function")
+
+
+def snapshot(milliseconds):
+    """The same from a snapshot."""
+    taken = engine.snapshot("vega.js", LIBRARY.read_text())
+    return blocking(lambda: ready(engine.restore(taken)), milliseconds, "function")
+
+
+def ready(runtime):
+    found = runtime.eval("typeof vega.parse")
+    runtime.close()
+    return found
+
+
 def memory(_):
     """MB that each of fifty has of its own."""
     gc.collect()
@@ -205,7 +190,10 @@ WAYS = {
     "result": result,
     "argument": argument,
     "threads": threads,
+    "library": library,
+    "snapshot": snapshot,
     "memory": memory,
+    **asynchronous(engine),
 }
 
 if len(sys.argv) > 2:
