@@ -8,7 +8,8 @@ const probe = shareProbe()
 const ask = async (path: string): Promise<unknown> => (await tasks.handle({ url: path })).json()
 
 for (const [path, expected] of [
-  ['current_task', [true, true, false, true]],
+  ['current_task', [true, true, false, true, true]],
+  ['other_tasks', [true, true, false]],
   ['names', [true, ['app', 'names'], true, true]],
   ['wait_for', 'timed out'],
   ['fail_after', 'timed out'],
@@ -100,7 +101,7 @@ test('all of it holds in asyncio’s debug mode, in silence', async (t) => {
   t.is(code, 0, stderr)
   t.deepEqual(stdout.trim().split('\n'), [
     'debug true',
-    'current_task [true, true, false, true]',
+    'current_task [true, true, false, true, true]',
     'names [true, ["app", "names"], true, true]',
     'fail_after "timed out"',
     'task_group [0, 1, 2, 3, 4]',

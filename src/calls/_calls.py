@@ -1,6 +1,5 @@
 """What calls between the languages need in Python."""
 
-import asyncio
 import contextlib
 import contextvars
 import inspect
@@ -10,33 +9,9 @@ import threading
 owner = contextvars.ContextVar("amphis_owner")
 
 
-async def run(function, args, kwargs, reply):
-    """Calls an `async def` and tells JavaScript how it went."""
-    try:
-        result = await function(*args, **kwargs)
-    except asyncio.CancelledError as exc:
-        reply.fail(exc)
-        raise
-    except BaseException as exc:
-        # SystemExit and KeyboardInterrupt too: out of a task they would end the loop.
-        reply.fail(exc)
-    else:
-        reply.value(result)
-
-
-async def finish(awaitable, reply):
-    """The same of what is awaited already made."""
-    try:
-        result = await awaitable
-    except StopAsyncIteration:
-        reply.end()
-    except asyncio.CancelledError as exc:
-        reply.fail(exc)
-        raise
-    except BaseException as exc:
-        reply.fail(exc)
-    else:
-        reply.value(result)
+async def awaiting(awaitable):
+    """A coroutine of what can be awaited and is none."""
+    return await awaitable
 
 
 def next_of(iterator):

@@ -12,7 +12,8 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use super::attribute::member;
 use super::handles::{CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Handles, code_flags};
 use super::owner::{self, Owner};
-use super::reply::{Asked, Reply};
+use super::reply::Asked;
+use super::running::{Awaited, Running};
 use super::support::argument_name;
 use super::waiters::{Payload, Visitor};
 use super::{context, pool, proxy, support};
@@ -173,7 +174,7 @@ impl Question {
     match self.where_it_runs(py) {
       // Its coroutine is awaited on the loop, by whomever it is asked for.
       Run::OnLoop if place == Place::Loop => self.await_on_loop(py, asked),
-      Run::OnLoop => on_loop(move |py| self.await_on_loop(py, asked)),
+      Run::OnLoop => self.await_later(asked),
       Run::AtOnce => self.answer(py, &asked),
       Run::InThread if place == Place::BlockedThread => self.answer(py, &asked),
       Run::InThread => {
@@ -239,42 +240,36 @@ impl Question {
     }
   }
 
-  /// On the loop's thread: awaits what this leads to, in a task that has taken its first step.
+  /// Has the loop's thread await what this leads to.
+  fn await_later(self, asked: Asked) {
+    on_loop(move |py| {
+      report(py, context::enter(py, asked.owner.index));
+      self.await_on_loop(py, asked);
+    });
+  }
+
+  /// On the loop's thread, in the owner's context: awaits what this leads to, in a task that has taken its first step.
   fn await_on_loop(self, py: Python<'_>, asked: Asked) {
-    report(py, context::enter(py, asked.owner.index));
     let started = (|| {
-      let support = support::get(py)?;
-      let reply = Bound::new(py, Reply::new(asked.clone()))?;
-      let coroutine = match self {
+      let awaited = match self {
         Self::Call {
           function,
           arguments,
           keywords,
-        } => {
-          let keywords =
-            keywords.map_or_else(|| PyDict::new(py), |keywords| keywords.into_bound(py));
-          support.call_method1(intern!(py, "run"), (function, arguments, keywords, &reply))?
-        }
-        Self::Next(iterator) => {
-          let next = iterator.bind(py).call_method0(intern!(py, "__anext__"))?;
-          support.call_method1(intern!(py, "finish"), (next, &reply))?
-        }
-        Self::Return(iterator) => {
-          let closing = iterator.bind(py).call_method0(intern!(py, "aclose"))?;
-          support.call_method1(intern!(py, "finish"), (closing, &reply))?
-        }
-        Self::Await(awaitable) => {
-          support.call_method1(intern!(py, "finish"), (awaitable, &reply))?
-        }
+        } => Awaited::Call {
+          function,
+          arguments,
+          keywords,
+        },
+        Self::Next(iterator) => Awaited::Next(iterator),
+        Self::Return(iterator) => Awaited::Return(iterator),
+        Self::Await(awaitable) => Awaited::Awaitable(awaitable),
         Self::Import(_) | Self::Get(..) | Self::Iterate(_) | Self::Item(..) => return Ok(()),
       };
-      let task = event_loop::start(py, &coroutine)?;
-      if !reply.get().is_done() {
-        asked.owner.keep_task(asked.call, task);
-        // It may have been settled while it was kept, by whatever runs when something is dropped.
-        if reply.get().is_done() {
-          drop(asked.owner.forget_task(asked.call));
-        }
+      let running = Bound::new(py, Running::new(asked.clone(), awaited))?;
+      let task = event_loop::start(py, running.as_any())?;
+      if !running.get().is_done() {
+        running.get().keep(task);
       }
       Ok(())
     })();
@@ -328,8 +323,7 @@ impl Question {
     match result {
       // A `def` that returns what an `async def` made.
       Ok(result) if !asked.by_handle && is_coroutine(&result) => {
-        let (asked, awaitable) = (asked.clone(), result.unbind());
-        on_loop(move |py| Self::Await(awaitable).await_on_loop(py, asked));
+        Self::Await(result.unbind()).await_later(asked.clone());
       }
       Ok(result) => asked.value(py, &result),
       Err(error) => asked.raised(py, error),

@@ -38,5 +38,6 @@ pub mod pool;
 mod proxy;
 mod remote;
 mod reply;
+mod running;
 mod support;
 pub mod waiters;

@@ -1,7 +1,6 @@
 //! The answer to a call of JavaScript's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
@@ -180,58 +179,4 @@ pub fn send(py: Python<'_>, owner: &Owner, operation: i32, slot: u32, tape: Tape
     records.bodies.extend(buffers);
   });
   pacing::flush_from_anywhere(py, host);
-}
-
-/// What a coroutine of `_calls.py` tells how it went.
-#[pyclass(frozen, module = "amphis")]
-pub struct Reply {
-  asked: Asked,
-  /// Only the first answer counts.
-  done: AtomicBool,
-}
-
-impl Reply {
-  pub fn new(asked: Asked) -> Self {
-    Self {
-      asked,
-      done: AtomicBool::new(false),
-    }
-  }
-
-  pub fn is_done(&self) -> bool {
-    self.done.load(Ordering::Acquire)
-  }
-
-  fn begin(&self) -> bool {
-    let first = !self.done.swap(true, Ordering::AcqRel);
-    if first {
-      // Dropped here, where no lock is held.
-      drop(self.asked.owner.forget_task(self.asked.call));
-    }
-    first
-  }
-}
-
-#[pymethods]
-impl Reply {
-  fn value(&self, py: Python<'_>, value: &Bound<'_, PyAny>) {
-    if self.begin() {
-      self.asked.value(py, value);
-      pacing::rest(py);
-    }
-  }
-
-  fn end(&self, py: Python<'_>) {
-    if self.begin() {
-      self.asked.end(py);
-      pacing::rest(py);
-    }
-  }
-
-  fn fail(&self, py: Python<'_>, exception: &Bound<'_, PyBaseException>) {
-    if self.begin() {
-      self.asked.exception(py, exception);
-      pacing::rest(py);
-    }
-  }
 }

@@ -12,5 +12,6 @@ pub mod original;
 pub mod pacing;
 pub mod signals;
 pub mod sources;
+mod task_register;
 pub mod tasks;
 mod title;

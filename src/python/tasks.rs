@@ -15,10 +15,12 @@ use std::sync::Mutex;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{IntoPyDict, PyDict, PyTuple, PyType};
 
 use crate::base::lock::lock;
 use crate::python::sources;
+use crate::python::task_register::TaskRegister;
 
 /// Makes tasks of one event loop.
 pub struct Tasks {
@@ -41,6 +43,8 @@ struct Shadow {
   attributes: Py<PyDict>,
   steps: Py<Steps>,
   take: Py<PyAny>,
+  /// None where it is not the one that is known.
+  register: Option<TaskRegister>,
 }
 
 /// The step of a task, and the context that it is to be run in.
@@ -51,6 +55,8 @@ type Step = (Py<PyAny>, Py<PyAny>);
 struct Steps {
   call_soon: Py<PyAny>,
   task_type: Py<PyAny>,
+  /// Once it is known.
+  step_type: PyOnceLock<Py<PyType>>,
   taken: Mutex<Vec<Step>>,
 }
 
@@ -68,8 +74,7 @@ impl Steps {
     let py = callback.py();
     if arguments.is_empty()
       && let Some(context) = context
-      && let Some(task) = callback.getattr_opt(intern!(py, "__self__"))?
-      && task.is_instance(self.task_type.bind(py))?
+      && self.is_step(callback)?
     {
       lock(&self.taken).push((callback.clone().unbind(), context.clone().unbind()));
       return Ok(None);
@@ -107,6 +112,7 @@ impl Tasks {
       let steps = Steps {
         call_soon: event_loop.getattr("call_soon")?.unbind(),
         task_type: task_type.clone().unbind(),
+        step_type: PyOnceLock::new(),
         taken: Mutex::default(),
       };
       let steps = Bound::new(py, steps)?;
@@ -114,6 +120,7 @@ impl Tasks {
         attributes: attributes.unbind(),
         take: steps.getattr("take")?.unbind(),
         steps: steps.unbind(),
+        register: TaskRegister::new(py).ok(),
       })
     };
     Ok(Self {
@@ -186,21 +193,57 @@ impl Tasks {
     let py = coroutine.py();
     let attributes = shadow.attributes.bind(py);
     attributes.set_item(intern!(py, "call_soon"), &shadow.take)?;
-    let task = self.make(coroutine, &self.options);
+    let make = || self.make(coroutine, &self.options);
+    let task = match &shadow.register {
+      Some(register) => register.make(py, make),
+      None => make(),
+    };
     attributes.del_item(intern!(py, "call_soon"))?;
     let steps = shadow.steps.get();
     let taken = mem::take(&mut *lock(&steps.taken));
     let task = task?;
+    let begin = || steps.begin(&task, taken);
+    match &shadow.register {
+      Some(register) => register.begin(&task, begin)??,
+      None => begin()?,
+    }
+    Ok(task)
+  }
+}
+
+impl Steps {
+  /// Whether it is what a task hands to its loop.
+  fn is_step(&self, callback: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = callback.py();
+    let class = callback.get_type();
+    if self.step_type.get(py).is_some_and(|known| class.is(known)) {
+      return Ok(true);
+    }
+    let Some(task) = callback.getattr_opt(intern!(py, "__self__"))? else {
+      return Ok(false);
+    };
+    let is_step = task.is_instance(self.task_type.bind(py))?;
+    // asyncio's own, in C: nothing else has such steps.
+    if is_step && class.name()? == "TaskStepMethWrapper" {
+      let _ = self.step_type.set(py, class.unbind());
+    }
+    Ok(is_step)
+  }
+
+  /// Runs the first step of a task among what was taken, and hands on all else.
+  fn begin(&self, task: &Bound<'_, PyAny>, taken: Vec<Step>) -> PyResult<()> {
+    let py = task.py();
+    let is_alone = taken.len() == 1;
     for (step, context) in taken {
-      let is_its_own = step.getattr(py, intern!(py, "__self__"))?.is(&task);
+      let is_its_own = is_alone || step.getattr(py, intern!(py, "__self__"))?.is(task);
       let run = || context.call_method1(py, intern!(py, "run"), (&step,));
       // Where another task is current, as in a loop that an app has nested, the step refuses to begin.
       if !is_its_own || run().is_err() {
         let keywords = [(intern!(py, "context"), &context)].into_py_dict(py)?;
-        steps.call_soon.call(py, (&step,), Some(&keywords))?;
+        self.call_soon.call(py, (&step,), Some(&keywords))?;
       }
     }
-    Ok(task)
+    Ok(())
   }
 }
 
