@@ -4,3 +4,4 @@ pub mod error;
 pub mod lock;
 pub mod masking;
 pub mod options;
+pub mod spin;

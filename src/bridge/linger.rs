@@ -16,12 +16,12 @@
 //! for those that take no longer than [`WORTH_STAYING`]. On one processor nobody does: the other side could not run
 //! meanwhile.
 
-use std::hint;
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::base::spin::{is_worth_it, spin};
 
 /// How long Python stays awake for the next request.
 const LINGER: Duration = Duration::from_micros(200);
@@ -37,30 +37,6 @@ const SOON: Duration = Duration::from_micros(300);
 /// Python lingers after so many in a row. Each that comes late costs half of what has been gathered.
 const QUICK: u32 = 4;
 const MOST_QUICK: u32 = 16;
-
-fn is_worth_it() -> bool {
-  static HAS_PROCESSORS: OnceLock<bool> = OnceLock::new();
-  *HAS_PROCESSORS.get_or_init(|| thread::available_parallelism().is_ok_and(|count| count.get() > 1))
-}
-
-/// Looks whether `is_there` until it is, `limit` at most.
-fn spin(limit: Duration, is_there: impl Fn() -> bool) -> bool {
-  let start = Instant::now();
-  loop {
-    // The clock costs more than a look.
-    for _ in 0..32 {
-      if is_there() {
-        return true;
-      }
-      hint::spin_loop();
-    }
-    if start.elapsed() > limit {
-      return false;
-    }
-    // On a busy machine whoever is to answer may wait for this very processor.
-    thread::yield_now();
-  }
-}
 
 /// Python's side: how soon one request follows the end of another. On the Python thread only.
 #[derive(Default)]

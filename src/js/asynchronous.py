@@ -30,7 +30,11 @@ class JsPromise:
     def __await__(self):
         promise = self._promise
         if not promise.is_done():
-            yield from self._wait(promise)
+            if promise.linger():
+                # The others on the loop get their turn all the same.
+                yield
+            else:
+                yield from self._wait(promise)
         return promise.value()
 
     def _wait(self, promise):

@@ -102,6 +102,7 @@ pub fn start_by(
   if started.is_err() {
     drop(core.work.take_later(number));
   }
+  core.work.driver.awake.has_posted();
   started.map(|()| number)
 }
 
@@ -115,19 +116,19 @@ impl Laters {
     if let Ok(loaded) = value.cast::<Loaded>() {
       let module = loaded.get().0;
       // SAFETY: inside of the runtime, with bytes to write to.
-      return self.submit(number, move |table, isolate, out| unsafe {
+      return self.submit(py, number, move |table, isolate, out| unsafe {
         (table.finish_import)(isolate, number, module, out)
       });
     }
     match returned(py, &self.0, value) {
-      Ok(tape) => self.answer(number, answer::RETURN, tape),
-      Err(error) => self.answer(number, answer::RAISE, raised(py, &self.0, error)),
+      Ok(tape) => self.answer(py, number, answer::RETURN, tape),
+      Err(error) => self.answer(py, number, answer::RAISE, raised(py, &self.0, error)),
     }
   }
 
   fn reject(&self, py: Python<'_>, number: u32, exception: Bound<'_, PyAny>) {
     let error = raised(py, &self.0, PyErr::from_value(exception));
-    self.answer(number, answer::RAISE, error);
+    self.answer(py, number, answer::RAISE, error);
   }
 }
 
@@ -139,15 +140,16 @@ impl Laters {
     Py::new(py, Self(Arc::clone(core)))
   }
 
-  fn answer(&self, number: u32, answer: c_int, bytes: Vec<u8>) {
+  fn answer(&self, py: Python<'_>, number: u32, answer: c_int, bytes: Vec<u8>) {
     // SAFETY: inside of the runtime, with bytes that stay.
-    self.submit(number, move |table, isolate, out| unsafe {
+    self.submit(py, number, move |table, isolate, out| unsafe {
       (table.resolve)(isolate, number, answer, Span::of(&bytes), out)
     });
   }
 
   fn submit(
     &self,
+    py: Python<'_>,
     number: u32,
     run: impl FnOnce(&Table, Isolate, &mut Bytes) -> c_int + Send + 'static,
   ) {
@@ -158,7 +160,9 @@ impl Laters {
     if core.is_foreign() || core.end() != End::Open {
       return;
     }
-    core.work.driver.submit(
+    let driver = &core.work.driver;
+    let posts = driver.posts();
+    driver.submit(
       core,
       Job {
         run: Run::Inside(Box::new(run)),
@@ -167,5 +171,6 @@ impl Laters {
         kind: None,
       },
     );
+    driver.await_outcome(py, posts, || false);
   }
 }

@@ -241,7 +241,7 @@ fn await_promise(
   number: u32,
   pending: Option<&Arc<Pending>>,
 ) -> Arc<Pending> {
-  let pending = pending.map_or_else(|| Arc::new(Pending::new(None, None, None)), Arc::clone);
+  let pending = pending.map_or_else(|| Arc::new(Pending::new(None, None, None, 0)), Arc::clone);
   if pending.is_open() {
     core.work.add_promise(number, Arc::clone(&pending));
     // V8 may have asked for something while nobody waited.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 
 use super::abi::{Bytes, Isolate, Table, status};
+use super::awake::Awake;
 use super::call::{self, Failure, For};
 use super::core::{Core, End};
 use super::counts::Kind;
@@ -54,6 +55,8 @@ struct State {
   /// It lives on without anything to do.
   is_kept: bool,
   is_alive: bool,
+  /// The thread waits for something to do, and has to be woken.
+  is_asleep: bool,
   is_stopped: bool,
   /// The job that runs, and the number of its watch.
   running: Option<(Option<Arc<Pending>>, u64)>,
@@ -65,6 +68,7 @@ struct State {
 pub struct Driver {
   state: Mutex<State>,
   changed: Condvar,
+  pub awake: Awake,
 }
 
 enum Next {
@@ -81,16 +85,20 @@ impl Driver {
   }
 
   fn change(&self, core: &Arc<Core>, change: impl FnOnce(&mut State)) {
-    let is_born = {
+    let (is_born, is_asleep) = {
       let mut state = lock(&self.state);
       if state.is_stopped {
         return;
       }
       change(&mut state);
-      !std::mem::replace(&mut state.is_alive, true)
+      let is_born = !std::mem::replace(&mut state.is_alive, true);
+      self.awake.has_job(!is_born && !state.is_asleep);
+      (is_born, state.is_asleep)
     };
     if !is_born {
-      self.changed.notify_all();
+      if is_asleep {
+        self.changed.notify_all();
+      }
       return;
     }
     let core_of_thread = Arc::clone(core);
@@ -212,7 +220,9 @@ impl Driver {
   /// What is to be done next; `None` when the thread may go.
   fn next(&self) -> Option<Next> {
     let mut state = lock(&self.state);
-    let mut idle_until = Instant::now() + IDLE;
+    let idle_since = Instant::now();
+    let mut idle_until = idle_since + IDLE;
+    let (mut is_idle, mut may_linger) = (false, self.awake.lingers());
     loop {
       let found = if state.is_stopped {
         None
@@ -220,8 +230,12 @@ impl Driver {
         find_next(&mut state)
       };
       if found.is_some() {
+        if is_idle {
+          self.awake.waited(idle_since.elapsed());
+        }
         return found;
       }
+      is_idle = true;
       let next_timer = state.timers.next();
       if next_timer.is_some() || state.is_kept {
         idle_until = Instant::now() + IDLE;
@@ -235,11 +249,37 @@ impl Driver {
         self.changed.notify_all();
         return None;
       }
+      if std::mem::take(&mut may_linger) {
+        let jobs = self.awake.jobs();
+        drop(state);
+        self.awake.linger(jobs, next_timer.map(|_| wait));
+        state = lock(&self.state);
+        continue;
+      }
+      state.is_asleep = true;
       state = self
         .changed
         .wait_timeout(state, wait)
         .unwrap_or_else(PoisonError::into_inner)
         .0;
+      state.is_asleep = false;
+    }
+  }
+
+  /// Before a job is given: what [`Self::await_outcome`] compares with.
+  pub fn posts(&self) -> u64 {
+    self.awake.posts()
+  }
+
+  /// On an event loop's thread, after a job was given: stays awake for what comes of it, where that is soon.
+  pub fn await_outcome(
+    &self,
+    py: Python<'_>,
+    posts: u64,
+    has_come: impl Fn() -> bool + Send + Sync,
+  ) {
+    if self.awake.is_worth_awaiting() && lock(&self.state).jobs.len() <= 1 {
+      py.detach(|| self.awake.await_outcome(posts, has_come));
     }
   }
 

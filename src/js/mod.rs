@@ -34,6 +34,7 @@
 
 mod abi;
 mod asynchronous;
+mod awake;
 mod beginning;
 mod call;
 mod callback;

@@ -1,6 +1,6 @@
 //! An outcome that is not there yet: of a promise, or of a call that has not begun. Threads and event loops wait for it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,10 @@ pub struct Pending {
   changed: Condvar,
   /// That of the promise; 0 while there is none.
   number: AtomicU32,
+  /// For those who look, and do not wait.
+  is_settled: AtomicBool,
+  /// What event loops had been given when it began.
+  pub posts: u64,
   pub timeout: Option<Duration>,
   pub deadline: Option<Deadline>,
   /// Whose call it is, if it is one.
@@ -47,11 +51,14 @@ impl Pending {
     timeout: Option<Duration>,
     deadline: Option<Deadline>,
     owner: Option<Arc<Owner>>,
+    posts: u64,
   ) -> Self {
     Self {
       state: Mutex::new(State::Open(Vec::new())),
       changed: Condvar::new(),
       number: AtomicU32::new(0),
+      is_settled: AtomicBool::new(false),
+      posts,
       timeout,
       deadline,
       owner,
@@ -64,6 +71,10 @@ impl Pending {
 
   pub fn number(&self) -> Option<u32> {
     Some(self.number.load(Ordering::Acquire)).filter(|number| *number > 0)
+  }
+
+  pub fn is_settled(&self) -> bool {
+    self.is_settled.load(Ordering::Acquire)
   }
 
   pub fn is_open(&self) -> bool {
@@ -79,6 +90,7 @@ impl Pending {
     let waiters = std::mem::take(waiters);
     *state = State::Settled(settled);
     drop(state);
+    self.is_settled.store(true, Ordering::Release);
     self.changed.notify_all();
     Some(waiters)
   }

@@ -62,6 +62,16 @@ impl Promise {
     !self.pending.is_open()
   }
 
+  /// On an event loop's thread: waits for a call that takes some microseconds only. Whether there is an outcome.
+  fn linger(&self, py: Python<'_>) -> bool {
+    let pending = &self.pending;
+    if pending.owner.is_some() {
+      let driver = &self.core.work.driver;
+      driver.await_outcome(py, pending.posts, || pending.is_settled());
+    }
+    pending.is_settled()
+  }
+
   /// Seconds until its timeout.
   fn left(&self) -> Option<f64> {
     let left = self.deadline()?.saturating_duration_since(Instant::now());

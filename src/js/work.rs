@@ -215,6 +215,7 @@ pub fn flush(core: &Core) {
     for (event_loop, futures) in by_loop(wakes) {
       // A loop that is closed has nobody left who waits.
       let _ = wake(py, event_loop.bind(py), futures);
+      core.work.driver.awake.has_posted();
     }
     for report in reports {
       let _ = support::report(py, core, report.as_slice());
