@@ -392,3 +392,26 @@ test.serial('a signal that is none is refused, and the next call has its own ans
   await t.throwsAsync(async () => model['add']!.with({}, wrong)(1, 1), { instanceOf: TypeError })
   t.is(await model['add']!(2, 3), 5)
 })
+
+test.serial('the task of a call tells where it is', async (t) => {
+  const call = model['wait_for_it']!('seen')
+  t.deepEqual(await model['look_at']!('seen'), [
+    ['CORO_SUSPENDED', true, 'wait_for_it', true],
+    ['CORO_RUNNING', true, 'look_at', true],
+  ])
+  await model['let_go']!('seen')
+  t.is(await call, 'seen')
+})
+
+test.serial('a coroutine that is closed from outside rejects the call', async (t) => {
+  const call = model['wait_for_it']!('closed')
+  await model['close_it']!('closed')
+  t.is((await t.throwsAsync(call as Promise<unknown>, { instanceOf: PythonError })).type, 'GeneratorExit')
+})
+
+test.serial('one coroutine for two calls is awaited by the first', async (t) => {
+  const [first, second] = await Promise.allSettled([model['one_coroutine']!(), model['one_coroutine']!()])
+  t.deepEqual(first, { status: 'fulfilled', value: 'slept' })
+  t.is(second?.status, 'rejected')
+  t.regex(String((second as PromiseRejectedResult).reason), /already/)
+})

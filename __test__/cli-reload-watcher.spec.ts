@@ -88,11 +88,13 @@ class Watched {
   async sees(name: string): Promise<void> {
     const change = async (): Promise<void> => writeFile(join(this.#root, name), String(Math.random()))
     await change()
-    const timer = setInterval(() => void change(), 500)
+    let writing = Promise.resolve()
+    const timer = setInterval(() => (writing = change()), 500)
     try {
       await this.until(name)
     } finally {
       clearInterval(timer)
+      await writing
     }
   }
 }

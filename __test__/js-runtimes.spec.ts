@@ -36,7 +36,7 @@ for (const snapshot of snapshots) {
 
 testWithEngine('runtimes do the same work, whatever snapshot they are made of', async (t) => {
   const program = join(folder, 'formats.py')
-  const done: { formatted: string; heap: number[] }[] = []
+  const done: { formatted: string; heap: number[]; limits: number[] }[] = []
   for (const snapshot of snapshots) {
     const env = { AMPHIS_JS_SNAPSHOT: snapshot, ROUNDS: isThorough ? '60' : '3' }
     const { code, stdout, stderr } = await start(t, [...amphisRun, program], { stdin: '', cwd: folder, env }).ends()
@@ -45,6 +45,8 @@ testWithEngine('runtimes do the same work, whatever snapshot they are made of', 
   }
   const [nodes, v8s = nodes] = done
   t.is(v8s?.formatted, nodes?.formatted)
+  t.is(nodes?.limits.length, 1)
+  t.deepEqual(v8s?.limits, nodes?.limits)
   // Of the first runtime, and of a later one.
   const most = (nodes?.heap[0] ?? 0) / (snapshots.length === 1 ? 0.9 : 2)
   for (const heap of v8s?.heap ?? []) t.true(heap < most, `${heap} bytes`)

@@ -26,7 +26,9 @@ from collections.abc import (
 )
 from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
-from typing import Any, Literal, Self, TypeVar, final, overload
+from typing import Any, Literal, TypeVar, final, overload
+
+from typing_extensions import Self
 
 from amphis import (
     ConversionError,

@@ -11,7 +11,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::asyncio::CancelledError;
-use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyStopIteration};
+use pyo3::exceptions::{
+  PyGeneratorExit, PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyValueError,
+};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -59,6 +61,12 @@ impl Awaited {
       Self::Awaitable(awaitable) => awaitable.bind(py).clone(),
     };
     if awaitable.get_type().is(coroutine_type(py)?) {
+      // As `await` has it: to step it would resume what somebody else waits for.
+      if !awaitable.getattr(intern!(py, "cr_await"))?.is_none() {
+        return Err(PyRuntimeError::new_err(
+          "coroutine is being awaited already",
+        ));
+      }
       return Ok(awaitable);
     }
     support::get(py)?.call_method1(intern!(py, "awaiting"), (awaitable,))
@@ -75,8 +83,8 @@ enum State {
   New(Awaited),
   /// A coroutine that has begun.
   Begun(Py<PyAny>),
-  /// A step is being taken.
-  Busy,
+  /// A step is being taken; of this, once it is there.
+  Busy(Option<Py<PyAny>>),
   Over,
 }
 
@@ -118,6 +126,10 @@ impl Running {
     mem::replace(&mut *lock(&self.state), next)
   }
 
+  fn put(&self, state: State) {
+    drop(self.take(state));
+  }
+
   /// Gives the owner its task until there is an answer.
   pub fn keep(&self, task: Py<PyAny>) {
     let Asked { owner, call, .. } = &self.asked;
@@ -131,18 +143,17 @@ impl Running {
 
   /// The task does not tell what it is that has come.
   fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let begun = match self.take(State::Busy) {
-      State::New(awaited) => awaited.begin(py),
-      State::Begun(coroutine) => Ok(coroutine.into_bound(py)),
+    let coroutine = match self.take(State::Busy(None)) {
+      State::New(awaited) => match awaited.begin(py) {
+        Ok(coroutine) => coroutine,
+        Err(error) => return self.failed(py, error),
+      },
+      State::Begun(coroutine) => coroutine.into_bound(py),
       state => return Err(self.refused(state)),
     };
-    match begun {
-      Ok(coroutine) => {
-        let step = send(&coroutine);
-        self.after(coroutine, step)
-      }
-      Err(error) => self.failed(py, error),
-    }
+    self.put(State::Busy(Some(coroutine.clone().unbind())));
+    let step = send(&coroutine);
+    self.after(coroutine, step)
   }
 
   fn after<'py>(
@@ -153,11 +164,11 @@ impl Running {
     let py = coroutine.py();
     match step {
       Ok(Step::Wait(future)) => {
-        *lock(&self.state) = State::Begun(coroutine.unbind());
+        self.put(State::Begun(coroutine.unbind()));
         Ok(Some(future))
       }
       Ok(Step::Return(value)) => {
-        *lock(&self.state) = State::Over;
+        self.put(State::Over);
         if self.is_first() {
           self.asked.value(py, &value);
           pacing::rest(py);
@@ -169,7 +180,7 @@ impl Running {
   }
 
   fn failed<'py>(&self, py: Python<'py>, error: PyErr) -> PyResult<Option<Bound<'py, PyAny>>> {
-    *lock(&self.state) = State::Over;
+    self.put(State::Over);
     let is_end = self.is_iteration && error.is_instance_of::<PyStopAsyncIteration>(py);
     if self.is_first() {
       if is_end {
@@ -188,7 +199,7 @@ impl Running {
 
   fn refused(&self, state: State) -> PyErr {
     let is_over = matches!(state, State::Over);
-    *lock(&self.state) = state;
+    self.put(state);
     PyRuntimeError::new_err(if is_over {
       "this call was awaited before"
     } else {
@@ -208,7 +219,7 @@ impl Running {
   /// What is awaited, for whoever asks where it is.
   fn coroutine<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
     match &*lock(&self.state) {
-      State::Begun(coroutine) => Some(coroutine.bind(py).clone()),
+      State::Begun(coroutine) | State::Busy(Some(coroutine)) => Some(coroutine.bind(py).clone()),
       _ => None,
     }
   }
@@ -266,11 +277,12 @@ impl Running {
   ) -> PyResult<Bound<'py, PyAny>> {
     let py = kind.py();
     let error = thrown(kind, value, traceback);
-    let next = match self.take(State::Busy) {
+    let next = match self.take(State::Busy(None)) {
       // Nothing of it has run.
       State::New(_) => self.failed(py, error),
       State::Begun(coroutine) => {
         let coroutine = coroutine.into_bound(py);
+        self.put(State::Busy(Some(coroutine.clone().unbind())));
         let step = match coroutine.call_method1(intern!(py, "throw"), (error.into_value(py),)) {
           Ok(future) => Ok(Step::Wait(future)),
           Err(error) if error.is_instance_of::<PyStopIteration>(py) => error
@@ -281,16 +293,30 @@ impl Running {
         };
         self.after(coroutine, step)
       }
-      state => Err(self.refused(state)),
+      // It was closed: its task ends by what it is told.
+      State::Over => {
+        self.put(State::Over);
+        Err(error)
+      }
+      state @ State::Busy(_) => Err(self.refused(state)),
     };
     next?.ok_or_else(|| PyStopIteration::new_err(py.None()))
   }
 
   fn close(&self, py: Python<'_>) -> PyResult<()> {
-    match self.take(State::Over) {
+    let closed = match self.take(State::Over) {
+      State::New(_) | State::Over => Ok(()),
       State::Begun(coroutine) => coroutine.call_method0(py, intern!(py, "close")).map(drop),
-      _ => Ok(()),
+      state @ State::Busy(_) => {
+        self.put(state);
+        return Err(PyValueError::new_err("coroutine already executing"));
+      }
+    };
+    if self.is_first() {
+      let error = PyGeneratorExit::new_err("the call was closed before it had a result");
+      self.asked.raised(py, error);
     }
+    closed
   }
 
   // What asyncio and debuggers look at to say where a task is.
@@ -312,14 +338,24 @@ impl Running {
 
   #[getter]
   fn cr_running(&self) -> bool {
-    matches!(&*lock(&self.state), State::Busy)
+    matches!(&*lock(&self.state), State::Busy(_))
+  }
+
+  #[getter]
+  fn cr_suspended(&self) -> bool {
+    matches!(&*lock(&self.state), State::Begun(_))
+  }
+
+  #[getter]
+  fn cr_origin<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    self.of_coroutine(py, c"cr_origin")
   }
 
   #[getter]
   fn __qualname__(&self, py: Python<'_>) -> PyResult<String> {
     let named = match &*lock(&self.state) {
       State::New(Awaited::Call { function, .. }) => Some(function.clone_ref(py)),
-      State::Begun(coroutine) => Some(coroutine.clone_ref(py)),
+      State::Begun(coroutine) | State::Busy(Some(coroutine)) => Some(coroutine.clone_ref(py)),
       _ => None,
     };
     let name = match named {
@@ -344,8 +380,9 @@ impl Running {
         visit.call(keywords)
       }
       State::New(Awaited::Next(object) | Awaited::Return(object) | Awaited::Awaitable(object))
-      | State::Begun(object) => visit.call(object),
-      State::Busy | State::Over => Ok(()),
+      | State::Begun(object)
+      | State::Busy(Some(object)) => visit.call(object),
+      State::Busy(None) | State::Over => Ok(()),
     }
   }
 

@@ -146,7 +146,8 @@ struct AmphisTable {
   // `evaluation`: an `AmphisEvaluation`.
   int (*eval)(void* runtime, AmphisSpan source, AmphisSpan name, int evaluation, AmphisBytes* out);
   // Runs a script for what it does: there is no value. `code`: what `code_cache` has given of it once, or nothing; V8
-  // believes what is in it. `keeps`: whether `code_cache` will be asked, by the numbers of those that it keeps, from 0.
+  // believes what is in it, and the status is `AMPHIS_WIRE` where it does not take it. `keeps`: whether `code_cache`
+  // will be asked, by the numbers of those that it keeps, from 0.
   int (*replay)(void* runtime, AmphisSpan source, AmphisSpan name, AmphisSpan code, int keeps, AmphisBytes* out);
   int (*code_cache)(void* runtime, uint32_t script, AmphisBytes* out);
   // `arguments`: as those of the host.

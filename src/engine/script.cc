@@ -108,8 +108,10 @@ int replay(void* data, AmphisSpan source, AmphisSpan name, AmphisSpan code, int 
       script->Run(entry.context()).IsEmpty()) {
     return finish(runtime, entry, block, {}, out);
   }
+  bool is_refused = has_code && unit.GetCachedData() != nullptr && unit.GetCachedData()->rejected;
   if (keeps != 0) runtime->kept.emplace_back(isolate, script->GetUnboundScript());
-  return finish(runtime, entry, block, v8::Undefined(isolate).As<v8::Value>(), out);
+  int status = finish(runtime, entry, block, v8::Undefined(isolate).As<v8::Value>(), out);
+  return status == AMPHIS_TAPE && is_refused ? int{AMPHIS_WIRE} : status;
 }
 
 int code_cache(void* data, uint32_t script, AmphisBytes* out) {

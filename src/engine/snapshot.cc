@@ -1,5 +1,8 @@
 #include "snapshot.h"
 
+#include <uv.h>
+
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -18,6 +21,13 @@ constexpr bool kSharesReadOnlyHeap = V8_MAJOR_VERSION >= 12;
 std::atomic<bool> uses_v8s{false};
 
 v8::Isolate* of_v8s_snapshot(v8::Isolate::CreateParams* params, Delegate* delegate) {
+  if (params->constraints.max_old_generation_size_in_bytes() == 0) {
+    // By the memory of the machine, or of the control group, as Node does it.
+    uint64_t group = uv_get_constrained_memory();
+    uint64_t memory = uv_get_total_memory();
+    if (group > 0) memory = std::min(memory, group);
+    if (memory > 0) params->constraints.ConfigureDefaults(memory, 0);
+  }
   v8::Isolate* isolate = v8::Isolate::Allocate();
   // V8 asks the platform for its task runners while it makes the isolate.
   platform()->RegisterIsolate(isolate, delegate);

@@ -29,18 +29,18 @@ class JsPromise:
 
     def __await__(self):
         promise = self._promise
-        if not promise.is_done():
-            if promise.linger():
-                # The others on the loop get their turn all the same.
-                yield
-            else:
-                yield from self._wait(promise)
+        if not promise.is_done() and not promise.linger():
+            yield from self._wait(promise)
+        elif self._runtime is not None:
+            # However quick calls are, the others on the loop get their turn.
+            yield
         return promise.value()
 
     def _wait(self, promise):
         loop = _asyncio.get_running_loop()
         future = loop.create_future()
         if not promise.add(loop, future):
+            yield
             return
         timer = None
 
@@ -224,6 +224,10 @@ _console_log = _logging.getLogger("amphis.js.console")
 
 def _console(level, text):
     _console_log.log(_levels.get(level, _logging.INFO), "%s", text)
+
+
+def _code_refused(name):
+    _log.info("The code in a snapshot is not used, and %s is compiled: V8 does not take it", name)
 
 
 def _unhandled(error):

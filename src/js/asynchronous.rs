@@ -160,6 +160,7 @@ impl Laters {
     if core.is_foreign() || core.end() != End::Open {
       return;
     }
+    let is_on_loop = owner.is_some();
     let driver = &core.work.driver;
     let posts = driver.posts();
     driver.submit(
@@ -171,6 +172,9 @@ impl Laters {
         kind: None,
       },
     );
-    driver.await_outcome(py, posts, || false);
+    // Without one this is the driver's own thread.
+    if is_on_loop {
+      driver.await_outcome(py, posts, || false);
+    }
   }
 }

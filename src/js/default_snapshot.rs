@@ -4,6 +4,7 @@
 //! Node.js does not promise that one process can use both. `AMPHIS_JS_SNAPSHOT=node` keeps to its own; with `v8` the first
 //! runtime waits until they were looked at.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Once};
 
 use super::abi::{Span, Table};
@@ -24,21 +25,18 @@ static CHOICE: LazyLock<Choice> =
     _ => Choice::V8sLater,
   });
 
+static IS_V8S: AtomicBool = AtomicBool::new(false);
+
 /// Before a runtime is made. Without the GIL.
 pub fn prepare(table: &Table) {
   if *CHOICE == Choice::V8s {
-    look_once(table);
+    choose(table);
   }
 }
 
-/// While nobody waits, which takes some 10 ms once.
+/// While nobody waits, which takes some 20 ms once; and before what V8 compiles is kept or used, for code that belongs to
+/// one of the two is compiled anew by isolates of the other.
 pub fn choose(table: &Table) {
-  if *CHOICE != Choice::Nodes {
-    look_once(table);
-  }
-}
-
-fn look_once(table: &Table) {
   static LOOKED: Once = Once::new();
   LOOKED.call_once(|| {
     look(table);
@@ -47,5 +45,17 @@ fn look_once(table: &Table) {
 
 /// Whether isolates are made of V8's own snapshot from here on.
 pub fn look(table: &Table) -> bool {
-  (table.choose_snapshot)(Span::of(INTRINSICS.as_bytes())) != 0
+  let is_v8s =
+    *CHOICE != Choice::Nodes && (table.choose_snapshot)(Span::of(INTRINSICS.as_bytes())) != 0;
+  IS_V8S.store(is_v8s, Ordering::Release);
+  is_v8s
+}
+
+/// What code belongs to.
+pub fn name() -> &'static str {
+  if IS_V8S.load(Ordering::Acquire) {
+    "V8"
+  } else {
+    "Node.js"
+  }
 }

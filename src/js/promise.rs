@@ -65,7 +65,7 @@ impl Promise {
   /// On an event loop's thread: waits for a call that takes some microseconds only. Whether there is an outcome.
   fn linger(&self, py: Python<'_>) -> bool {
     let pending = &self.pending;
-    if pending.owner.is_some() {
+    if pending.owner.is_some() && !self.core.is_foreign() {
       let driver = &self.core.work.driver;
       driver.await_outcome(py, pending.posts, || pending.is_settled());
     }

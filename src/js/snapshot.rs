@@ -10,7 +10,9 @@ use pyo3::types::PyBytes;
 use super::abi::{Span, status};
 use super::call;
 use super::core::Core;
+use super::default_snapshot;
 use super::engine;
+use super::support;
 
 #[derive(Debug)]
 pub struct Script {
@@ -63,6 +65,7 @@ pub fn record(py: Python<'_>, core: &Arc<Core>, name: String, source: String) ->
 }
 
 fn run(py: Python<'_>, core: &Arc<Core>, script: &Script, keeps: bool) -> PyResult<()> {
+  let mut is_refused = false;
   call::run(py, core, core.timeout(), |table, isolate, out| {
     let (source, name) = (
       Span::of(script.source.as_bytes()),
@@ -70,12 +73,19 @@ fn run(py: Python<'_>, core: &Arc<Core>, script: &Script, keeps: bool) -> PyResu
     );
     let compiled = Span::of(&script.code);
     // SAFETY: inside of the runtime, with texts and bytes that stay.
-    match unsafe { (table.replay)(isolate, source, name, compiled, c_int::from(keeps), out) } {
+    let status =
+      unsafe { (table.replay)(isolate, source, name, compiled, c_int::from(keeps), out) };
+    is_refused = status == status::WIRE && !script.code.is_empty();
+    match status {
       status::TAPE | status::WIRE | status::UNFIT | status::PENDING => status::NOTHING,
       status => status,
     }
   })
-  .map(drop)
+  .map(drop)?;
+  if is_refused {
+    support::get(py, "_code_refused")?.call1((&script.name,))?;
+  }
+  Ok(())
 }
 
 /// What V8 has compiled of a script that was kept.
@@ -101,10 +111,19 @@ pub fn code_of<'py>(
 
 /// Which engine code belongs to: another one does not take it.
 #[pyfunction]
-pub fn engine_name() -> String {
-  engine::opened().map_or_else(String::new, |table| {
-    // SAFETY: a text of the engine's, which is there for good.
-    let version = unsafe { std::ffi::CStr::from_ptr(table.node_version) };
-    format!("{} {}", version.to_string_lossy(), std::env::consts::ARCH)
-  })
+pub fn engine_name(py: Python<'_>) -> String {
+  engine::open().map_or_else(
+    |_| String::new(),
+    |table| {
+      py.detach(|| default_snapshot::choose(table));
+      // SAFETY: a text of the engine's, which is there for good.
+      let version = unsafe { std::ffi::CStr::from_ptr(table.node_version) };
+      format!(
+        "{} {} {}",
+        version.to_string_lossy(),
+        std::env::consts::ARCH,
+        default_snapshot::name()
+      )
+    },
+  )
 }

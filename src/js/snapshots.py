@@ -50,11 +50,13 @@ class SnapshotBuilder:
         key: 16 bytes or more. Who has it as `snapshot_key` may use what V8 has compiled; without one, this process may.
     """
 
-    __slots__ = ("_key", "_runtime", "_scripts")
+    __slots__ = ("_engine", "_key", "_runtime", "_scripts")
     __module__ = "amphis.js"
 
     def __init__(self, *, bootstrap=None, enable_console=False, key=None):
         self._key = None if key is None else _key(key)
+        # What it depends on is settled before there is a runtime.
+        self._engine = _engine_name()
         self._runtime = Runtime(enable_console=bool(enable_console))
         self._scripts = []
         if bootstrap is not None:
@@ -85,7 +87,7 @@ class SnapshotBuilder:
         self._runtime = None
         with runtime:
             codes = [runtime._code_of(number) for number in range(len(self._scripts))]
-        facts = _json.dumps({"engine": _engine_name()}).encode()
+        facts = _json.dumps({"engine": self._engine}).encode()
         parts = [_LENGTHS.pack(len(facts), len(self._scripts)), facts]
         for (name, source), code in zip(self._scripts, codes, strict=True):
             for part in (name.encode(), source.encode(), code):
@@ -151,7 +153,7 @@ def _read(data, key, is_trusted):
     if not may_have_code:
         why = "another process has made it, and snapshot_key is not its key"
     elif facts.get("engine") != _engine_name():
-        why = f"it was made for Node.js {facts.get('engine')}"
+        why = f"it was made for Node.js {facts.get('engine')}, and this is {_engine_name()}"
     else:
         return Snapshot(scripts)
     _log.info("The code in a snapshot is not used, and its scripts are compiled: %s", why)

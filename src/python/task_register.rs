@@ -124,6 +124,10 @@ impl TaskRegister {
     let py = task.py();
     let beginner = &self.beginner.get().task;
     let before = lock(beginner).replace(task.clone().unbind());
+    if let Some(outer) = &before {
+      // A loop within its first step: it is not found by the reference any more.
+      self.add.call1(py, (outer,))?;
+    }
     let outcome = step();
     let this = mem::replace(&mut *lock(beginner), before);
     drop(this);

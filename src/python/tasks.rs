@@ -201,7 +201,13 @@ impl Tasks {
     attributes.del_item(intern!(py, "call_soon"))?;
     let steps = shadow.steps.get();
     let taken = mem::take(&mut *lock(&steps.taken));
-    let task = task?;
+    let task = match task {
+      Ok(task) => task,
+      Err(error) => {
+        steps.hand_on(py, taken)?;
+        return Err(error);
+      }
+    };
     let begin = || steps.begin(&task, taken);
     match &shadow.register {
       Some(register) => register.begin(&task, begin)??,
@@ -230,6 +236,15 @@ impl Steps {
     Ok(is_step)
   }
 
+  /// Those of others, where there is no task.
+  fn hand_on(&self, py: Python<'_>, taken: Vec<Step>) -> PyResult<()> {
+    for (step, context) in taken {
+      let keywords = [(intern!(py, "context"), context)].into_py_dict(py)?;
+      self.call_soon.call(py, (step,), Some(&keywords))?;
+    }
+    Ok(())
+  }
+
   /// Runs the first step of a task among what was taken, and hands on all else.
   fn begin(&self, task: &Bound<'_, PyAny>, taken: Vec<Step>) -> PyResult<()> {
     let py = task.py();
@@ -239,8 +254,7 @@ impl Steps {
       let run = || context.call_method1(py, intern!(py, "run"), (&step,));
       // Where another task is current, as in a loop that an app has nested, the step refuses to begin.
       if !is_its_own || run().is_err() {
-        let keywords = [(intern!(py, "context"), &context)].into_py_dict(py)?;
-        self.call_soon.call(py, (&step,), Some(&keywords))?;
+        self.hand_on(py, vec![(step, context)])?;
       }
     }
     Ok(())
