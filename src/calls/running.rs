@@ -346,6 +346,17 @@ impl Running {
     matches!(&*lock(&self.state), State::Begun(_))
   }
 
+  /// From Python 3.15 on `inspect.getcoroutinestate()` asks for it.
+  #[getter]
+  fn cr_state(&self) -> &'static str {
+    match &*lock(&self.state) {
+      State::New(_) => "CORO_CREATED",
+      State::Begun(_) => "CORO_SUSPENDED",
+      State::Busy(_) => "CORO_RUNNING",
+      State::Over => "CORO_CLOSED",
+    }
+  }
+
   #[getter]
   fn cr_origin<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
     self.of_coroutine(py, c"cr_origin")
