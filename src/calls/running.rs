@@ -1,7 +1,7 @@
 //! `Running`: to its task, the coroutine of what JavaScript waits for.
 //!
 //! It hands each step on to what is awaited, and answers JavaScript when that is through. A coroutine of Python's around
-//! it would do the same, and took a third of all that a call of an `async def` costs Python.
+//! it would do the same, and took an eighth of all that a call of an `async def` costs Python.
 //!
 //! Used on the loop's thread; the lock is for a change of state only.
 

@@ -2,10 +2,14 @@
 
 
 class Amphis:
-    def make(self):
+    @property
+    def module(self):
         from amphis import js
 
-        return js.Runtime()
+        return js
+
+    def make(self):
+        return self.module.Runtime()
 
     def bind(self, runtime, name, function):
         runtime.bind_function(name, function)
@@ -14,43 +18,25 @@ class Amphis:
         return runtime.eval(code)
 
     def snapshot(self, name, source):
-        from amphis import js
-
-        return self._built(js, name, source)
-
-    def restore(self, snapshot):
-        from amphis import js
-
-        return js.Runtime(js.RuntimeConfig(snapshot=snapshot))
-
-    def _built(self, module, name, source):
-        builder = module.SnapshotBuilder()
+        builder = self.module.SnapshotBuilder()
         builder.execute_script(name, source)
         return builder.build()
+
+    def restore(self, snapshot):
+        return self.module.Runtime(self.module.RuntimeConfig(snapshot=snapshot))
 
 
 class Processes(Amphis):
     def make(self):
-        from amphis import js
-
-        return js.Runtime(process=True)
+        return self.module.Runtime(process=True)
 
 
 class Jsrun(Amphis):
-    def make(self):
+    @property
+    def module(self):
         import jsrun
 
-        return jsrun.Runtime()
-
-    def snapshot(self, name, source):
-        import jsrun
-
-        return self._built(jsrun, name, source)
-
-    def restore(self, snapshot):
-        import jsrun
-
-        return jsrun.Runtime(jsrun.RuntimeConfig(snapshot=snapshot))
+        return jsrun
 
 
 class MiniRacer:

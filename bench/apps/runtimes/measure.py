@@ -12,6 +12,7 @@ from time import perf_counter, sleep
 
 from asynchronous import asynchronous
 from engines import ENGINES, MiniRacer
+from resident import resident
 
 sys.path.append(str(Path(__file__).parents[1] / "calls"))
 
@@ -177,11 +178,6 @@ def memory(_):
     for runtime in runtimes:
         runtime.close()
     return used / 50 / 1e6
-
-
-def resident():
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 WAYS = {

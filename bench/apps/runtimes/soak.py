@@ -6,16 +6,11 @@ By hand: node bin/amphis.js run --python .venv/bin/python bench/apps/runtimes/so
 import asyncio
 import gc
 import json
-import os
 
 from amphis import js
+from resident import resident
 
 STREAMS, PROMISES = 10_000, 100_000
-
-
-def resident():
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def streams(runtime, count):

@@ -5,19 +5,14 @@ By hand: node bin/amphis.js run --python .venv/bin/python bench/apps/runtimes/st
 
 import asyncio
 import json
-import os
 import sys
 from time import perf_counter
 
 from amphis import js
+from resident import resident
 
 CHUNK = 64 << 10
 CHUNKS = (int(sys.argv[1]) if len(sys.argv) > 1 else 1024) * 16
-
-
-def resident():
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Growth:
