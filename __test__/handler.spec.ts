@@ -287,6 +287,21 @@ test('aborting in the middle of a response fails its body and tells the app', as
   t.deepEqual(await probe.wait(`${name}:message`), { type: 'http.disconnect' })
 })
 
+test('a body that aborts its own request as its first piece is asked for does so', async (t) => {
+  const name = unique()
+  const controller = new AbortController()
+  const body = {
+    [Symbol.asyncIterator]: () => ({
+      next() {
+        controller.abort()
+        return new Promise<IteratorResult<Buffer>>(() => {})
+      },
+    }),
+  }
+  const request = { method: 'POST', url: `/idle_before?${name}`, signal: controller.signal, body }
+  await t.throwsAsync(disconnect.handle(request), { code: 'AMPHIS_ERR_ABORTED' })
+})
+
 for (const when of ['before', 'after'] as const) {
   test(`reading the body ${when} the request is aborted fails, whatever was still on its way`, async (t) => {
     const name = unique()

@@ -100,6 +100,23 @@ export const figures: readonly Figure[] = [
     targets: [{ of: 'amphis-handle', over: ['platformatic-3.10', 'platformatic'], atLeast: 75 }],
   }),
   slow(
+    calls('fetch', {
+      title:
+        'python.fetch(request), hello world in raw ASGI, beside its parts: a whole request without a socket, and a Response',
+      rows: [
+        callRow('hello, read', 'amphis handle()', 'amphis', 'hello, read'),
+        callRow('bare fetch', 'async (request) => new Response(text)', 'amphis', 'bare fetch'),
+        callRow('parts', 'one after the other', 'amphis', 'hello and bare fetch'),
+        callRow('fetch', 'amphis fetch()', 'amphis', 'fetch'),
+        callRow('parts 10', 'one after the other, 10 under way', 'amphis', 'hello and bare fetch', 10),
+        callRow('fetch 10', 'amphis fetch(), 10 under way', 'amphis', 'fetch', 10),
+      ],
+      base: 'parts',
+      targets: [{ of: 'fetch', over: 'parts', relation: 'ratio', atMost: 1.3 }],
+      notes: ['each with its own Request, and the body read as text'],
+    }),
+  ),
+  slow(
     inProcessThroughput('function-call', {
       work: 'hello',
       concurrency: 32,

@@ -12,12 +12,21 @@ const hello = async () => {
   const { status, ...response } = await handler.handle({ method: 'GET', url: '/' })
   return status === 200 && response.rawHeaders.length > 0 ? 1 : status
 }
+const helloRead = async () => ofHello((await handler.handle({ method: 'GET', url: '/' })).text())
+/** What a `fetch()` is held against: a function of the same shape, answering by itself. */
+const bare = async (_request) => new Response('Hello, World!')
+const responseOf = async (answer) => ofHello((await answer(new Request('http://localhost/'))).text())
+const ofHello = async (text) => ((await text) === 'Hello, World!' ? 1 : text)
 const document = makeDocument()
 await caller.keep(document)
 
 /** What one call costs, in microseconds unless it says another. */
 const ways = {
   hello: (order) => timed(hello, order),
+  'hello, read': (order) => timed(helloRead, order),
+  'bare fetch': (order) => timed(() => responseOf(bare), order),
+  'hello and bare fetch': (order) => timed(async () => (await helloRead()) && responseOf(bare), order),
+  fetch: (order) => timed(() => responseOf(handler.fetch), order),
   def: (order) => timed(functions.same, order),
   'async def': (order) => timed(functions.same_async, order),
   awaited: ({ atATime, milliseconds }) => caller.awaited('same', atATime, milliseconds),

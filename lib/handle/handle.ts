@@ -110,10 +110,6 @@ class HandleExchange implements Exchange {
       throw new AmphisError('AMPHIS_ERR_INVALID_REQUEST', 'The head of the request is not valid HTTP.')
     }
     this.#slot = slot
-    if (signal !== undefined) {
-      this.#signal = signal
-      onAbort(signal, this.#onAbort)
-    }
     if (options.timeoutRequest > 0) {
       this.#timer = setTimeout(this.#onTimeout, options.timeoutRequest)
     }
@@ -123,6 +119,20 @@ class HandleExchange implements Exchange {
     }
     request.sent?.(this.#giveUp)
     bridge.sent(outcome)
+    // To listen costs as much as a small request, which may be over by now.
+    if (signal !== undefined && this.#slot >= 0) {
+      this.#listen(signal)
+    }
+  }
+
+  #listen(signal: AbortSignal): void {
+    this.#signal = signal
+    if (signal.aborted) {
+      // By what the body's first piece was taken from.
+      this.#onAbort()
+    } else {
+      onAbort(signal, this.#onAbort)
+    }
   }
 
   async #pump(body: AsyncIterable<unknown>): Promise<void> {
@@ -281,7 +291,8 @@ export function send<Response>(
   over?: () => void,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    const exchange = new HandleExchange(context, (...head) => resolve(respond(...head)), reject, over)
+    const answer: Answer = (status, headers, body) => resolve(respond(status, headers, body))
+    const exchange = new HandleExchange(context, answer, reject, over)
     try {
       exchange.begin(request)
     } catch (error) {
