@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava'
 import { amphisIn } from './helpers/command-line.js'
 import { amphisInTerminal } from './helpers/pseudo-terminal.js'
 import {
+  evaluate,
   fakeEnvironment,
   fakeInstallation,
   realEnvironment,
@@ -119,17 +120,16 @@ test('an environment that is named takes the place of .venv', async (t) => {
   const asked = await readFile(join(folder, 'asked'), 'utf8')
   t.is(asked, `pip install --python ${named}/bin/python -r ${file}\n`)
   t.false(existsSync(join(folder, '.venv')))
-  const plain = await venv([], { AMPHIS_PYTHON: await plainInterpreter(t) })
+  const plain = await venv([], { AMPHIS_PYTHON: await plainInterpreter() })
   t.is(plain.code, 0, plain.stderr)
   t.regex(plain.stdout, new RegExp(`is no virtual environment: installing ${file} is left to you\\.\n$`))
   t.false(existsSync(join(folder, '.venv')))
 })
 
 /** The interpreter that the suite's environment was made from. */
-async function plainInterpreter(t: ExecutionContext): Promise<string> {
-  const folder = await temporaryFolder(t)
-  const config = await readFile(join(await realEnvironment(join(folder, 'venv')), 'pyvenv.cfg'), 'utf8')
-  return join(/^home = (.*)$/m.exec(config)?.[1] ?? '', 'python3')
+async function plainInterpreter(): Promise<string> {
+  const path = "f'{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}'"
+  return String(await evaluate(await realInterpreter(), path))
 }
 
 test('a folder without requirements gets an environment alone', async (t) => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { sameAsPython, scripts } from './helpers/plain-python.js'
+import { pythonMinor, sameAsPython, scripts } from './helpers/plain-python.js'
 
 /** How it has to end, where that is not only for python to say. */
 type Expected = number | NodeJS.Signals
@@ -149,7 +149,10 @@ for (const loop of ['asyncio', 'uvloop']) {
   })
 
   test(`SIGINT cancels the main task on ${loop}, and ends the process`, async (t) => {
-    const { signal, stderr } = await sameAsPython(t, { args: ['loops.py', loop, 'interrupt'] })
+    // Python 3.10 raises KeyboardInterrupt wherever its loop is when the signal is seen, which the operating system decides.
+    const step = / {2}File "[^"]*", line \d+, in (?:_run_once|_run|select)\n[^\n]*\n/g
+    const args = ['loops.py', loop, 'interrupt']
+    const { signal, stderr } = await sameAsPython(t, pythonMinor() < 11 ? { args, less: step } : { args })
     t.is(signal, 'SIGINT', stderr)
   })
 }

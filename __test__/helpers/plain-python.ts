@@ -17,6 +17,8 @@ export interface PlainRun {
   env?: NodeJS.ProcessEnv
   /** @default the folder of the scripts */
   cwd?: string
+  /** What is left out of stderr before it is compared. */
+  less?: RegExp
 }
 
 /** The command that runs Python inside Node. */
@@ -39,7 +41,7 @@ export function plainEnvironment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEn
 export function start(
   t: ExecutionContext,
   [file, ...args]: readonly [string, ...string[]],
-  { stdin, env, cwd = scripts }: Omit<PlainRun, 'args'> = {},
+  { stdin, env, cwd = scripts }: Omit<PlainRun, 'args' | 'less'> = {},
   reading: 'now' | 'later' = 'now',
 ): NodeProcess {
   const child = spawn(file, args, { cwd, env: plainEnvironment(env) })
@@ -70,24 +72,24 @@ async function inTurn<T>(run: () => Promise<T>): Promise<T> {
  * Without what is another in each process: addresses, process ids. Python 3.14 and later also tell the name of the thread
  * that has crashed, which here is not the program's, and the C functions below it, which begin in another program.
  */
-function comparable({ code, signal, stdout, stderr }: Exit) {
+function comparable({ code, signal, stdout, stderr }: Exit, less: RegExp | undefined) {
   const text = (output: string) =>
     output
       .replace(/0x[0-9a-f]{6,}/g, '0x…')
       .replace(/(pid[= ])\d+/g, '$1…')
       .replace(/(thread 0x…) \[[^\]]*\]/g, '$1')
       .replace(/(C stack trace [^\n]*\n)(?: {2}[^\n]*\n)*/g, '$1')
-  return { code, signal, stdout: text(stdout), stderr: text(stderr) }
+  return { code, signal, stdout: text(stdout), stderr: text(less ? stderr.replace(less, '') : stderr) }
 }
 
 /**
  * Runs Python both ways and asserts that nobody could tell them apart: by stdout, stderr, exit code or signal. Gives
  * how the `python` program ended.
  */
-export async function sameAsPython(t: ExecutionContext, { args, stdin = '', ...more }: PlainRun): Promise<Exit> {
+export async function sameAsPython(t: ExecutionContext, { args, stdin = '', less, ...more }: PlainRun): Promise<Exit> {
   const run = (command: readonly [string, ...string[]]) =>
     inTurn(async () => start(t, [...command, ...args], { stdin, ...more }).ends())
   const [expected, actual] = await Promise.all([run([interpreter]), run(amphisRun)])
-  t.deepEqual(comparable(actual), comparable(expected), args.join(' '))
+  t.deepEqual(comparable(actual, less), comparable(expected, less), args.join(' '))
   return expected
 }

@@ -98,7 +98,7 @@ async def perform(script: Script, run: Run) -> None:
                 await asyncio.wait_for(outcome(runtime, script, run), script.timeout)
             except js.JavaScriptError as error:
                 run.tell("error", name=error.name, message=error.message, stack=error.stack)
-            except (js.JavaScriptTimeout, TimeoutError):
+            except (js.JavaScriptTimeout, asyncio.TimeoutError):
                 run.tell(
                     "error", name="Timeout", message=f"It ran for more than {script.timeout:g} s."
                 )
