@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type * as Native from '../../binding.cjs'
 import { fromDescription, type AmphisError, type ErrorDescription } from '../base/errors.js'
 import type { Exchange } from './exchange.js'
@@ -49,6 +50,15 @@ const SOON = 3
 
 /** Milliseconds for which an answer that comes soon is waited for without sleeping. */
 const AWAKE = 1.5
+/**
+ * A call of Python's that comes alone, and so soon after the last one, in milliseconds, would have been worth to be waited
+ * for without sleeping. Such calls are from so many in a row on; one that comes late costs half of what has been gathered.
+ */
+const LINGER = 0.2
+const QUICK = 4
+const MOST_QUICK = 16
+/** On one processor Python could not run meanwhile. */
+const mayLinger = availableParallelism() > 1
 
 /** What a piece of a response counts besides its bytes, when Python is told what was taken; `src/body.rs` has it too. */
 export const PIECE_COST = 256
@@ -95,6 +105,11 @@ export class Bridge {
   /** The event loop is kept from sleeping. */
   #isAwake = false
   #awakeUntil = 0
+  /** Calls of Python's in the batch at hand, and when the first was seen; since when there are none; how many came soon. */
+  #invoked = 0
+  #invokedAt = 0
+  #idleSince = 0
+  #quick = 0
   /** Counts the batches: what comes in one of them came at once. */
   batch = 0
   // Where reading has come in the text and the buffers of the batch at hand.
@@ -155,6 +170,10 @@ export class Bridge {
    */
   #stayAwake(): void {
     this.#awakeUntil = performance.now() + AWAKE
+    this.#beginTurns()
+  }
+
+  #beginTurns(): void {
     if (!this.#isAwake) {
       this.#isAwake = true
       setImmediate(this.#turn)
@@ -162,9 +181,22 @@ export class Bridge {
   }
 
   readonly #turn = (): void => {
-    this.#isAwake = this.#pending > 0 && performance.now() < this.#awakeUntil
+    const now = performance.now()
+    this.#isAwake =
+      (this.#pending > 0 && now < this.#awakeUntil) || (this.#quick >= QUICK && now < this.#idleSince + LINGER)
     if (this.#isAwake) {
       setImmediate(this.#turn)
+    }
+  }
+
+  /** The same for Python's next call, after some have been served. */
+  #linger(): void {
+    const isSoon = this.#invoked === 1 && this.#invokedAt < this.#idleSince + LINGER
+    this.#quick = isSoon ? Math.min(this.#quick + 1, MOST_QUICK) : this.#quick >> 1
+    this.#invoked = 0
+    this.#idleSince = performance.now()
+    if (this.#quick >= QUICK) {
+      this.#beginTurns()
     }
   }
 
@@ -242,6 +274,9 @@ export class Bridge {
       this.#buffer = 0
     }
     this.#isBusy = wasBusy
+    if (this.#invoked > 0 && mayLinger) {
+      this.#linger()
+    }
   }
 
   /**
@@ -299,6 +334,10 @@ export class Bridge {
     const buffer = this.#buffer
     this.#buffer += b
     if (kind === INVOKE) {
+      if (this.#invoked === 0) {
+        this.#invokedAt = performance.now()
+      }
+      this.#invoked += 1
       calls?.onInvoke(slot, c, text, at, this.#buffers, buffer)
     } else {
       calls?.onReply(slot, text, at, this.#buffers, buffer)

@@ -2,6 +2,7 @@
 
 use std::hint;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,40 @@ use std::time::{Duration, Instant};
 pub fn is_worth_it() -> bool {
   static HAS_PROCESSORS: OnceLock<bool> = OnceLock::new();
   *HAS_PROCESSORS.get_or_init(|| thread::available_parallelism().is_ok_and(|count| count.get() > 1))
+}
+
+/// How often something has come soon of late: it is worth looking for the next one after [`Streak::ENOUGH`] in a row.
+/// Each that comes late, or not at all, costs half of what has been gathered. Of several threads that count at one time one
+/// may be lost, which does no harm.
+#[derive(Default)]
+pub struct Streak(AtomicU32);
+
+impl Streak {
+  pub const fn new() -> Self {
+    Self(AtomicU32::new(0))
+  }
+
+  const ENOUGH: u32 = 4;
+  const MOST: u32 = 16;
+
+  pub fn is_on(&self) -> bool {
+    self.0.load(Ordering::Relaxed) >= Self::ENOUGH && is_worth_it()
+  }
+
+  /// Something has come.
+  pub fn came(&self, is_soon: bool) {
+    let count = self.0.load(Ordering::Relaxed);
+    let count = if is_soon {
+      (count + 1).min(Self::MOST)
+    } else {
+      count / 2
+    };
+    self.0.store(count, Ordering::Relaxed);
+  }
+
+  pub fn end(&self) {
+    self.0.store(0, Ordering::Relaxed);
+  }
 }
 
 /// Looks whether `is_there` until it is, `limit` at most.

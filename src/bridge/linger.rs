@@ -11,6 +11,11 @@
 //!   as answers take before it goes on ([`Patience`]). Where that is longer than anybody else should wait for the thread,
 //!   its event loop goes on, and does not sleep (`stayAwake` in `lib/bridge/bridge.ts`).
 //!
+//! The same holds for Python's calls of JavaScript, the other way round: Python, having sent one and with nothing left to
+//! do, lingers for what JavaScript answers; JavaScript, having answered one that came alone and soon after the one before,
+//! lets its event loop turn for as long (`#linger` in `lib/bridge/bridge.ts`); a thread that blocks looks for a while as
+//! well (`calls/waiters.rs`).
+//!
 //! Neither goes on with it where it does not pay: Python lingers after requests that came within [`SOON`] of
 //! the end of the one before, JavaScript awaits apps whose answers take no longer than [`WORTH_AWAITING`], and stays awake
 //! for those that take no longer than [`WORTH_STAYING`]. On one processor nobody does: the other side could not run
@@ -21,7 +26,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::base::spin::{is_worth_it, spin};
+use crate::base::spin::{Streak, is_worth_it, spin};
 
 /// How long Python stays awake for the next request.
 const LINGER: Duration = Duration::from_micros(200);
@@ -34,16 +39,13 @@ const WORTH_STAYING: Duration = Duration::from_micros(800);
 const AWAIT: Range<Duration> = Duration::from_micros(60)..Duration::from_micros(220);
 /// A request that comes so soon after the end of the last one, with both wakes, would have been worth lingering.
 const SOON: Duration = Duration::from_micros(300);
-/// Python lingers after so many in a row. Each that comes late costs half of what has been gathered.
-const QUICK: u32 = 4;
-const MOST_QUICK: u32 = 16;
 
 /// Python's side: how soon one request follows the end of another. On the Python thread only.
 #[derive(Default)]
 pub struct Pace {
   /// Since when there is nothing to do, but to wait for JavaScript.
   idle_since: Option<Instant>,
-  quick: u32,
+  quick: Streak,
   /// A look at the inbox is scheduled.
   is_scheduled: bool,
 }
@@ -53,13 +55,9 @@ impl Pace {
   pub fn begin(&mut self, alone: bool) {
     let idle_since = self.idle_since.take();
     if !alone {
-      self.quick = 0;
+      self.quick.end();
     } else if let Some(since) = idle_since {
-      self.quick = if since.elapsed() < SOON {
-        (self.quick + 1).min(MOST_QUICK)
-      } else {
-        self.quick / 2
-      };
+      self.quick.came(since.elapsed() < SOON);
     }
   }
 
@@ -69,7 +67,7 @@ impl Pace {
       return false;
     }
     self.idle_since = Some(Instant::now());
-    let schedule = self.quick >= QUICK && !self.is_scheduled;
+    let schedule = self.quick.is_on() && !self.is_scheduled;
     self.is_scheduled |= schedule;
     schedule
   }
@@ -82,7 +80,7 @@ impl Pace {
 
   /// Nothing came in time.
   pub fn waited_in_vain(&mut self) {
-    self.quick /= 2;
+    self.quick.came(false);
   }
 }
 

@@ -142,6 +142,9 @@ pub fn start(py: Python<'_>, question: &Question) -> PyResult<(u32, Py<PyAny>)> 
     other_loop: (!is_ours).then(|| running.unbind()),
   });
   send(py, &owner, op::INVOKE, number, tape);
+  if is_ours {
+    pacing::rest(py);
+  }
   Ok((number, steps))
 }
 
@@ -289,6 +292,7 @@ pub fn settle(py: Python<'_>, number: u32, payload: Payload) {
   let Some(awaiting) = waiters::take_task(number) else {
     return;
   };
+  pacing::begin(waiters::is_empty());
   let outcome = match super::owner::get(awaiting.owner) {
     Some(owner) => answer(py, &owner, payload, false),
     None => Err(gone()),

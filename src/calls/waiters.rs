@@ -9,14 +9,22 @@
 //! anything else, and Python's waits without the GIL.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
 use crate::base::lock::lock;
+use crate::base::spin::{Streak, spin};
 use crate::bridge::bytes::Memory;
+
+/// How long a thread looks for what it waits for before it sleeps, where that has come so soon of late: to wake takes as
+/// long as many a function.
+const AWAIT: Duration = Duration::from_micros(100);
+
+/// Of the waits of all threads.
+static QUICK: Streak = Streak::new();
 
 /// Bytes of an answer or a call, and the buffers that belong to them.
 pub struct Payload {
@@ -52,31 +60,51 @@ struct Inbox {
   left: bool,
 }
 
+impl Inbox {
+  fn is_empty(&self) -> bool {
+    self.visitors.is_empty() && self.answer.is_none() && !self.gone && !self.ending
+  }
+
+  fn take(&mut self) -> Option<Event> {
+    if let Some(visitor) = self.visitors.pop_front() {
+      return Some(Event::Visitor(visitor));
+    }
+    if let Some(answer) = self.answer.take() {
+      return Some(Event::Answer(answer));
+    }
+    if self.gone {
+      return Some(Event::Gone);
+    }
+    self.ending.then_some(Event::Ending)
+  }
+}
+
 /// A thread that is blocked.
 pub struct Waiter {
   pub host: u32,
   /// It is one of the pool, for which the end of Python waits.
   of_pool: bool,
   inbox: Mutex<Inbox>,
+  /// There is something in it, for a thread that looks and does not sleep yet.
+  has_come: AtomicBool,
   changed: Condvar,
 }
 
 impl Waiter {
   /// Waits for something to happen, without the GIL.
   pub fn wait(&self, deadline: Option<Instant>) -> Event {
+    let begun = Instant::now();
     let mut inbox = lock(&self.inbox);
-    loop {
-      if let Some(visitor) = inbox.visitors.pop_front() {
-        return Event::Visitor(visitor);
-      }
-      if let Some(answer) = inbox.answer.take() {
-        return Event::Answer(answer);
-      }
-      if inbox.gone {
-        return Event::Gone;
-      }
-      if inbox.ending {
-        return Event::Ending;
+    if QUICK.is_on() && inbox.is_empty() {
+      self.has_come.store(false, Ordering::Relaxed);
+      drop(inbox);
+      let most = deadline.map_or(AWAIT, |deadline| deadline.duration_since(begun));
+      spin(most.min(AWAIT), || self.has_come.load(Ordering::Acquire));
+      inbox = lock(&self.inbox);
+    }
+    let event = loop {
+      if let Some(event) = inbox.take() {
+        break event;
       }
       inbox = match deadline {
         None => self
@@ -86,7 +114,7 @@ impl Waiter {
         Some(deadline) => {
           let left = deadline.saturating_duration_since(Instant::now());
           if left.is_zero() {
-            return Event::TimedOut;
+            break Event::TimedOut;
           }
           self
             .changed
@@ -95,7 +123,19 @@ impl Waiter {
             .0
         }
       };
-    }
+    };
+    drop(inbox);
+    QUICK.came(begun.elapsed() < AWAIT);
+    event
+  }
+
+  /// For another thread: changes what it waits for, and wakes it.
+  fn tell(&self, change: impl FnOnce(&mut Inbox)) {
+    let mut inbox = lock(&self.inbox);
+    change(&mut inbox);
+    self.has_come.store(true, Ordering::Release);
+    drop(inbox);
+    self.changed.notify_one();
   }
 
   /// The thread waits no more. Returns who has come too late.
@@ -150,6 +190,7 @@ pub fn add_thread(host: u32, of_pool: bool) -> (u32, Arc<Waiter>) {
     host,
     of_pool,
     inbox: Mutex::default(),
+    has_come: AtomicBool::new(false),
     changed: Condvar::new(),
   });
   (add(Waiting::Thread(Arc::clone(&waiter))), waiter)
@@ -159,6 +200,11 @@ pub fn add_thread(host: u32, of_pool: bool) -> (u32, Arc<Waiter>) {
 pub fn remove_thread(number: u32, waiter: &Waiter) -> VecDeque<Visitor> {
   drop(remove(number));
   waiter.leave()
+}
+
+/// Whether nobody waits.
+pub fn is_empty() -> bool {
+  lock(&WAITING).as_ref().is_none_or(HashMap::is_empty)
 }
 
 /// The task that awaits this call, which is answered now.
@@ -177,8 +223,7 @@ pub fn answer_thread(number: u32, bytes: &[u8], buffers: Vec<Memory>) -> Result<
     _ => return Err(buffers),
   };
   let bytes = bytes.into();
-  lock(&waiter.inbox).answer = Some(Payload { bytes, buffers });
-  waiter.changed.notify_one();
+  waiter.tell(|inbox| inbox.answer = Some(Payload { bytes, buffers }));
   Ok(())
 }
 
@@ -189,15 +234,13 @@ pub fn visit(number: u32, host: u32, visitor: Visitor) -> Result<(), Visitor> {
     Some(Waiting::Thread(waiter)) if waiter.host == host => Arc::clone(waiter),
     _ => return Err(visitor),
   };
-  {
-    let mut inbox = lock(&waiter.inbox);
-    if inbox.left || inbox.answer.is_some() || inbox.gone {
-      return Err(visitor);
+  let mut visitor = Some(visitor);
+  waiter.tell(|inbox| {
+    if !inbox.left && inbox.answer.is_none() && !inbox.gone {
+      inbox.visitors.extend(visitor.take());
     }
-    inbox.visitors.push_back(visitor);
-  }
-  waiter.changed.notify_one();
-  Ok(())
+  });
+  visitor.map_or(Ok(()), Err)
 }
 
 /// Python is about to end: threads of the pool wait no more.
@@ -211,8 +254,7 @@ pub fn end_pool() {
     })
     .collect();
   for waiter in threads {
-    lock(&waiter.inbox).ending = true;
-    waiter.changed.notify_one();
+    waiter.tell(|inbox| inbox.ending = true);
   }
 }
 
@@ -238,8 +280,7 @@ pub fn host_goes(host: u32) -> Vec<Awaiting> {
     }
   }
   for waiter in threads {
-    lock(&waiter.inbox).gone = true;
-    waiter.changed.notify_one();
+    waiter.tell(|inbox| inbox.gone = true);
   }
   tasks
 }

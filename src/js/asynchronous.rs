@@ -162,7 +162,7 @@ impl Laters {
     }
     let is_on_loop = owner.is_some();
     let driver = &core.work.driver;
-    let posts = driver.posts();
+    let posts = driver.awake.posts();
     driver.submit(
       core,
       Job {

@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::base::spin::{is_worth_it, spin};
+use crate::base::spin::{Streak, is_worth_it, spin};
 
 /// How long the runtime's thread stays awake for the next job.
 const LINGER: Duration = Duration::from_micros(200);
@@ -19,14 +19,11 @@ const LINGER: Duration = Duration::from_micros(200);
 const AWAIT: Duration = Duration::from_micros(60);
 /// A job that comes so soon after the one before, with both wakes, would have been worth lingering.
 const SOON: Duration = Duration::from_micros(400);
-/// The runtime's thread lingers after so many in a row. Each that comes late costs half of what has been gathered.
-const QUICK: u32 = 4;
-const MOST_QUICK: u32 = 16;
 const WARY: u32 = 32;
 
 #[derive(Default)]
 pub struct Awake {
-  quick: AtomicU32,
+  quick: Streak,
   /// Counts what the runtime's thread is given.
   jobs: AtomicU64,
   /// Counts what event loops are given to do.
@@ -39,18 +36,12 @@ pub struct Awake {
 impl Awake {
   /// The runtime's thread has got something after it had nothing for so long.
   pub fn waited(&self, idle: Duration) {
-    let quick = self.quick.load(Ordering::Relaxed);
-    let quick = if idle <= SOON {
-      (quick + 1).min(MOST_QUICK)
-    } else {
-      quick / 2
-    };
-    self.quick.store(quick, Ordering::Relaxed);
+    self.quick.came(idle <= SOON);
   }
 
   /// Whether the runtime's thread is to look for the next job.
   pub fn lingers(&self) -> bool {
-    is_worth_it() && self.quick.load(Ordering::Relaxed) >= QUICK
+    self.quick.is_on()
   }
 
   /// How many jobs there have been.
@@ -62,8 +53,7 @@ impl Awake {
   pub fn linger(&self, jobs: u64, most: Option<Duration>) {
     let limit = most.map_or(LINGER, |most| most.min(LINGER));
     if !spin(limit, || self.jobs() != jobs) && limit == LINGER {
-      let quick = self.quick.load(Ordering::Relaxed);
-      self.quick.store(quick / 2, Ordering::Relaxed);
+      self.quick.came(false);
     }
   }
 

@@ -41,7 +41,7 @@ pub fn begin<'py, T>(
   if let Some(owner) = &owner {
     core.work.set_home(Arc::clone(owner));
   }
-  let posts = core.work.driver.posts();
+  let posts = core.work.driver.awake.posts();
   let pending = Arc::new(Pending::new(timeout, deadline, owner.clone(), posts));
   let promise = promise::make(py, core, Arc::clone(&pending), whose.as_any())?;
   core.work.driver.submit(

@@ -266,11 +266,6 @@ impl Driver {
     }
   }
 
-  /// Before a job is given: what [`Self::await_outcome`] compares with.
-  pub fn posts(&self) -> u64 {
-    self.awake.posts()
-  }
-
   /// On an event loop's thread, after a job was given: stays awake for what comes of it, where that is soon.
   pub fn await_outcome(
     &self,

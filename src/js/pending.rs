@@ -36,7 +36,7 @@ pub struct Pending {
   changed: Condvar,
   /// That of the promise; 0 while there is none.
   number: AtomicU32,
-  /// For those who look, and do not wait.
+  /// For those who look, and do not wait. Changes with the state, under its lock.
   is_settled: AtomicBool,
   /// What event loops had been given when it began.
   pub posts: u64,
@@ -73,12 +73,8 @@ impl Pending {
     Some(self.number.load(Ordering::Acquire)).filter(|number| *number > 0)
   }
 
-  pub fn is_settled(&self) -> bool {
-    self.is_settled.load(Ordering::Acquire)
-  }
-
   pub fn is_open(&self) -> bool {
-    matches!(*lock(&self.state), State::Open(_))
+    !self.is_settled.load(Ordering::Acquire)
   }
 
   /// The first outcome counts. Those who are to be woken; `None` where there was one already.
@@ -89,8 +85,8 @@ impl Pending {
     };
     let waiters = std::mem::take(waiters);
     *state = State::Settled(settled);
-    drop(state);
     self.is_settled.store(true, Ordering::Release);
+    drop(state);
     self.changed.notify_all();
     Some(waiters)
   }

@@ -67,9 +67,9 @@ impl Promise {
     let pending = &self.pending;
     if pending.owner.is_some() && !self.core.is_foreign() {
       let driver = &self.core.work.driver;
-      driver.await_outcome(py, pending.posts, || pending.is_settled());
+      driver.await_outcome(py, pending.posts, || !pending.is_open());
     }
-    pending.is_settled()
+    !pending.is_open()
   }
 
   /// Seconds until its timeout.

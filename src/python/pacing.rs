@@ -146,9 +146,14 @@ pub fn rest(py: Python<'_>) {
 
 /// The look at the inbox that [`rest`] has scheduled begins. False when there is something to do by now.
 pub fn look_begins() -> bool {
-  PACING
+  let looks = PACING
     .get()
-    .is_some_and(|pacing| lock(&pacing.pace).begin_look())
+    .is_some_and(|pacing| lock(&pacing.pace).begin_look());
+  if looks {
+    // What was written since is not to wait for the end of the look.
+    flush();
+  }
+  looks
 }
 
 /// It was in vain.
