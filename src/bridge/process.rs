@@ -66,6 +66,11 @@ impl Bridge {
     lock(&self.hosts).get(index as usize).cloned().flatten()
   }
 
+  /// Whether the main thread's environment is one of them.
+  pub fn has_main(&self) -> bool {
+    lock(&self.hosts).iter().flatten().any(|host| host.is_main)
+  }
+
   pub fn remove_host(&self, index: u32) {
     let removed = lock(&self.hosts)
       .get_mut(index as usize)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AMPHIS_ENGINE_TABLE 7
+#define AMPHIS_ENGINE_TABLE 8
 
 // As Node-API has it, of which nothing else is used.
 typedef struct napi_value__* napi_value;
@@ -131,6 +131,9 @@ struct AmphisTable {
   const char* (*start)(void* platform);
   // No thread goes on in V8 from here on, and none comes in: they are kept for good. Waits `milliseconds` at most.
   int (*close_gate)(uint32_t milliseconds);
+  // Where the main thread has not loaded the addon: has `ends` called there before Node.js takes V8 down. Whether it
+  // will be.
+  int (*watch_main_end)(void (*ends)(void));
   // Bytes of stack that are left on this thread.
   size_t (*stack_left)(void);
   void (*free)(AmphisBytes* bytes);

@@ -3,6 +3,7 @@
 
 #include "callback.h"
 #include "inspector.h"
+#include "main_end.h"
 #include "memory.h"
 #include "module.h"
 #include "promise.h"
@@ -20,6 +21,8 @@ const char* start(void* platform) {
   keep_loops_interruptible();
   return set_platform(static_cast<node::MultiIsolatePlatform*>(platform));
 }
+
+int watch(void (*ends)(void)) { return watch_main_end(ends) ? 1 : 0; }
 
 int close_gate(uint32_t milliseconds) { return gate_close(milliseconds) ? 1 : 0; }
 
@@ -62,6 +65,7 @@ constexpr AmphisTable kTable = {
     NODE_VERSION,
     start,
     close_gate,
+    watch,
     stack_left,
     free_bytes,
     choose_snapshot,

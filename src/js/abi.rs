@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 
 /// The number of the table that this addon was written against.
-pub const TABLE: u32 = 7;
+pub const TABLE: u32 = 8;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -240,6 +240,7 @@ pub struct Table {
   pub node_version: *const c_char,
   pub start: extern "C" fn(*mut c_void) -> *const c_char,
   pub close_gate: extern "C" fn(u32) -> c_int,
+  pub watch_main_end: extern "C" fn(extern "C" fn()) -> c_int,
   pub stack_left: extern "C" fn() -> usize,
   pub free: extern "C" fn(*mut Bytes),
   pub choose_snapshot: extern "C" fn(Span) -> c_int,

@@ -1,15 +1,18 @@
 //! The end of a runtime, while somebody may be inside of it.
 
-use std::sync::Arc;
+use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
+use super::abi::Table;
 use super::core::{self, Core, End};
 use super::engine;
 use super::entry::this_thread;
 use super::spare;
 use super::watchdog::keep_terminating;
 use super::work;
+use crate::bridge;
 
 /// How long the end of Python waits for threads that run JavaScript.
 const LEAVE: Duration = Duration::from_millis(500);
@@ -57,6 +60,25 @@ pub fn stop_all() {
 
 /// From this one on V8 ends the process where an isolate is left when Node.js takes V8 down: Node.js 24.
 const CHECKS_ISOLATES: u32 = 137;
+
+/// Once the engine is open: hears of the end of the main thread's environment where only workers have loaded amphis, so that
+/// nobody else tells of it.
+pub fn watch_main(table: &Table) {
+  static WATCHED: Once = Once::new();
+  WATCHED.call_once(|| {
+    if !bridge::get().has_main() {
+      (table.watch_main_end)(main_ends);
+    }
+  });
+}
+
+extern "C" fn main_ends() {
+  let _ = catch_unwind(|| {
+    stop_all();
+    leave(None);
+    end_before_v8();
+  });
+}
 
 /// What the process will end with, once it is known.
 static EXIT_CODE: AtomicI32 = AtomicI32::new(0);

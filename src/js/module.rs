@@ -26,7 +26,7 @@ const ASYNCHRONOUS: &str = include_str!("asynchronous.py");
 /// `EngineUnavailable` where this Node.js has no engine; what Python raises.
 pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
   let py = module.py();
-  py.detach(engine::open)
+  py.detach(|| engine::open().inspect(|table| ending::watch_main(table)))
     .map_err(EngineUnavailable::new_err)?;
   let native = PyModule::new(py, NATIVE)?;
   native.add_class::<Runtime>()?;

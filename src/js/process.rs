@@ -20,6 +20,7 @@ pub static TABLE: Table = Table {
   node_version: ptr::null(),
   start,
   close_gate,
+  watch_main_end,
   stack_left,
   free,
   choose_snapshot: synchronous::choose_snapshot,
@@ -112,6 +113,11 @@ extern "C" fn start(_: *mut c_void) -> *const c_char {
 
 extern "C" fn close_gate(_: u32) -> c_int {
   1
+}
+
+/// V8's end here is nothing to a runtime in another process.
+extern "C" fn watch_main_end(_: extern "C" fn()) -> c_int {
+  0
 }
 
 /// That of the thread that calls: Python's functions run on it.
