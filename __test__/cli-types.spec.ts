@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { amphis, amphisEnds } from './helpers/command-line.js'
+import { amphis, amphisEnds, amphisIn } from './helpers/command-line.js'
 import { interpreter, python } from './helpers/python.js'
 import { scratchFolder } from './helpers/scratch.js'
 
@@ -82,8 +82,11 @@ test('a module that cannot be imported: its traceback from its own first line on
 })
 
 test('what the module prints is not taken for its types', async (t) => {
-  const { path, types } = await project(t, { 'model.py': `print("{}")\n${MODEL}` })
-  t.like(await types(path('model.py')), { code: 0, stderr: '{}\n' })
+  const { path } = await project(t, { 'model.py': `print("{}")\n${MODEL}` })
+  // Python keeps back what it writes into a pipe.
+  const env = { PYTHONUNBUFFERED: undefined }
+  const ended = await amphisIn(env, t, 'types', path('model.py'), '--python', python).ends()
+  t.like(ended, { code: 0, stderr: '{}\n' })
 })
 
 test('a module whose name is taken by another is named, with the other', async (t) => {

@@ -30,9 +30,9 @@ async function homeOf(version) {
   const hindrance = await obstacle(version)
   if (hindrance) return `${missing}: ${hindrance}`
   await complete([debianRoot])
-  const { code } = await runInDebian(['scripts/test-environment.mjs', version], 'online')
+  const { code } = await runInDebian(['scripts/test-environment.mjs', version], 'set-up')
   if (code !== 0) throw new Problem(`the environment of Python ${version} could not be made`, 'the reason is above')
-  return { where: ', in Debian sid', ava: (args, env = {}) => runInDebian(avaArguments(args), 'offline', env) }
+  return { where: ', in Debian sid', ava: (args, env = {}) => runInDebian(avaArguments(args), 'tests', env) }
 }
 
 await main(async () => {

@@ -1,5 +1,6 @@
 """The program: reads what is asked from the command line, answers with JSON on what was standard output."""
 
+import contextlib
 import json
 import os
 import sys
@@ -26,8 +27,11 @@ def main() -> None:
         # Escaped: lone surrogates are no UTF-8.
         answer.write(json.dumps(describe(*rest)))
         answer.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # The module may have put anything in their place.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
     # Threads of the module's own would keep the process.
-    sys.stderr.flush()
     os._exit(0)
 
 

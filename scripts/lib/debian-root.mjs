@@ -1,13 +1,23 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, isAbsolute, join } from 'node:path'
+import { delimiter, dirname, isAbsolute, join } from 'node:path'
 import { mirrorOf } from './apt-sources.mjs'
 import { programOf } from './debian-packages.mjs'
 import { readStamp, writeStamp } from './fingerprint.mjs'
 import { isDebianLike } from './machine.mjs'
 import { fetchProblem } from './network.mjs'
-import { inRoot, root } from './paths.mjs'
+import { inRoot, pythonOf, root } from './paths.mjs'
 import { run } from './run.mjs'
+import { venv } from './setup.mjs'
 
 /** The versions that Debian's unstable release has, and older releases of a distribution mostly have not. */
 export const debianPythons = ['3.14', '3.15']
@@ -19,6 +29,8 @@ const stampFile = join(folder, 'amphis-root.json')
 const packages = [
   'ca-certificates',
   'libstdc++6', // for Node
+  'g++', // for tests of modules in C and C++
+  'python3-pip', // for what installs with a Python that is no environment
   'fontconfig', // for Chromium, as the next three
   'fonts-dejavu-core',
   'libexpat1',
@@ -83,6 +95,10 @@ export const debianRoot = {
       sources,
     ])
     if (code !== 0) throw fetchProblem('mmdebstrap', output)
+    // Debian's own would be imported in the place of an environment's.
+    for (const version of debianPythons)
+      rmSync(join(folder, `usr/lib/python${version}/sitecustomize.py`), { force: true })
+    symlinkSync('../lib/node_modules/npm/bin/npm-cli.js', join(folder, 'usr/local/bin/npm'))
     writeStamp(stampFile, packages)
   },
 }
@@ -103,19 +119,36 @@ shift
 exec chroot "$root" env "$@"
 `
 
-/** What the machine has to say about networks, certificates and pip, for the set-up alone. */
+const NETWORK = /CERT|CA_BUNDLE|^PIP_|^npm_config_(?:registry|cafile)$|_proxy$/i
+
+/** What the machine has to say about networks, certificates and pip. */
 function networkPaths() {
   const named = Object.entries(process.env)
-    .filter(([name]) => /CERT|CA_BUNDLE|^PIP_/.test(name))
+    .filter(([name]) => NETWORK.test(name))
     .flatMap(([, value]) => (value && isAbsolute(value) ? [value] : []))
-  const user = ['.config/pip', '.pip'].map((name) => join(homedir(), name))
+  const user = ['.config/pip', '.pip', '.npmrc'].map((name) => join(homedir(), name))
   const all = ['/etc/resolv.conf', '/etc/hosts', '/etc/pip.conf', ...user, ...named]
   return [...new Set(all)].filter((path) => existsSync(path))
 }
 
+/** The machine's npm, and the Python of the environment that the set-up has made. */
+function toolMounts() {
+  const npm = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((each) => join(each, 'npm'))
+    .find((each) => existsSync(each))
+  const python = dirname(dirname(realpathSync(pythonOf(venv))))
+  return [
+    ...(npm === undefined ? [] : [[dirname(dirname(realpathSync(npm))), '/usr/local/lib/node_modules/npm']]),
+    // A distribution's own is another in the root.
+    ...(python === '/usr' ? [] : [[python, python]]),
+  ]
+}
+
 /** What of the environment the tests are told: the rest names paths of the machine. */
 function testEnv() {
-  const told = Object.entries(process.env).filter(([name]) => /^(?:AMPHIS_.*|CI|HOME|TERM|NO_COLOR)$/.test(name))
+  const isTold = /^(?:AMPHIS_.*|CI|HOME|TERM|NO_COLOR)$/
+  const told = Object.entries(process.env).filter(([name]) => isTold.test(name) || NETWORK.test(name))
   return { ...Object.fromEntries(told), LANG: 'C.UTF-8' }
 }
 
@@ -123,19 +156,18 @@ function testEnv() {
  * Runs the Node.js at hand in the root, in the checkout, which is where it is outside.
  *
  * @param {string[]} args
- * @param {'online' | 'offline'} network whether it may fetch packages
+ * @param {'set-up' | 'tests'} kind tests are told little of the machine's environment
  * @param {NodeJS.ProcessEnv} [env]
  */
-export function runInDebian(args, network, env = {}) {
+export function runInDebian(args, kind, env = {}) {
   const node = '/usr/local/bin/node'
-  const online = network === 'online' ? networkPaths() : []
-  const mounts = [[root, root], [process.execPath, node], ...online.map((path) => [path, path])]
+  const tools = kind === 'tests' ? toolMounts() : []
+  const mounts = [[root, root], [process.execPath, node], ...tools, ...networkPaths().map((path) => [path, path])]
   for (const [from = '', to = ''] of mounts) makeMountPoint(from, join(folder, to))
   const path = { PATH: '/usr/local/bin:/usr/bin:/bin' }
-  const variables =
-    network === 'online' ? { ...path, PIP_NO_CACHE_DIR: '1', ...env } : { ...testEnv(), ...path, ...env }
+  const variables = kind === 'set-up' ? { ...path, PIP_NO_CACHE_DIR: '1', ...env } : { ...testEnv(), ...path, ...env }
   const command = [
-    ...(network === 'offline' ? ['--ignore-environment'] : []),
+    ...(kind === 'tests' ? ['--ignore-environment'] : []),
     `--chdir=${root}`,
     ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
     node,
