@@ -83,12 +83,14 @@ test('with a wsPingTimeout of 0 a client need not answer', async (t) => {
 })
 
 test('a client whose socket is not read, since its app is slow, is not taken for lost', async (t) => {
-  const { raw, name } = await open(t, { wsPingInterval: 20, wsPingTimeout: 250, wsMaxQueue: 1 }, '&hold')
-  const other = await open(t, { wsPingInterval: 20, wsPingTimeout: 2000 })
+  // Long enough for a machine that is busy before the socket is left unread.
+  const { raw, name } = await open(t, { wsPingInterval: 20, wsPingTimeout: 1000, wsMaxQueue: 1 }, '&hold')
+  const other = await open(t, { wsPingInterval: 20, wsPingTimeout: 5000 })
   // More than the queue holds: the pongs are stuck behind it.
   raw.write(...Array.from({ length: 50 }, () => frame(opcode.binary, Buffer.alloc(100_000))))
   const answering = answer(raw, 1000).catch(() => {})
-  await answer(other.raw, 30)
+  // Longer than that.
+  await answer(other.raw, 75)
   raw.write(closeFrame(3000, 'never lost'))
   await probe.tell(`${name}:go`)
   await probe.wait(`${name}:left`)
