@@ -130,7 +130,8 @@ for (const how of ['from the start', 'once an app has turned it on'] as const) {
       stderr,
       /^Executing <Task finished name='PUT \/slow_first_step' coro=<tasks\.app\(\).* took 0\.\d+ seconds$/m,
     )
-    t.notRegex(stderr, /drain|secret/)
+    // Nor what has begun it; that may be slow by itself on a busy machine.
+    t.notRegex(stderr, /drain\(\).* took (?:0\.[4-9]|[1-9])|secret/)
   })
 }
 
