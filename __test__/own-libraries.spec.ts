@@ -124,7 +124,8 @@ for name in "vendored_zlib", "vendored_libuv":
 try: ctypes.CDLL("libmissing.so")
 except OSError as error: print(error)
 `
-    const { stdout } = await sameAsPython(t, { args: ['-c', code, library] })
+    // Not compared with the program: that of a distribution may be linked to zlib itself, and takes the library's calls for it.
+    const { stdout } = await start(t, [...amphisRun, '-c', code, library]).ends()
     t.true(stdout.startsWith("b'vendored'\nb'vendored'\nlibmissing.so: cannot open"), stdout)
   })
 

@@ -78,10 +78,20 @@ async function copyPython(interpreter, to) {
   for (const name of ['python3', 'python']) {
     cpSync(join(prefix, 'bin', `python${version}`), join(to, 'bin', name), { dereference: true })
   }
-  return {
-    site: join(to, 'lib', `python${version}`, 'site-packages'),
-    interpreter: join(prefix, 'bin', `python${version}`),
-  }
+  return { site: await siteOf(to), interpreter: join(prefix, 'bin', `python${version}`) }
+}
+
+/**
+ * The folder that a copy of Python looks for packages in: that of Debian has a name of its own for it.
+ *
+ * @param {string} python
+ */
+async function siteOf(python) {
+  const ask = ['-I', '-c', 'import site; print(site.getsitepackages()[0])']
+  const env = { LD_LIBRARY_PATH: join(python, 'lib') }
+  const { code, output } = await run(join(python, 'bin/python3'), ask, { quiet: true, env })
+  if (code !== 0) throw new Problem('the copy of Python that is to be in the layer does not run', output.trim())
+  return output.trim()
 }
 
 /** @param {string} folder */

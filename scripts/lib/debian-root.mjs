@@ -39,7 +39,7 @@ const packages = [
   'less',
   'procps',
   'python3',
-  ...debianPythons.flatMap((version) => [`python${version}`, `libpython${version}`, `python${version}-venv`]),
+  ...debianPythons.flatMap((version) => [`python${version}`, `libpython${version}-dev`, `python${version}-venv`]),
 ]
 
 /** @param {string} field of /etc/os-release */

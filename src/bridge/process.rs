@@ -48,6 +48,14 @@ pub fn get() -> &'static Bridge {
     .expect("the bridge is opened with the first Host")
 }
 
+/// Whether only environments of workers are here. Before [`open`] it is the main thread that runs Python as a program.
+pub fn is_of_workers() -> bool {
+  BRIDGE.get().is_some_and(|bridge| {
+    let hosts = lock(&bridge.hosts);
+    !hosts.iter().flatten().any(|host| host.is_main)
+  })
+}
+
 impl Bridge {
   pub fn inbox(&self) -> &Inbox {
     &self.inbox
@@ -64,11 +72,6 @@ impl Bridge {
 
   pub fn host(&self, index: u32) -> Option<Arc<Host>> {
     lock(&self.hosts).get(index as usize).cloned().flatten()
-  }
-
-  /// Whether the main thread's environment is one of them.
-  pub fn has_main(&self) -> bool {
-    lock(&self.hosts).iter().flatten().any(|host| host.is_main)
   }
 
   pub fn remove_host(&self, index: u32) {

@@ -66,7 +66,7 @@ const CHECKS_ISOLATES: u32 = 137;
 pub fn watch_main(table: &Table) {
   static WATCHED: Once = Once::new();
   WATCHED.call_once(|| {
-    if !bridge::get().has_main() {
+    if bridge::is_of_workers() {
       (table.watch_main_end)(main_ends);
     }
   });
