@@ -140,8 +140,8 @@ function toolMounts() {
   const python = dirname(dirname(realpathSync(pythonOf(venv))))
   return [
     ...(npm === undefined ? [] : [[dirname(dirname(realpathSync(npm))), '/usr/local/lib/node_modules/npm']]),
-    // A distribution's own is another in the root.
-    ...(python === '/usr' ? [] : [[python, python]]),
+    // A distribution's own is another in the root, and one beside it would hide what is there.
+    ...(/^\/usr(?:\/local)?$/.test(python) ? [] : [[python, python]]),
   ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::hint;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,15 +16,17 @@ pub fn is_worth_it() -> bool {
 /// Each that comes late, or not at all, costs half of what has been gathered. Of several threads that count at one time one
 /// may be lost, which does no harm.
 #[derive(Default)]
-pub struct Streak(AtomicU32);
+pub struct Streak(AtomicI32);
 
 impl Streak {
   pub const fn new() -> Self {
-    Self(AtomicU32::new(0))
+    Self(AtomicI32::new(0))
   }
 
-  const ENOUGH: u32 = 4;
-  const MOST: u32 = 16;
+  const ENOUGH: i32 = 4;
+  const MOST: i32 = 16;
+  /// So many have to come soon before looks are tried again that were in vain.
+  const WARY: i32 = 32;
 
   pub fn is_on(&self) -> bool {
     self.0.load(Ordering::Relaxed) >= Self::ENOUGH && is_worth_it()
@@ -35,8 +37,22 @@ impl Streak {
     let count = self.0.load(Ordering::Relaxed);
     let count = if is_soon {
       (count + 1).min(Self::MOST)
-    } else {
+    } else if count > 0 {
       count / 2
+    } else {
+      count
+    };
+    self.0.store(count, Ordering::Relaxed);
+  }
+
+  /// A look was in vain, for what comes somewhat later, and soon by the count: those that follow it are not to be looked
+  /// for again and again.
+  pub fn was_in_vain(&self) {
+    let count = self.0.load(Ordering::Relaxed) / 2;
+    let count = if count < Self::ENOUGH {
+      -Self::WARY
+    } else {
+      count
     };
     self.0.store(count, Ordering::Relaxed);
   }

@@ -11,6 +11,7 @@
 use std::mem;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::command::Batch;
 use super::linger::linger;
@@ -111,7 +112,7 @@ impl Inbox {
 
   /// Stays awake for an append (see `linger.rs`), which then wakes nobody. The caller drains afterwards,
   /// which arms again. False when nothing came.
-  pub fn linger(&self) -> bool {
+  pub fn linger(&self, limit: Duration) -> bool {
     // Before the flag: what is appended in between is a change.
     let pushes = self.pushes.load(Ordering::Acquire);
     if !self.armed.swap(false, Ordering::AcqRel) {
@@ -119,7 +120,7 @@ impl Inbox {
       return true;
     }
     self.lingering.store(true, Ordering::Release);
-    let came = linger(|| self.pushes.load(Ordering::Acquire) != pushes);
+    let came = linger(limit, || self.pushes.load(Ordering::Acquire) != pushes);
     self.lingering.store(false, Ordering::Release);
     came
   }

@@ -40,53 +40,84 @@ const AWAIT: Range<Duration> = Duration::from_micros(60)..Duration::from_micros(
 /// A request that comes so soon after the end of the last one, with both wakes, would have been worth lingering.
 const SOON: Duration = Duration::from_micros(300);
 
-/// Python's side: how soon one request follows the end of another. On the Python thread only.
+/// How long Python looks for JavaScript's answer to a call of its own. Other tasks of the loop may be ready meanwhile.
+const LINGER_FOR_ANSWER: Duration = Duration::from_micros(60);
+/// An answer that comes so soon, with one wake, would have been worth it.
+const ANSWER_SOON: Duration = Duration::from_micros(150);
+
+/// What Python waits for where it has nothing else to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coming {
+  /// The next request, message or call of JavaScript's.
+  Request,
+  /// JavaScript's answer to a call of Python's.
+  Answer,
+}
+
+/// Python's side: how soon what it waits for comes. On the Python thread only.
 #[derive(Default)]
 pub struct Pace {
-  /// Since when there is nothing to do, but to wait for JavaScript.
-  idle_since: Option<Instant>,
-  quick: Streak,
+  /// Since when there is nothing to do, but to wait for JavaScript, and for what.
+  idle: Option<(Instant, Coming)>,
+  requests: Streak,
+  answers: Streak,
   /// A look at the inbox is scheduled.
   is_scheduled: bool,
 }
 
 impl Pace {
   /// Something has come; `alone`: nothing else is under way.
-  pub fn begin(&mut self, alone: bool) {
-    let idle_since = self.idle_since.take();
+  pub fn begin(&mut self, coming: Coming, alone: bool) {
+    let idle = self.idle.take();
+    let (streak, soon) = match coming {
+      Coming::Request => (&self.requests, SOON),
+      Coming::Answer => (&self.answers, ANSWER_SOON),
+    };
     if !alone {
-      self.quick.end();
-    } else if let Some(since) = idle_since {
-      self.quick.came(since.elapsed() < SOON);
+      streak.end();
+    } else if let Some((since, expected)) = idle
+      && expected == coming
+    {
+      streak.came(since.elapsed() < soon);
     }
   }
 
   /// There is nothing left to do. True when the caller has to schedule a look at the inbox.
-  pub fn rest(&mut self) -> bool {
+  pub fn rest(&mut self, coming: Coming) -> bool {
     if !is_worth_it() {
       return false;
     }
-    self.idle_since = Some(Instant::now());
-    let schedule = self.quick.is_on() && !self.is_scheduled;
+    self.idle = Some((Instant::now(), coming));
+    let is_on = match coming {
+      Coming::Request => self.requests.is_on(),
+      Coming::Answer => self.answers.is_on(),
+    };
+    let schedule = is_on && !self.is_scheduled;
     self.is_scheduled |= schedule;
     schedule
   }
 
-  /// The look that was scheduled begins. False when there is something to do by now.
-  pub fn begin_look(&mut self) -> bool {
+  /// The look that was scheduled begins: for how long. None when there is something to do by now.
+  pub fn begin_look(&mut self) -> Option<Duration> {
     self.is_scheduled = false;
-    self.idle_since.is_some()
+    self.idle.map(|(_, coming)| match coming {
+      Coming::Request => LINGER,
+      Coming::Answer => LINGER_FOR_ANSWER,
+    })
   }
 
   /// Nothing came in time.
   pub fn waited_in_vain(&mut self) {
-    self.quick.came(false);
+    match self.idle {
+      Some((_, Coming::Answer)) => self.answers.was_in_vain(),
+      _ => self.requests.came(false),
+    }
   }
 }
 
 /// Waits until `has_come`, for as long as Python lingers.
-pub fn linger(has_come: impl Fn() -> bool) -> bool {
-  spin(LINGER, has_come)
+pub fn linger(limit: Duration, has_come: impl Fn() -> bool) -> bool {
+  spin(limit, has_come)
 }
 
 /// What JavaScript does while a request is under way.

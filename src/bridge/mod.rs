@@ -12,4 +12,4 @@ mod process;
 pub mod record;
 pub mod wake;
 
-pub use self::process::{get, is_of_workers, open, tokio};
+pub use self::process::{get, open, tokio};

@@ -48,14 +48,6 @@ pub fn get() -> &'static Bridge {
     .expect("the bridge is opened with the first Host")
 }
 
-/// Whether only environments of workers are here. Before [`open`] it is the main thread that runs Python as a program.
-pub fn is_of_workers() -> bool {
-  BRIDGE.get().is_some_and(|bridge| {
-    let hosts = lock(&bridge.hosts);
-    !hosts.iter().flatten().any(|host| host.is_main)
-  })
-}
-
 impl Bridge {
   pub fn inbox(&self) -> &Inbox {
     &self.inbox

@@ -143,7 +143,7 @@ pub fn start(py: Python<'_>, question: &Question) -> PyResult<(u32, Py<PyAny>)> 
   });
   send(py, &owner, op::INVOKE, number, tape);
   if is_ours {
-    pacing::rest(py);
+    pacing::await_answer(py);
   }
   Ok((number, steps))
 }
@@ -292,7 +292,7 @@ pub fn settle(py: Python<'_>, number: u32, payload: Payload) {
   let Some(awaiting) = waiters::take_task(number) else {
     return;
   };
-  pacing::begin(waiters::is_empty());
+  pacing::answered(waiters::is_empty());
   let outcome = match super::owner::get(awaiting.owner) {
     Some(owner) => answer(py, &owner, payload, false),
     None => Err(gone()),

@@ -94,8 +94,9 @@ impl Waiter {
   /// Waits for something to happen, without the GIL.
   pub fn wait(&self, deadline: Option<Instant>) -> Event {
     let begun = Instant::now();
+    let may_look = QUICK.is_on() && is_only_one();
     let mut inbox = lock(&self.inbox);
-    if QUICK.is_on() && inbox.is_empty() {
+    if may_look && inbox.is_empty() {
       self.has_come.store(false, Ordering::Relaxed);
       drop(inbox);
       let most = deadline.map_or(AWAIT, |deadline| deadline.duration_since(begun));
@@ -200,6 +201,13 @@ pub fn add_thread(host: u32, of_pool: bool) -> (u32, Arc<Waiter>) {
 pub fn remove_thread(number: u32, waiter: &Waiter) -> VecDeque<Visitor> {
   drop(remove(number));
   waiter.leave()
+}
+
+/// Whether one thread, or task, waits. Several would take the processors from those that they wait for.
+fn is_only_one() -> bool {
+  lock(&WAITING)
+    .as_ref()
+    .is_some_and(|table| table.len() == 1)
 }
 
 /// Whether nobody waits.

@@ -44,10 +44,10 @@ fn drain(py: Python<'_>) {
 /// Stays awake for the next request; see `bridge/linger.rs`.
 #[pyfunction]
 fn linger(py: Python<'_>) {
-  if !pacing::look_begins() {
+  let Some(limit) = pacing::look_begins() else {
     return;
-  }
-  if !py.detach(|| bridge::get().inbox().linger()) {
+  };
+  if !py.detach(|| bridge::get().inbox().linger(limit)) {
     pacing::waited_in_vain();
   }
   run_batches(py);

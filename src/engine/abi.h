@@ -131,9 +131,11 @@ struct AmphisTable {
   const char* (*start)(void* platform);
   // No thread goes on in V8 from here on, and none comes in: they are kept for good. Waits `milliseconds` at most.
   int (*close_gate)(uint32_t milliseconds);
-  // Where the main thread has not loaded the addon: has `ends` called there before Node.js takes V8 down. Whether it
-  // will be.
-  int (*watch_main_end)(void (*ends)(void));
+  // Whether V8 would be taken down over an isolate of a runtime's, or somebody makes one.
+  int (*has_isolates)(void);
+  // Where the main thread has not loaded the addon: has `exits` called there when the process is about to end, and
+  // `ends` before Node.js takes V8 down. Whether that thread was found.
+  int (*watch_main_end)(void (*exits)(int32_t code), void (*ends)(void));
   // Bytes of stack that are left on this thread.
   size_t (*stack_left)(void);
   void (*free)(AmphisBytes* bytes);

@@ -46,6 +46,11 @@ void gate_forgets(v8::Isolate* isolate) {
   isolates().erase(isolate);
 }
 
+bool gate_has_isolates() {
+  std::lock_guard<std::mutex> guard(isolates_mutex());
+  return inside.load() > 0 || !isolates().empty();
+}
+
 void gate_in() {
   inside.fetch_add(1);
   if (is_shut()) {

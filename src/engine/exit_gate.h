@@ -17,6 +17,9 @@ void gate_in();
 // Goes out; the same.
 void gate_out();
 
+// Whether V8 has isolates that were made here, or one is being made.
+bool gate_has_isolates();
+
 // Whether nobody is left inside. For the thread that ends the process.
 bool gate_close(uint32_t milliseconds);
 

@@ -22,7 +22,9 @@ const char* start(void* platform) {
   return set_platform(static_cast<node::MultiIsolatePlatform*>(platform));
 }
 
-int watch(void (*ends)(void)) { return watch_main_end(ends) ? 1 : 0; }
+int has_isolates() { return gate_has_isolates() ? 1 : 0; }
+
+int watch(void (*exits)(int32_t), void (*ends)(void)) { return watch_main_end(exits, ends) ? 1 : 0; }
 
 int close_gate(uint32_t milliseconds) { return gate_close(milliseconds) ? 1 : 0; }
 
@@ -65,6 +67,7 @@ constexpr AmphisTable kTable = {
     NODE_VERSION,
     start,
     close_gate,
+    has_isolates,
     watch,
     stack_left,
     free_bytes,

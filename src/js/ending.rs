@@ -1,7 +1,7 @@
 //! The end of a runtime, while somebody may be inside of it.
 
 use std::panic::catch_unwind;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use super::abi::Table;
 use super::core::{self, Core, End};
 use super::engine;
 use super::entry::this_thread;
+use super::node;
 use super::spare;
 use super::watchdog::keep_terminating;
 use super::work;
-use crate::bridge;
 
 /// How long the end of Python waits for threads that run JavaScript.
 const LEAVE: Duration = Duration::from_millis(500);
@@ -61,30 +61,44 @@ pub fn stop_all() {
 /// From this one on V8 ends the process where an isolate is left when Node.js takes V8 down: Node.js 24.
 const CHECKS_ISOLATES: u32 = 137;
 
-/// Once the engine is open: hears of the end of the main thread's environment where only workers have loaded amphis, so that
-/// nobody else tells of it.
+/// Once the engine is open: hears of the end of the main thread's environment where a worker was the first to load amphis, for
+/// the main thread may never do so, and nobody else tells of it.
 pub fn watch_main(table: &Table) {
   static WATCHED: Once = Once::new();
   WATCHED.call_once(|| {
-    if bridge::is_of_workers() {
-      (table.watch_main_end)(main_ends);
+    if node::facts().is_some_and(|facts| !facts.is_main) {
+      (table.watch_main_end)(main_exits, main_ends);
     }
   });
 }
 
+extern "C" fn main_exits(code: i32) {
+  let _ = catch_unwind(|| main_leaves(Some(code)));
+}
+
 extern "C" fn main_ends() {
   let _ = catch_unwind(|| {
-    stop_all();
-    leave(None);
+    main_leaves(None);
     end_before_v8();
   });
 }
+
+fn main_leaves(exit_code: Option<i32>) {
+  // Where the main thread has loaded amphis after all, Python may have been left.
+  if !HAS_LEFT.load(Ordering::Acquire) {
+    stop_all();
+  }
+  leave(exit_code);
+}
+
+static HAS_LEFT: AtomicBool = AtomicBool::new(false);
 
 /// What the process will end with, once it is known.
 static EXIT_CODE: AtomicI32 = AtomicI32::new(0);
 
 /// The process ends: what nobody is in is freed, and then nobody goes on in V8.
 pub fn leave(exit_code: Option<i32>) {
+  HAS_LEFT.store(true, Ordering::Release);
   if let Some(code) = exit_code {
     EXIT_CODE.store(code, Ordering::Release);
   }
@@ -105,8 +119,9 @@ pub fn leave(exit_code: Option<i32>) {
 /// Node.js is about to take V8 down, which it does only where the process ends by itself. With threads that are kept within
 /// runtimes that would not go well, so the process ends here.
 pub fn end_before_v8() {
-  let is_checked = engine::opened().is_some_and(|table| table.module_version >= CHECKS_ISOLATES);
-  if is_checked && (spare::is_making() || core::all().iter().any(|core| core.isolate().is_some())) {
+  let is_refused = engine::opened()
+    .is_some_and(|table| table.module_version >= CHECKS_ISOLATES && (table.has_isolates)() != 0);
+  if is_refused {
     // SAFETY: ends the process, and runs nothing.
     unsafe { libc::_exit(EXIT_CODE.load(Ordering::Acquire)) }
   }

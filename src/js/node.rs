@@ -16,6 +16,8 @@ pub struct NodeFacts {
   pub program: String,
   /// Its `node::MultiIsolatePlatform`, one a process; none where it is not to be had.
   pub platform: Option<Platform>,
+  /// Whether the environment that has said so is the main thread's.
+  pub is_main: bool,
   /// The process that it is; a forked child has none of its threads.
   pub process: u32,
 }

@@ -20,6 +20,7 @@ pub static TABLE: Table = Table {
   node_version: ptr::null(),
   start,
   close_gate,
+  has_isolates,
   watch_main_end,
   stack_left,
   free,
@@ -116,7 +117,11 @@ extern "C" fn close_gate(_: u32) -> c_int {
 }
 
 /// V8's end here is nothing to a runtime in another process.
-extern "C" fn watch_main_end(_: extern "C" fn()) -> c_int {
+extern "C" fn has_isolates() -> c_int {
+  0
+}
+
+extern "C" fn watch_main_end(_: extern "C" fn(i32), _: extern "C" fn()) -> c_int {
   0
 }
 

@@ -154,6 +154,6 @@ pub fn stop() {
 }
 
 /// Whether there is an isolate that nobody knows of so far.
-pub fn is_making() -> bool {
+fn is_making() -> bool {
   lock(&STATE).making.is_some()
 }

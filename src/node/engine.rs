@@ -53,8 +53,19 @@ fn facts(description: NodeDescription) -> NodeFacts {
     obstacle: description.obstacle,
     program: description.program,
     platform: platform(),
+    is_main: is_main_thread(),
     process: std::process::id(),
   }
+}
+
+fn is_main_thread() -> bool {
+  // SAFETY: asks for the number of this thread.
+  #[cfg(target_os = "linux")]
+  let is_main = unsafe { libc::gettid() == libc::getpid() };
+  // SAFETY: asks whether it is this one.
+  #[cfg(target_os = "macos")]
+  let is_main = unsafe { libc::pthread_main_np() == 1 };
+  is_main
 }
 
 /// The platform of this environment, which is that of the process. By the names that C++ gives to functions of V8's and

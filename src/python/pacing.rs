@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 use super::event_loop;
 use crate::base::lock::lock;
 use crate::bridge::host::Host;
-use crate::bridge::linger::Pace;
+use crate::bridge::linger::{Coming, Pace};
 
 /// Between two wakes of JavaScript while Python is busy. A wake costs both threads some microseconds; with
 /// none before the end of a drain the two would take turns instead of working at the same time. Apps that
@@ -131,29 +131,41 @@ pub fn run_ends() {
 /// A request or message has come; `alone`: nothing else is under way.
 pub fn begin(alone: bool) {
   if let Some(pacing) = PACING.get() {
-    lock(&pacing.pace).begin(alone);
+    lock(&pacing.pace).begin(Coming::Request, alone);
+  }
+}
+
+/// The same of JavaScript's answer to a call of Python's.
+pub fn answered(alone: bool) {
+  if let Some(pacing) = PACING.get() {
+    lock(&pacing.pace).begin(Coming::Answer, alone);
   }
 }
 
 /// There is nothing left to do, but to wait for what JavaScript sends.
 pub fn rest(py: Python<'_>) {
+  wait_for(py, Coming::Request);
+}
+
+/// JavaScript was called, and is to answer.
+pub fn await_answer(py: Python<'_>) {
+  wait_for(py, Coming::Answer);
+}
+
+fn wait_for(py: Python<'_>, coming: Coming) {
   let Some(pacing) = PACING.get() else { return };
-  if pacing.running.load(Ordering::Relaxed) <= 1 && lock(&pacing.pace).rest() {
+  if pacing.running.load(Ordering::Relaxed) <= 1 && lock(&pacing.pace).rest(coming) {
     // A loop that is closing takes no more callbacks, and needs none.
     let _ = event_loop::call_soon(py, pacing.linger.bind(py));
   }
 }
 
-/// The look at the inbox that [`rest`] has scheduled begins. False when there is something to do by now.
-pub fn look_begins() -> bool {
-  let looks = PACING
-    .get()
-    .is_some_and(|pacing| lock(&pacing.pace).begin_look());
-  if looks {
-    // What was written since is not to wait for the end of the look.
-    flush();
-  }
-  looks
+/// The look at the inbox that [`rest`] has scheduled begins: for how long. None when there is something to do by now.
+pub fn look_begins() -> Option<Duration> {
+  let limit = lock(&PACING.get()?.pace).begin_look()?;
+  // What was written since is not to wait for the end of the look.
+  flush();
+  Some(limit)
 }
 
 /// It was in vain.
