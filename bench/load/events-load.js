@@ -64,6 +64,7 @@ class Listener {
   #last = 0
   #counters
   #everyEvent = false
+  #failure
   #reject
   #resolve
 
@@ -113,6 +114,10 @@ class Listener {
     this.#counters = counters
     this.#everyEvent = everyEvent
     this.#reject = reject
+    // What came in one piece with the first event.
+    if (this.#failure !== undefined) {
+      reject(this.#failure)
+    }
   }
 
   close() {
@@ -121,6 +126,7 @@ class Listener {
   }
 
   #fail(error) {
+    this.#failure ??= error
     this.#reject?.(error)
     this.close()
   }
