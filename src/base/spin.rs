@@ -80,3 +80,43 @@ pub fn spin(limit: Duration, is_there: impl Fn() -> bool) -> bool {
     thread::yield_now();
   }
 }
+
+#[cfg(test)]
+mod tests {
+  use super::*;
+
+  fn after(soon: impl IntoIterator<Item = bool>) -> Streak {
+    let streak = Streak::new();
+    for is_soon in soon {
+      streak.came(is_soon);
+    }
+    streak
+  }
+
+  #[test]
+  fn a_streak_is_on_after_four_that_came_soon() {
+    assert!(!after([true; 3]).is_on());
+    assert_eq!(after([true; 4]).is_on(), is_worth_it());
+  }
+
+  #[test]
+  fn one_that_comes_late_ends_no_long_streak_and_many_do() {
+    let mut soon = vec![true; 40];
+    soon.push(false);
+    assert_eq!(after(soon.clone()).is_on(), is_worth_it());
+    soon.extend([false; 2]);
+    assert!(!after(soon).is_on());
+  }
+
+  #[test]
+  fn looks_that_were_in_vain_are_left_for_a_while() {
+    let streak = after([true; 4]);
+    streak.was_in_vain();
+    for _ in 0..Streak::WARY + Streak::ENOUGH - 1 {
+      streak.came(true);
+      assert!(!streak.is_on());
+    }
+    streak.came(true);
+    assert_eq!(streak.is_on(), is_worth_it());
+  }
+}

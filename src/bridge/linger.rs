@@ -208,6 +208,33 @@ mod tests {
   }
 
   #[test]
+  fn answers_that_come_soon_are_no_reason_to_look_for_requests() {
+    let mut pace = Pace::default();
+    for _ in 0..8 {
+      pace.rest(Coming::Answer);
+      pace.begin_look();
+      pace.begin(Coming::Answer, true);
+    }
+    assert!(!pace.rest(Coming::Request));
+    pace.begin(Coming::Request, true);
+    assert_eq!(pace.rest(Coming::Answer), is_worth_it());
+  }
+
+  #[test]
+  fn answers_that_come_together_are_not_looked_for() {
+    let mut pace = Pace::default();
+    for _ in 0..8 {
+      pace.rest(Coming::Answer);
+      pace.begin_look();
+      pace.begin(Coming::Answer, true);
+    }
+    pace.rest(Coming::Answer);
+    pace.begin_look();
+    pace.begin(Coming::Answer, false);
+    assert!(!pace.rest(Coming::Answer));
+  }
+
+  #[test]
   fn an_answer_is_awaited_for_as_long_as_answers_take_and_half_of_that() {
     assert_eq!(after([]), Advice::Await(AWAIT.start));
     assert_eq!(after([5; 20]), Advice::Await(AWAIT.start));
